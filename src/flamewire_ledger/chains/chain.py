@@ -1,0 +1,103 @@
+"""The Chain Protocol: what a follower has to be able to ask of any chain. One file an implementation.
+
+A chain speaks of blocks and of transfers to addresses. It knows nothing of payments, and keeps nothing: the follower holds
+the cursor, asks again after a fault, and can be started at any block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from flamewire_ledger.domain.money import Asset
+from flamewire_ledger.domain.transfer import Block, Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An asset of a network that payments may be asked in."""
+
+    asset: Asset  # code is `network:SYMBOL`
+    asset_id: str  # CAIP-19
+    contract: str | None = None  # None: the chain's own coin
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One chain as configured: what it is called, what lives on it, when it is final."""
+
+    name: str  # the alias: ethereum
+    chain_id: str  # CAIP-2
+    livemode: bool
+    tokens: tuple[Token, ...]
+    block_seconds: int
+    confirmations_min: int  # used where the chain has no finality of its own to ask for
+
+    def token(self, symbol: str) -> Token | None:
+        return next((token for token in self.tokens if token.asset.symbol == symbol), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """Where a payer sends to, and how the key is found again."""
+
+    address: str
+    derivation: str  # m/…/7, or whatever finds the key on this network
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """How far the chain is, and how much of that is for ever."""
+
+    latest: Block
+    finalized_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockTransfers:
+    """One block and every transfer in it that succeeded, to any address the chain can tell of."""
+
+    block: Block
+    parent_hash: str
+    transfers: tuple[Transfer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingTransfer:
+    """Seen before any block has it. Chains that cannot show these never give one."""
+
+    transfer: Transfer
+    seen_at: datetime
+
+
+class Chain(Protocol):
+    """A connection to one network. Every method may raise ChainUnavailable; asking again later is safe."""
+
+    @property
+    def network(self) -> Network: ...
+
+    async def heads(self) -> Heads: ...
+
+    async def blocks(self, first: int, last: int) -> Sequence[BlockTransfers]:
+        """The canonical blocks first…last as the chain has them now, in order. Fewer when it has fewer."""
+
+    async def block_at(self, height: int) -> tuple[Block, str] | None:
+        """The canonical block at a height and its parent's hash; None when there is none (any more)."""
+
+    async def pending(self) -> Sequence[PendingTransfer]: ...
+
+    def deposit(self, index: int) -> Deposit:
+        """The address for a number, the same each time. No secret is needed, and none is held."""
+
+    def canonical_address(self, text: str) -> str:
+        """The one spelling of an address; raises InvalidAddress with the reason when it is none."""
+
+    def payment_uri(self, token: Token, address: str, units: int) -> str: ...
+
+    async def aclose(self) -> None: ...
+
+
+class ChainUnavailable(Exception):
+    """The chain's endpoint did not answer, or answered nonsense."""

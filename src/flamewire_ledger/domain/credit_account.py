@@ -1,0 +1,237 @@
+"""A credit account: credits are granted, held, burnt and lapse, and never go below zero.
+
+Each grant stays itself to the end: what is burnt says of which grants, so that any digit of a balance can be traced
+to the payment behind it. Burn order: priority, then what expires first, then granted before purchased, then age.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Final, Literal, TypeAlias
+
+from flamewire_ledger.domain.money import Amount, Asset
+from flamewire_ledger.domain.posting import Posting
+
+CREDIT: Final = Asset("CREDIT", 6)
+Source: TypeAlias = Literal["purchased", "granted", "promotion", "refund"]
+PRIORITY_DEFAULT: Final = 50  # smaller burns first
+
+# Facts. Amounts of credits are in units of CREDIT.
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """So much of one grant."""
+
+    grant_id: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreditAccountOpened:
+    type: ClassVar = "credit_account.opened.v1"
+    account_id: str
+    external_id: str | None
+    name: str | None
+    overage_max: Amount  # how far below zero it may go; zero for most
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CreditsGranted:
+    type: ClassVar = "credit_account.granted.v1"
+    account_id: str
+    grant_id: str
+    amount: Amount
+    source: Source
+    priority: int
+    expires_at: datetime | None
+    payment_id: str | None  # for purchased
+    cost: Amount | None  # what was paid for it, in the currency of the payment
+    settles: Amount  # how much of the grant went to what the account owed
+    postings: tuple[Posting, ...]
+    granted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CreditsConsumed:
+    type: ClassVar = "credit_account.consumed.v1"
+    account_id: str
+    amount: Amount
+    slices: tuple[Slice, ...]
+    overage: Amount  # the part no grant covered
+    reference: str | None
+    postings: tuple[Posting, ...]
+    consumed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CreditsHeld:
+    type: ClassVar = "credit_account.held.v1"
+    account_id: str
+    hold_id: str
+    amount: Amount
+    slices: tuple[Slice, ...]
+    expires_at: datetime
+    postings: tuple[Posting, ...]
+    held_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HoldCaptured:
+    """The captured part is burnt, the rest is available again (or lapses, where its grant has)."""
+
+    type: ClassVar = "credit_account.hold_captured.v1"
+    account_id: str
+    hold_id: str
+    captured: Amount
+    slices: tuple[Slice, ...]
+    released: tuple[Slice, ...]
+    reference: str | None
+    postings: tuple[Posting, ...]
+    captured_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HoldReleased:
+    type: ClassVar = "credit_account.hold_released.v1"
+    account_id: str
+    hold_id: str
+    amount: Amount
+    slices: tuple[Slice, ...]
+    expired: bool  # let go by the clock rather than by the caller
+    postings: tuple[Posting, ...]
+    released_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GrantExpired:
+    """What was left of the grant lapsed: breakage."""
+
+    type: ClassVar = "credit_account.grant_expired.v1"
+    account_id: str
+    grant_id: str
+    amount: Amount
+    postings: tuple[Posting, ...]
+    expired_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GrantReversed:
+    """The payment behind the grant was undone: what was left is taken back, what was spent is owed."""
+
+    type: ClassVar = "credit_account.grant_reversed.v1"
+    account_id: str
+    grant_id: str
+    taken_back: Amount
+    owed: Amount
+    payment_id: str | None
+    postings: tuple[Posting, ...]
+    reversed_at: datetime
+
+
+CreditAccountEvent: TypeAlias = (
+    CreditAccountOpened
+    | CreditsGranted
+    | CreditsConsumed
+    | CreditsHeld
+    | HoldCaptured
+    | HoldReleased
+    | GrantExpired
+    | GrantReversed
+)
+
+# Commands.
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCreditAccount:
+    account_id: str
+    external_id: str | None
+    name: str | None
+    at: datetime
+    overage_max: Amount = Amount(CREDIT, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantCredits:
+    account_id: str
+    grant_id: str
+    amount: Amount
+    source: Source
+    at: datetime
+    priority: int = PRIORITY_DEFAULT
+    expires_at: datetime | None = None
+    payment_id: str | None = None
+    cost: Amount | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumeCredits:
+    account_id: str
+    amount: Amount
+    at: datetime
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldCredits:
+    account_id: str
+    hold_id: str
+    amount: Amount
+    expires_at: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureHold:
+    """`amount` None captures all of it."""
+
+    account_id: str
+    hold_id: str
+    at: datetime
+    amount: Amount | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseHold:
+    account_id: str
+    hold_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireHold:
+    account_id: str
+    hold_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireGrant:
+    account_id: str
+    grant_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseGrant:
+    account_id: str
+    grant_id: str
+    payment_id: str | None
+    at: datetime
+
+
+CreditAccountCommand: TypeAlias = (
+    OpenCreditAccount
+    | GrantCredits
+    | ConsumeCredits
+    | HoldCredits
+    | CaptureHold
+    | ReleaseHold
+    | ExpireHold
+    | ExpireGrant
+    | ReverseGrant
+)

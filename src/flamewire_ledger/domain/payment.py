@@ -1,0 +1,343 @@
+"""A payment: requested, seen on a chain, settled; what does not fit is held and shown.
+
+Read top to bottom: the facts, the state they add up to, the commands, the decisions.
+Nothing here reads a clock: time comes in with the command. Money that has arrived is never refused, only settled or
+held: the chain does not take it back because we would rather not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, Literal, TypeAlias
+
+from flamewire_ledger.domain.money import Amount
+from flamewire_ledger.domain.posting import Posting
+from flamewire_ledger.domain.transfer import Block, Transfer
+
+Status: TypeAlias = Literal[
+    "requires_payment", "processing", "succeeded", "requires_action", "expired", "canceled", "failed"
+]
+Label: TypeAlias = Literal[
+    "underpaid", "overpaid", "late", "multiple", "wrong_asset", "wrong_network", "stale_price",
+    "tolerance_applied", "manual", "reorged", "high_risk",
+]  # fmt: skip
+TransferStatus: TypeAlias = Literal[
+    "detected", "included", "confirmed", "dropped", "reorged", "rejected"
+]
+Choice: TypeAlias = Literal["accept", "credit", "refund", "write_off"]
+LateAction: TypeAlias = Literal["hold", "honour", "reprice"]
+Why: TypeAlias = Literal[
+    "underpaid", "late", "wrong_asset", "wrong_network", "reorged", "canceled"
+]
+
+# Facts. Once released, a fact is never edited: a new shape is a new version.
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentOption:
+    """One way to pay: this much, of this asset, to this address. `derivation` finds the key again."""
+
+    network: str
+    chain_id: str  # CAIP-2
+    asset_id: str  # CAIP-19
+    due: Amount
+    address: str
+    uri: str
+    price_lock_id: str | None  # None when the payment is denominated in this very asset
+    derivation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LatePolicy:
+    """What to do with a transfer first seen after expiry.
+
+    `honour`: within `within_seconds` of expiry it counts at the locked rate; `reprice`: it counts for what
+    it is worth when it came; otherwise, and by default, it is held for a person to resolve.
+    """
+
+    action: LateAction = "hold"
+    within_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Where the payment stands after a fact, in the currency of the request, at the locked rates."""
+
+    detected: Amount  # seen and not dropped, confirmed or not
+    confirmed: Amount
+    excess: Amount  # unapplied beyond what was due
+    due: Amount  # still to be seen confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRequested:
+    type: ClassVar = "payment.requested.v1"
+    payment_id: str
+    amount: Amount  # in the currency of the request
+    options: tuple[PaymentOption, ...]
+    credits: Amount | None  # what a full payment buys, when it is for a credit account
+    credit_account_id: str | None
+    reference: str | None
+    metadata: Mapping[str, str]
+    tolerance_ppm: int  # parts per million of the amount that may be missing
+    late_policy: LatePolicy
+    requested_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentTransferDetected:
+    """Seen for the first time (or again, after it was dropped or reorganised)."""
+
+    type: ClassVar = "payment.transfer_detected.v1"
+    payment_id: str
+    transfer: Transfer
+    block: Block | None  # None: still waiting for one
+    totals: Totals
+    seen_at: datetime
+    labels: tuple[Label, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentTransferIncluded:
+    """It is in a block now, or in another one than before."""
+
+    type: ClassVar = "payment.transfer_included.v1"
+    payment_id: str
+    transfer: Transfer
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentProcessing:
+    """Enough has been seen; the chain has yet to make it final."""
+
+    type: ClassVar = "payment.processing.v1"
+    payment_id: str
+    detected: Amount  # in the currency of the request
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentTransferConfirmed:
+    """Final on its chain: it is ours, and on the books from here on."""
+
+    type: ClassVar = "payment.transfer_confirmed.v1"
+    payment_id: str
+    transfer: Transfer
+    block: Block
+    confirmations: int
+    worth: Amount  # in the currency of the request, at the locked rate; zero for what was not asked for
+    postings: tuple[Posting, ...]
+    totals: Totals
+    confirmed_at: datetime
+    labels: tuple[Label, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentSucceeded:
+    type: ClassVar = "payment.succeeded.v1"
+    payment_id: str
+    transaction_id: str  # of the transfer that completed it
+    applied: tuple[Amount, ...]  # what was taken from unapplied, one an asset
+    confirmed: Amount  # in the currency of the request
+    credits: Amount | None  # to be granted to the credit account
+    credit_account_id: str | None
+    postings: tuple[Posting, ...]
+    totals: Totals
+    succeeded_at: datetime
+    labels: tuple[Label, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentExcessRecorded:
+    """More arrived than was due: it stays unapplied until somebody says what becomes of it."""
+
+    type: ClassVar = "payment.excess_recorded.v1"
+    payment_id: str
+    excess: tuple[Amount, ...]  # one an asset, all that is unapplied now
+    totals: Totals
+    worth: Amount  # in the currency of the request, at the locked rate
+    labels: tuple[Label, ...] = ()  # overpaid, multiple, late
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentExpired:
+    type: ClassVar = "payment.expired.v1"
+    payment_id: str
+    expired_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentResolutionRequired:
+    type: ClassVar = "payment.resolution_required.v1"
+    payment_id: str
+    why: Why
+    held: tuple[Amount, ...]  # unapplied and in suspense, one an asset and account
+    at: datetime
+    labels: tuple[Label, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentTransferDropped:
+    """It never became final: replaced, dropped, or failed. Nothing had been booked."""
+
+    type: ClassVar = "payment.transfer_dropped.v1"
+    payment_id: str
+    transfer: Transfer
+    status_after: Status
+    totals: Totals
+    dropped_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentTransferReorganised:
+    """Confirmed, and then taken back by the chain: exactly what was recorded is reversed."""
+
+    type: ClassVar = "payment.transfer_reorganised.v1"
+    payment_id: str
+    transfer: Transfer
+    postings: tuple[Posting, ...]
+    undoes_success: bool
+    status_after: Status
+    totals: Totals
+    reorganised_at: datetime
+    labels: tuple[Label, ...] = ("reorged",)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentCanceled:
+    type: ClassVar = "payment.canceled.v1"
+    payment_id: str
+    canceled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentResolved:
+    """A person decided what becomes of what was held."""
+
+    type: ClassVar = "payment.resolved.v1"
+    payment_id: str
+    choice: Choice
+    reason: str
+    postings: tuple[Posting, ...]
+    credits: Amount | None  # to be granted now, for choice `credit` on an excess
+    credit_account_id: str | None
+    status_after: Status
+    totals: Totals
+    resolved_at: datetime
+    labels: tuple[Label, ...] = ("manual",)
+
+
+PaymentEvent: TypeAlias = (
+    PaymentRequested
+    | PaymentTransferDetected
+    | PaymentTransferIncluded
+    | PaymentProcessing
+    | PaymentTransferConfirmed
+    | PaymentSucceeded
+    | PaymentExcessRecorded
+    | PaymentExpired
+    | PaymentResolutionRequired
+    | PaymentTransferDropped
+    | PaymentTransferReorganised
+    | PaymentCanceled
+    | PaymentResolved
+)
+
+# Commands.
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPayment:
+    payment_id: str
+    amount: Amount
+    options: tuple[PaymentOption, ...]
+    credits: Amount | None
+    credit_account_id: str | None
+    reference: str | None
+    requested_at: datetime
+    expires_at: datetime
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    tolerance_ppm: int = 0
+    late_policy: LatePolicy = LatePolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordTransfer:
+    """A transfer to one of this payment's addresses was seen, or is in a (new) block.
+
+    Repeating it says nothing new. `worth_now` is what it is worth at this moment in the currency of
+    the request, for a late transfer under the policy `reprice`; None when no price was to be had.
+    """
+
+    payment_id: str
+    transfer: Transfer
+    block: Block | None
+    seen_at: datetime
+    worth_now: Amount | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmTransfer:
+    """The transfer is final on its chain, in this block."""
+
+    payment_id: str
+    transfer: Transfer
+    block: Block
+    confirmations: int
+    seen_at: datetime  # first seen; used when the transfer was never recorded before
+    at: datetime
+    worth_now: Amount | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DropTransfer:
+    """The transfer is in no block any more, or never came into one."""
+
+    payment_id: str
+    transfer: Transfer
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ExpirePayment:
+    payment_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CancelPayment:
+    payment_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvePayment:
+    payment_id: str
+    choice: Choice
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RequireResolution:
+    """What the payment had bought was spent before the chain took the money back."""
+
+    payment_id: str
+    why: Why
+    at: datetime
+
+
+PaymentCommand: TypeAlias = (
+    RequestPayment
+    | RecordTransfer
+    | ConfirmTransfer
+    | DropTransfer
+    | ExpirePayment
+    | CancelPayment
+    | ResolvePayment
+    | RequireResolution
+)

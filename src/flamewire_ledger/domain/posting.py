@@ -1,0 +1,57 @@
+"""A posting moves units of one asset from the account it credits to the account it debits.
+
+Because both sides are one fact with one amount, books made of postings balance by construction: there is
+no way to write down half of one. Account names read from the kind to the detail, `assets:wallet:ethereum`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from flamewire_ledger.domain.money import Amount, MoneyError
+
+UNAPPLIED: Final = "liabilities:customer_unapplied"  # arrived, ours to apply or give back
+SUSPENSE: Final = "liabilities:suspense"  # arrived in an asset or on a network nobody asked for
+SALES: Final = "income:sales"  # paid to the merchant, nothing owed for it any more
+DEFERRED_CREDITS: Final = "liabilities:deferred_credits"  # paid for credits
+REFUNDS_PAYABLE: Final = "liabilities:refunds_payable"  # decided to be given back, not yet sent
+WRITE_OFFS: Final = "income:write_offs"  # kept: dust, or given up by its sender
+
+# Credits have books of their own, in the asset CREDIT: granted from ISSUED to an account, then burnt, lapsed or taken back.
+CREDITS_ISSUED: Final = "credits:issued"
+CREDITS_CONSUMED: Final = "credits:consumed"
+CREDITS_BREAKAGE: Final = "credits:breakage"  # lapsed unspent
+CREDITS_OWED: Final = "credits:receivable"  # spent, and then the payment behind them was undone
+
+
+def wallet(network: str) -> str:
+    """What we hold on a network."""
+    return f"assets:wallet:{network}"
+
+
+def credits_available(account_id: str) -> str:
+    return f"credits:available:{account_id}"
+
+
+def credits_held(account_id: str) -> str:
+    return f"credits:held:{account_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """Debit one account, credit another, by one amount."""
+
+    debit: str
+    credit: str
+    amount: Amount
+
+    def __post_init__(self) -> None:
+        if self.debit == self.credit:
+            raise MoneyError("a posting has two different accounts")
+        if self.amount.is_zero:
+            raise MoneyError("a posting moves something")
+
+    def reversed(self) -> Posting:
+        """The exact opposite of what was recorded."""
+        return Posting(debit=self.credit, credit=self.debit, amount=self.amount)

@@ -1,0 +1,1 @@
+"""The only source of truth: events, appended in batches and read in order."""
