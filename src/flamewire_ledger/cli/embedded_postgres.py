@@ -130,7 +130,7 @@ class EmbeddedPostgres:
         return self._url
 
     def stop(self) -> None:
-        """Let running statements end in an error, write everything down, and end. Safe to repeat."""
+        """Break off what runs, write everything down, and end. Safe to repeat."""
         if self._server is not None:
             _end(self._server)
         self._server = None
@@ -248,7 +248,9 @@ class EmbeddedPostgres:
             env=_clean_environment(),
             timeout=_INITDB_SECONDS_MAX,
             preexec_fn=self._account.before_exec(signal.SIGKILL),
-            **self._account.popen_options(),
+            user=self._account.uid,
+            group=self._account.gid,
+            extra_groups=self._account.extra_groups,
         )
         if done.returncode != 0:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -314,7 +316,9 @@ class EmbeddedPostgres:
                 preexec_fn=self._account.before_exec(
                     None if self._outlives_parent else signal.SIGINT
                 ),
-                **self._account.popen_options(),
+                user=self._account.uid,
+                group=self._account.gid,
+                extra_groups=self._account.extra_groups,
             )
         self._wait_until_ready(log_start)
 
@@ -367,7 +371,7 @@ def embedded_binaries() -> Path:
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
-    """SIGINT ends sessions and writes a checkpoint; the harder signals are for a server that hangs."""
+    """SIGINT ends sessions and writes a checkpoint; the others are for a server that hangs."""
     for stop_signal, seconds in (
         (signal.SIGINT, _STOP_SECONDS_MAX),
         (signal.SIGQUIT, 5),

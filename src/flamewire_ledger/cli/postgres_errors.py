@@ -1,5 +1,6 @@
-"""What can go wrong with the embedded Postgres: this file holds the errors, each a sentence that says
-what to do next, because they are shown to the person who typed `flamewire up`.
+"""What can go wrong with the embedded Postgres: this file holds the errors.
+
+Each is a sentence that says what to do next, for the person who typed `flamewire up`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Who runs in a data directory: this file holds how to read Postgres' own note of it.
 
-The note, `postmaster.pid`, outlives a server that was killed and then names a process that is gone or
-is somebody else by now: never believe it without looking at the process.
+The note, `postmaster.pid`, outlives a server that was killed. It then names a process that is gone
+or is somebody else by now: never believe it without looking at the process.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Running a program that refuses root: this file holds the choice of account and the way into it.
 
-Postgres will not run as root, and its initdb wants an account that has a name. The first choice is a
-user namespace, in which the program believes that it runs under a named ordinary account while its
-files stay ours: nothing changes hands, and a data directory under a home that only root may open
-still works. Where the kernel refuses namespaces (most containers), the program changes to a
+Postgres will not run as root, and its initdb wants an account that has a name. The first choice is
+a user namespace, in which the program believes that it runs under a named ordinary account while
+its files stay ours: nothing changes hands, and a data directory under a home that only root may
+open still works. Where the kernel refuses namespaces (most containers), the program changes to a
 system account, and then that account must be able to reach both the program and its data.
 
 The child dies with the *thread* that started it (that is how Linux defines the parent-death
@@ -32,7 +32,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """How a child is started: as `user` outside, or seen as `user` inside a namespace of its own."""
+    """How a child is started: as `user`, or as ourselves but called `user` in a namespace."""
 
     user: pwd.struct_passwd | None
     in_namespace: bool
@@ -42,11 +42,20 @@ class Account:
         """Whether the program runs under another uid, so that its files must belong to that uid."""
         return self.user is not None and not self.in_namespace
 
-    def popen_options(self) -> dict[str, int | list[int]]:
-        """The keyword arguments for subprocess.Popen that change the uid, if it is to change."""
-        if self.user is None or self.in_namespace:
-            return {}
-        return {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
+    @property
+    def uid(self) -> int | None:
+        """For subprocess.Popen(user=…); None leaves it."""
+        return self.user.pw_uid if self.user is not None and self.changes_owner else None
+
+    @property
+    def gid(self) -> int | None:
+        """For subprocess.Popen(group=…); None leaves it."""
+        return self.user.pw_gid if self.user is not None and self.changes_owner else None
+
+    @property
+    def extra_groups(self) -> list[int] | None:
+        """For subprocess.Popen(extra_groups=…): root's groups do not go along."""
+        return [] if self.changes_owner else None
 
     def before_exec(self, parent_death_signal: signal.Signals | None) -> Callable[[], None]:
         """What the child does between fork and exec; None lets the program outlive its parent."""
@@ -69,9 +78,7 @@ class Account:
         """Make `path`, and all below it, belong to whom the program runs as; only root has to."""
         if os.geteuid() != 0:
             return
-        uid, gid = 0, 0
-        if self.user is not None and not self.in_namespace:
-            uid, gid = self.user.pw_uid, self.user.pw_gid
+        uid, gid = self.uid or 0, self.gid or 0
         if path.stat().st_uid == uid:
             return
         for folder, _, files in os.walk(path, topdown=False):  # the top last: it is what is tested
@@ -107,14 +114,14 @@ def namespaces_work(user: pwd.struct_passwd) -> bool:
         return False
     enter = Account(user=user, in_namespace=True).before_exec(parent_death_signal=None)
     try:
-        subprocess.run(["true"], preexec_fn=enter, check=True, timeout=10)  # noqa: PLW1509, S607
+        subprocess.run(["true"], preexec_fn=enter, check=True, timeout=10)  # noqa: S607
     except (subprocess.SubprocessError, OSError):
         return False
     return True
 
 
 def _enter_namespace(user: pwd.struct_passwd, uid: int, gid: int) -> None:
-    """In a fresh namespace, call the present uid and gid by those of `user` (user_namespaces(7))."""
+    """In a fresh namespace, show the uid and gid as those of `user` (user_namespaces(7))."""
     if _libc.unshare(_CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWUSER)")
     for name, text in (
