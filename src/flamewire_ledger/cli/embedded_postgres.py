@@ -63,7 +63,8 @@ class EmbeddedPostgres:
     """One Postgres server with its data in `directory`, as a child of this process.
 
     `port` None picks a free one at each start. `settings` are added to the command line.
-    With `outlives_parent` the server is left running when this process ends.
+    With `outlives_parent` the server belongs to nobody once it runs: whoever starts one in the same
+    directory takes it for an orphan, so look with `running_url` first.
     """
 
     def __init__(
@@ -127,6 +128,8 @@ class EmbeddedPostgres:
         except BaseException:
             self._release_lock()
             raise
+        if self._outlives_parent:
+            self._release_lock()
         return self._url
 
     def stop(self) -> None:

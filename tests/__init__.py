@@ -1,0 +1,1 @@
+"""The tests: they mirror src, and beside that hold what crosses it: architecture, system, services."""
