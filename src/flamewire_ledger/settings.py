@@ -1,0 +1,152 @@
+"""Every setting, once, with its unit and default. Read from `FLAMEWIRE_…` in the environment.
+
+Only wiring and cli import this; everything else is given what it needs. Secrets are SecretStr, so that a settings object that is
+printed shows none.
+"""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "FLAMEWIRE_"
+
+
+class Settings(BaseSettings):
+    """All of it. A field's description is its documentation; docs/reference/settings.md is made from it."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    data_dir: Path = Field(
+        default=Path("~/.local/share/flamewire"),
+        description="Where the embedded database and what belongs to this ledger are kept.",
+    )
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address the API listens on.")
+    port: int = Field(default=8700, ge=0, le=65535, description="Port of the API; 0 takes a free one.")
+
+    database_url: SecretStr | None = Field(
+        default=None, description="postgresql://… of a server of yours; without it one is embedded."
+    )
+    amqp_url: SecretStr | None = Field(
+        default=None, description="amqp://… of RabbitMQ; without it projectors tail the store."
+    )
+    redis_url: SecretStr | None = Field(
+        default=None, description="redis://… for hot reads; without it they come from Postgres."
+    )
+    amqp_prefix: str = Field(
+        default="", max_length=64, description="Put before the names of exchanges and queues."
+    )
+    partitions: int = Field(
+        default=1, ge=1, le=256, description="Shards of merchants; fixed when the database is made."
+    )
+    database_connections_max: int = Field(
+        default=8, ge=2, le=200, description="Connections each process keeps for queries."
+    )
+
+    batch_commands_max: int = Field(
+        default=1000, ge=1, le=10_000, description="Commands in one append."
+    )
+    batch_wait_ms_max: int = Field(
+        default=0, ge=0, le=1000, description="How long an append waits for more commands, in milliseconds."
+    )
+    queue_commands_max: PositiveInt = Field(
+        default=20_000, description="Commands that may wait for the writer before callers are refused."
+    )
+
+    sandbox: bool = Field(
+        default=True, description="Run the sandbox chains, prices and clock for test merchants."
+    )
+    sandbox_block_seconds: Annotated[Decimal, Field(gt=0, le=60)] = Field(
+        default=Decimal("0.25"), description="Seconds between the blocks of a sandbox chain."
+    )
+    networks_file: Path | None = Field(
+        default=None, description="TOML file that names the real networks to take payments on."
+    )
+    watch_poll_seconds: Annotated[Decimal, Field(gt=0, le=60)] = Field(
+        default=Decimal("0.25"), description="Seconds between two looks at a chain's head."
+    )
+
+    price_lock_seconds: int = Field(default=900, ge=30, le=86_400, description="How long a price lock lives.")
+    credit_price: Annotated[Decimal, Field(gt=0, le=1_000_000)] = Field(
+        default=Decimal("1"), description="US dollars a credit costs."
+    )
+    late_policy: Literal["hold", "honour", "reprice"] = Field(
+        default="hold", description="What becomes of a transfer first seen after expiry."
+    )
+    late_honour_seconds: int = Field(
+        default=900, ge=0, le=86_400, description="How long after expiry `honour` still honours, in seconds."
+    )
+    seller_name: str = Field(
+        default="", max_length=200, description="Printed on invoices; the merchant's name when empty."
+    )
+
+    requests_per_minute_max: PositiveInt = Field(
+        default=60_000, description="Requests a minute that one API key may make."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="warning", description="What is logged, to stderr."
+    )
+    log_format: Literal["console", "json"] = Field(default="console", description="How it is logged.")
+
+    @field_validator("data_dir", "networks_file")
+    @classmethod
+    def _expand(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        return _scheme(value, "postgresql", "postgres")
+
+    @field_validator("amqp_url")
+    @classmethod
+    def _amqp(cls, value: SecretStr | None) -> SecretStr | None:
+        return _scheme(value, "amqp", "amqps")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: SecretStr | None) -> SecretStr | None:
+        return _scheme(value, "redis", "rediss", "unix")
+
+
+class SettingsError(Exception):
+    """A setting is wrong. The message is one sentence that names it and what it may be."""
+
+
+def read_settings(**given: object) -> Settings:
+    """The environment's settings, with what the command line gave on top (None: not given)."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+
+
+def unknown_settings() -> list[str]:
+    """Variables that look like settings and are none: most often a slip of the pen."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(
+        name
+        for name in os.environ
+        if name.startswith(PREFIX) and name not in known and not name.startswith(PREFIX + "TEST_")
+    )
+
+
+def _scheme(value: SecretStr | None, *schemes: str) -> SecretStr | None:
+    if value is None or not value.get_secret_value():
+        return None
+    if value.get_secret_value().partition("://")[0] not in schemes:
+        raise ValueError(f"it starts with {schemes[0]}://")
+    return value
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first fault, without the value: it may be a secret."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else "a setting"
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{name} is wrong: {reason[0].lower()}{reason[1:]}."
