@@ -14,6 +14,7 @@ from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.posting import Posting
 
 CREDIT: Final = Asset("CREDIT", 6)
+NOTHING: Final = Amount(CREDIT, 0)
 Source: TypeAlias = Literal["purchased", "granted", "promotion", "refund"]
 PRIORITY_DEFAULT: Final = 50  # smaller burns first
 
@@ -87,10 +88,13 @@ class HoldCaptured:
     hold_id: str
     captured: Amount
     slices: tuple[Slice, ...]
-    released: tuple[Slice, ...]
+    released: tuple[Slice, ...]  # everything that was not captured
     reference: str | None
     postings: tuple[Posting, ...]
     captured_at: datetime
+    lapsed: tuple[Slice, ...] = ()  # of `released`: their grant had expired
+    taken_back: tuple[Slice, ...] = ()  # of `released`: their grant had been reversed
+    owed: Amount = NOTHING  # of `captured`: their grant had been reversed
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,8 @@ class HoldReleased:
     expired: bool  # let go by the clock rather than by the caller
     postings: tuple[Posting, ...]
     released_at: datetime
+    lapsed: tuple[Slice, ...] = ()  # of `slices`: their grant had expired
+    taken_back: tuple[Slice, ...] = ()  # of `slices`: their grant had been reversed
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,10 @@ class GrantExpired:
 
 @dataclass(frozen=True, slots=True)
 class GrantReversed:
-    """The payment behind the grant was undone: what was left is taken back, what was spent is owed."""
+    """The payment behind the grant was undone: what was left is taken back, what was spent is owed.
+
+    What is held stays so: a capture makes it owed, a release takes it back. What lapsed has lapsed.
+    """
 
     type: ClassVar = "credit_account.grant_reversed.v1"
     account_id: str
@@ -151,7 +160,7 @@ class OpenCreditAccount:
     external_id: str | None
     name: str | None
     at: datetime
-    overage_max: Amount = Amount(CREDIT, 0)
+    overage_max: Amount = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

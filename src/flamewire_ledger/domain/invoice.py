@@ -6,11 +6,12 @@ both facts are appended together, so a number that was given is a number that wa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias, assert_never
 
 from flamewire_ledger.domain.money import Amount
+from flamewire_ledger.domain.rejection import AlreadyExists, Malformed, NotFound
 
 # Facts.
 
@@ -69,11 +70,53 @@ class InvoiceVoided:
 InvoiceEvent: TypeAlias = InvoiceIssued | InvoiceVoided
 InvoiceRegisterEvent: TypeAlias = InvoiceNumberAssigned
 
+# State.
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    issued: InvoiceIssued
+    is_void: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceRegister:
+    register_id: str
+    last_sequence: int
+
+
+def evolve_invoice(invoice: Invoice | None, event: InvoiceEvent) -> Invoice:
+    """Fold one fact into the invoice."""
+    if isinstance(event, InvoiceIssued):
+        return Invoice(issued=event)
+    assert invoice is not None, "an invoice's first fact is InvoiceIssued"
+    match event:
+        case InvoiceVoided():
+            return replace(invoice, is_void=True)
+        case _:
+            assert_never(event)
+
+
+def evolve_register(
+    register: InvoiceRegister | None, event: InvoiceRegisterEvent
+) -> InvoiceRegister:
+    """Fold one number into the register. The register is there from its first number on."""
+    return InvoiceRegister(register_id=event.register_id, last_sequence=event.sequence)
+
+
+def register_id(merchant_id: str, at: datetime) -> str:
+    """The register a receipt made at this time takes its number from: one a merchant and (UTC) year."""
+    return f"ir_{merchant_id.removeprefix('mer_')}_{at.year:04d}"
+
+
 # Commands.
 
 
 @dataclass(frozen=True, slots=True)
 class IssueReceipt:
+    """`register_id` is `register_id(merchant_id, at)`: both streams are decided on at once."""
+
+    register_id: str
     invoice_id: str
     payment_id: str
     credit_account_id: str | None
@@ -89,3 +132,44 @@ class VoidInvoice:
     invoice_id: str
     reason: str
     at: datetime
+
+
+def decide_receipt(
+    register: InvoiceRegister | None, invoice: Invoice | None, command: IssueReceipt
+) -> tuple[tuple[InvoiceRegisterEvent, ...], tuple[InvoiceEvent, ...]]:
+    """The number, and the receipt that bears it: (facts of the register, facts of the invoice)."""
+    if invoice is not None:
+        raise AlreadyExists(f"invoice {command.invoice_id} exists")
+    year = command.register_id.rpartition("_")[2]
+    if year != f"{command.at.year:04d}":
+        raise Malformed(
+            f"a receipt of {command.at.year} takes its number from that year's register"
+        )
+    if not command.lines:
+        raise Malformed("an invoice has at least one line", pointer="/lines")
+    if any(line.amount.asset != command.total.asset for line in command.lines):
+        raise Malformed("an invoice is in one currency", pointer="/lines")
+    if sum(line.amount.units for line in command.lines) != command.total.units:
+        raise Malformed("the lines of an invoice add up to its total", pointer="/total")
+    sequence = 1 if register is None else register.last_sequence + 1
+    issued = InvoiceIssued(
+        invoice_id=command.invoice_id,
+        number=f"{year}-{sequence:06d}",
+        payment_id=command.payment_id,
+        credit_account_id=command.credit_account_id,
+        reference=command.reference,
+        lines=command.lines,
+        total=command.total,
+        settled_with=command.settled_with,
+        issued_at=command.at,
+    )
+    return (InvoiceNumberAssigned(command.register_id, sequence, command.invoice_id),), (issued,)
+
+
+def decide(invoice: Invoice | None, command: VoidInvoice) -> tuple[InvoiceEvent, ...]:
+    """Void an invoice; it keeps its number. A second time says nothing new."""
+    if invoice is None:
+        raise NotFound(f"there is no invoice {command.invoice_id}")
+    if invoice.is_void:
+        return ()
+    return (InvoiceVoided(command.invoice_id, command.reason, command.at),)

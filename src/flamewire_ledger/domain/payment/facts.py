@@ -1,14 +1,9 @@
-"""A payment: requested, seen on a chain, settled; what does not fit is held and shown.
-
-Read top to bottom: the facts, the state they add up to, the commands, the decisions.
-Nothing here reads a clock: time comes in with the command. Money that has arrived is never refused, only settled or
-held: the chain does not take it back because we would rather not.
-"""
+"""What can become true of a payment. Once released, a fact is never edited: a new shape is a version."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal, TypeAlias
 
@@ -17,8 +12,9 @@ from flamewire_ledger.domain.posting import Posting
 from flamewire_ledger.domain.transfer import Block, Transfer
 
 Status: TypeAlias = Literal[
-    "requires_payment", "processing", "succeeded", "requires_action", "expired", "canceled", "failed"
-]
+    "requires_payment", "processing", "succeeded", "requires_action", "expired", "canceled",
+    "failed",
+]  # fmt: skip
 Label: TypeAlias = Literal[
     "underpaid", "overpaid", "late", "multiple", "wrong_asset", "wrong_network", "stale_price",
     "tolerance_applied", "manual", "reorged", "high_risk",
@@ -28,16 +24,23 @@ TransferStatus: TypeAlias = Literal[
 ]
 Choice: TypeAlias = Literal["accept", "credit", "refund", "write_off"]
 LateAction: TypeAlias = Literal["hold", "honour", "reprice"]
-Why: TypeAlias = Literal[
-    "underpaid", "late", "wrong_asset", "wrong_network", "reorged", "canceled"
-]
+Why: TypeAlias = Literal["underpaid", "late", "wrong_asset", "wrong_network", "reorged", "canceled"]
 
-# Facts. Once released, a fact is never edited: a new shape is a new version.
+# What a transfer is to its payment. The first three count towards what is due.
+Standing: TypeAlias = Literal[
+    "in_time",  # at the locked rate
+    "honoured",  # late, and by policy at the locked rate all the same
+    "repriced",  # late, and by policy for what it was worth when it came
+    "late",  # held
+    "canceled",  # came although the payment had been canceled: held
+    "wrong_asset",  # held in suspense, as it has no locked worth
+    "wrong_network",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentOption:
-    """One way to pay: this much, of this asset, to this address. `derivation` finds the key again."""
+    """One way to pay: so much of an asset, to this address. `derivation` finds the key again."""
 
     network: str
     chain_id: str  # CAIP-2
@@ -53,22 +56,32 @@ class PaymentOption:
 class LatePolicy:
     """What to do with a transfer first seen after expiry.
 
-    `honour`: within `within_seconds` of expiry it counts at the locked rate; `reprice`: it counts for what
-    it is worth when it came; otherwise, and by default, it is held for a person to resolve.
+    `honour`: within `within_seconds` of expiry it counts at the locked rate, unless it has lost more
+    than `drift_ppm_max` of that worth since; `reprice`: it counts for what it is worth when it came;
+    otherwise, and by default, it is held for a person to resolve.
     """
 
     action: LateAction = "hold"
     within_seconds: int = 0
+    drift_ppm_max: int | None = None  # None: however far the price has moved
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """So many units of one transfer, taken from where they were held and put to use."""
+
+    transfer: str  # its key
+    units: int
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
     """Where the payment stands after a fact, in the currency of the request, at the locked rates."""
 
-    detected: Amount  # seen and not dropped, confirmed or not
+    detected: Amount  # seen and not dropped, confirmed or not, held or not
     confirmed: Amount
     excess: Amount  # unapplied beyond what was due
-    due: Amount  # still to be seen confirmed
+    due: Amount  # still to be confirmed; zero once it has succeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +111,8 @@ class PaymentTransferDetected:
     totals: Totals
     seen_at: datetime
     labels: tuple[Label, ...] = ()
+    standing: Standing = "in_time"
+    worth: Amount | None = None  # of a repriced transfer, when it came
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +144,12 @@ class PaymentTransferConfirmed:
     transfer: Transfer
     block: Block
     confirmations: int
-    worth: Amount  # in the currency of the request, at the locked rate; zero for what was not asked for
+    worth: Amount  # in the currency of the request; zero for what was not asked for
     postings: tuple[Posting, ...]
     totals: Totals
     confirmed_at: datetime
     labels: tuple[Label, ...] = ()
+    standing: Standing = "in_time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +165,8 @@ class PaymentSucceeded:
     totals: Totals
     succeeded_at: datetime
     labels: tuple[Label, ...] = ()
+    uses: tuple[Use, ...] = ()
+    grant_id: str | None = None  # the grant that `credits` is to become
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +223,8 @@ class PaymentTransferReorganised:
     totals: Totals
     reorganised_at: datetime
     labels: tuple[Label, ...] = ("reorged",)
+    undone: tuple[int, ...] = ()  # the numbers of the uses (see state.Settling) that are taken back
+    grants_undone: tuple[str, ...] = ()  # grants that had followed from them
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +249,8 @@ class PaymentResolved:
     totals: Totals
     resolved_at: datetime
     labels: tuple[Label, ...] = ("manual",)
+    uses: tuple[Use, ...] = ()
+    grant_id: str | None = None  # the grant that `credits` is to become
 
 
 PaymentEvent: TypeAlias = (
@@ -245,99 +267,4 @@ PaymentEvent: TypeAlias = (
     | PaymentTransferReorganised
     | PaymentCanceled
     | PaymentResolved
-)
-
-# Commands.
-
-
-@dataclass(frozen=True, slots=True)
-class RequestPayment:
-    payment_id: str
-    amount: Amount
-    options: tuple[PaymentOption, ...]
-    credits: Amount | None
-    credit_account_id: str | None
-    reference: str | None
-    requested_at: datetime
-    expires_at: datetime
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    tolerance_ppm: int = 0
-    late_policy: LatePolicy = LatePolicy()
-
-
-@dataclass(frozen=True, slots=True)
-class RecordTransfer:
-    """A transfer to one of this payment's addresses was seen, or is in a (new) block.
-
-    Repeating it says nothing new. `worth_now` is what it is worth at this moment in the currency of
-    the request, for a late transfer under the policy `reprice`; None when no price was to be had.
-    """
-
-    payment_id: str
-    transfer: Transfer
-    block: Block | None
-    seen_at: datetime
-    worth_now: Amount | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ConfirmTransfer:
-    """The transfer is final on its chain, in this block."""
-
-    payment_id: str
-    transfer: Transfer
-    block: Block
-    confirmations: int
-    seen_at: datetime  # first seen; used when the transfer was never recorded before
-    at: datetime
-    worth_now: Amount | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DropTransfer:
-    """The transfer is in no block any more, or never came into one."""
-
-    payment_id: str
-    transfer: Transfer
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ExpirePayment:
-    payment_id: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class CancelPayment:
-    payment_id: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvePayment:
-    payment_id: str
-    choice: Choice
-    reason: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class RequireResolution:
-    """What the payment had bought was spent before the chain took the money back."""
-
-    payment_id: str
-    why: Why
-    at: datetime
-
-
-PaymentCommand: TypeAlias = (
-    RequestPayment
-    | RecordTransfer
-    | ConfirmTransfer
-    | DropTransfer
-    | ExpirePayment
-    | CancelPayment
-    | ResolvePayment
-    | RequireResolution
 )
