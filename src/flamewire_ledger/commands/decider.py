@@ -1,7 +1,9 @@
-"""Decider and Envelope: what a command brings along so that a batch can decide it without knowing what it is.
+"""Decider and Envelope: what a command brings along so that a batch can decide it without knowing
+what it is.
 
-A decider folds one kind of stream. An envelope names the streams a command looks at, and decides over their states at once;
-so a payment and the locks it uses are one command, recorded whole or not at all.
+A decider folds one kind of stream. An envelope names the streams a command looks at, and decides
+over their states at once; so a payment and the locks it uses are one command, recorded whole or not
+at all.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from flamewire_ledger.domain.rejection import Rejection
 
 @dataclass(frozen=True, slots=True)
 class Decider:
-    """How the streams of one aggregate fold. `format` names the shape of `state_type`: change both together."""
+    """How the streams of one aggregate fold. `format` names the shape of `state_type`: change both
+    together.
+    """
 
     name: str
     evolve: Callable[[Any, Any], Any]  # (state | None, event) -> state
@@ -40,9 +44,10 @@ Facts = Mapping[str, Sequence[Any]]
 class Envelope:
     """One command, ready to be decided.
 
-    `decide` takes the subjects' states (None: no such stream) by stream id and returns events by stream id, or raises a
-    Rejection. It may be called more than once, on newer states, and must do nothing but decide. `answer` makes the stored
-    answer from the states after the decision; the writer keeps it with the command id.
+    `decide` takes the subjects' states (None: no such stream) by stream id and returns events by
+    stream id, or raises a Rejection. It may be called more than once, on newer states, and must do
+    nothing but decide. `answer` makes the stored answer from the states after the decision; the
+    writer keeps it with the command id.
     """
 
     command_id: UUID
@@ -54,7 +59,8 @@ class Envelope:
     answer: Callable[[Mapping[str, Any]], bytes] | None = None
     correlation_id: str | None = None
     causation_id: str | None = None
-    # A decision without events: keep the command id with its answer all the same (requests), or nothing (repeats).
+    # A decision without events: keep the command id with its answer all the same (requests), or
+    # nothing (repeats).
     remember_nothing_new: bool = field(default=False, kw_only=True)
 
 
@@ -69,9 +75,20 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Contended:
-    """Other writers kept getting there first, a bounded number of times. Nothing was recorded: send it again."""
+    """Other writers kept getting there first, a bounded number of times. Nothing was recorded: send
+    it again.
+    """
 
     streams: tuple[str, ...]
 
 
 Outcome = Done | Rejection | Contended
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Deciding it raised something that is no Rejection: a fault of ours, logged. Nothing was
+    recorded.
+    """
+
+    error: Exception

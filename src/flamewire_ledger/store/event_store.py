@@ -1,7 +1,8 @@
 """The EventStore Protocol, and what passes through it. Postgres and memory keep the same contract.
 
-A partition is a shard of merchants with its own gapless positions 1…n, in commit order: a reader that has seen position n has
-seen everything up to n. A stream lives in one partition and has versions 1…m.
+A partition is a shard of merchants with its own gapless positions 1…n, in commit order: a reader
+that has seen position n has seen everything up to n. A stream lives in one partition and has
+versions 1…m.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ class StreamAppend:
 class Append:
     """One command's outcome: all of it is recorded, or nothing.
 
-    `fingerprint` is what makes the same command id mean the same content. `answer` is stored beside the id and
-    given back, byte for byte, when the command comes again. No streams at all is allowed: only the id and its answer are kept.
+    `fingerprint` is what makes the same command id mean the same content. `answer` is stored beside
+    the id and given back, byte for byte, when the command comes again. No streams at all is
+    allowed: only the id and its answer are kept.
     """
 
     command_id: UUID
@@ -70,7 +72,7 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Another writer moved one of the streams first. Nothing was recorded; deciding again is safe."""
+    """Another writer moved one of the streams first. Nothing was recorded; decide again."""
 
     streams: tuple[str, ...]
 
@@ -96,7 +98,7 @@ class RecordedEvent:
 
 @dataclass(frozen=True, slots=True)
 class StateSnapshot:
-    """A folded state, kept so that a long stream need not be folded from its start. Never an authority."""
+    """A folded state, so that a long stream is not folded from its start. Never an authority."""
 
     stream_id: str
     version: int
@@ -105,23 +107,24 @@ class StateSnapshot:
 
 
 class EventStore(Protocol):
-    """Where events are. Every method may raise StoreUnavailable; then nothing is known to be recorded."""
+    """Where events are. Every method may raise StoreUnavailable."""
 
     @property
     def partitions(self) -> int:
         """How many there are; fixed when the database was made."""
 
     async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
-        """Record each append or say why not, in the order given, in one transaction and one round trip.
+        """Record each append or say why not, in the order given: one transaction, one round trip.
 
-        Appends of one batch may continue each other's streams. One that is not recorded takes those behind it that
-        share a stream with it along, as conflicts; the others are untouched. When this returns, it is durable.
+        Appends of one batch may continue each other's streams. One that is not recorded takes those
+        behind it that share a stream with it along, as conflicts; the others are untouched. When
+        this returns, it is durable.
         """
 
     async def load(
         self, partition: int, after_versions: Mapping[str, int]
     ) -> Mapping[str, Sequence[RecordedEvent]]:
-        """The events of each stream behind the version given (0: all of it), oldest first; [] where there is none."""
+        """The events of each stream behind the version given, oldest first; [] where none is."""
 
     async def snapshots(
         self, partition: int, stream_ids: Sequence[str]
@@ -149,13 +152,16 @@ class EventStore(Protocol):
         """The last position recorded at or before a time; 0 when there is none."""
 
     async def wait_beyond(self, partition: int, position: int, timeout_seconds: float) -> None:
-        """Come back when there may be events behind `position`, or when time is up. A bell, not a promise."""
+        """Come back when there may be more behind `position`, or after a while: only a bell."""
 
 
 class StoreUnavailable(Exception):
-    """The database did not answer. What was sent may or may not be recorded: send it again with the same command id."""
+    """The database did not answer. What was sent may or may not be recorded.
+
+    Send it again with the same command ids: what was recorded then is a Duplicate now.
+    """
 
 
 def partition_of(merchant_id: str, partitions: int) -> int:
-    """The shard a merchant lives in, 0…partitions-1: all that must be atomic for it is in one place."""
+    """The shard a merchant lives in, so that all that must be atomic for it is in one place."""
     return crc32(merchant_id.encode()) % partitions

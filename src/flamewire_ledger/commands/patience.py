@@ -1,0 +1,84 @@
+"""A store that is asked again when it does not answer, for a bounded time.
+
+Sending an append again is safe: the command ids in it were recorded all or none, and the store says
+Duplicate for those it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
+from uuid import UUID
+
+import stamina
+
+from flamewire_ledger.store.event_store import (
+    Append,
+    EventStore,
+    RecordedCommand,
+    RecordedEvent,
+    StateSnapshot,
+    StoreUnavailable,
+    Verdict,
+)
+
+T = TypeVar("T")
+_WAIT_SECONDS_FIRST = 0.05
+_WAIT_SECONDS_MAX = 1.0
+
+
+class PatientStore:
+    """What executing a batch needs of a store, tried for `seconds_max` before StoreUnavailable gets
+    through.
+    """
+
+    def __init__(self, store: EventStore, seconds_max: float) -> None:
+        self._store = store
+        self._seconds_max = seconds_max
+        self.tries_again = 0
+
+    async def append(
+        self, partition: int, appends: Sequence[Append]
+    ) -> tuple[Sequence[Verdict], bool]:
+        """The verdicts, and whether it was sent more than once."""
+        before = self.tries_again
+        verdicts = await self._ask(lambda: self._store.append(partition, appends))
+        return verdicts, self.tries_again > before
+
+    async def load(
+        self, partition: int, after_versions: Mapping[str, int]
+    ) -> Mapping[str, Sequence[RecordedEvent]]:
+        return await self._ask(lambda: self._store.load(partition, after_versions))
+
+    async def snapshots(
+        self, partition: int, stream_ids: Sequence[str]
+    ) -> Mapping[str, StateSnapshot]:
+        return await self._ask(lambda: self._store.snapshots(partition, stream_ids))
+
+    async def save_snapshots(self, partition: int, snapshots: Sequence[StateSnapshot]) -> None:
+        await self._ask(lambda: self._store.save_snapshots(partition, snapshots))
+
+    async def find_commands(
+        self, partition: int, command_ids: Sequence[UUID]
+    ) -> Mapping[UUID, RecordedCommand]:
+        return await self._ask(lambda: self._store.find_commands(partition, command_ids))
+
+    async def head(self, partition: int) -> int:
+        return await self._ask(lambda: self._store.head(partition))
+
+    async def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await question()
+        except StoreUnavailable:
+            self.tries_again += 1
+        async for attempt in stamina.retry_context(
+            on=StoreUnavailable,
+            attempts=None,
+            timeout=self._seconds_max,
+            wait_initial=_WAIT_SECONDS_FIRST,
+            wait_max=_WAIT_SECONDS_MAX,
+        ):
+            with attempt:
+                self.tries_again += attempt.num > 1
+                return await question()
+        raise AssertionError("a retry ends in an answer or in what it failed with")

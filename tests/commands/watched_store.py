@@ -1,0 +1,61 @@
+"""A store that counts what it is asked, and can be made to fail before or after it has done it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from flamewire_ledger.store.event_store import (
+    Append,
+    RecordedCommand,
+    RecordedEvent,
+    StateSnapshot,
+    StoreUnavailable,
+    Verdict,
+)
+from flamewire_ledger.store.memory import MemoryEventStore
+
+
+class WatchedStore(MemoryEventStore):
+    def __init__(self, partitions: int = 1) -> None:
+        super().__init__(lambda: datetime.now(UTC), partitions)
+        self.asked: Counter[str] = Counter()
+        self.unavailable_before = 0  # so many appends fail and record nothing
+        self.unavailable_after = 0  # so many appends are recorded and do not say so
+        self.poison: str | None = None  # a batch with this stream is refused as a whole
+        self.before_append: Callable[[], Awaitable[None]] | None = None
+
+    async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
+        self.asked["append"] += 1
+        if self.before_append is not None:
+            await self.before_append()
+        if self.unavailable_before:
+            self.unavailable_before -= 1
+            raise StoreUnavailable("gone, and nothing was recorded")
+        if any(s.stream_id == self.poison for append in appends for s in append.streams):
+            raise ValueError("this cannot be stored")
+        verdicts = await super().append(partition, appends)
+        if self.unavailable_after:
+            self.unavailable_after -= 1
+            raise StoreUnavailable("gone, but everything was recorded")
+        return verdicts
+
+    async def load(
+        self, partition: int, after_versions: Mapping[str, int]
+    ) -> Mapping[str, Sequence[RecordedEvent]]:
+        self.asked["load"] += 1
+        return await super().load(partition, after_versions)
+
+    async def snapshots(
+        self, partition: int, stream_ids: Sequence[str]
+    ) -> Mapping[str, StateSnapshot]:
+        self.asked["snapshots"] += 1
+        return await super().snapshots(partition, stream_ids)
+
+    async def find_commands(
+        self, partition: int, command_ids: Sequence[UUID]
+    ) -> Mapping[UUID, RecordedCommand]:
+        self.asked["find_commands"] += 1
+        return await super().find_commands(partition, command_ids)
