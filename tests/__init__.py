@@ -1,1 +1,1 @@
-"""The tests: they mirror src, and beside that hold what crosses it: architecture, system, services."""
+"""The tests mirror src; beside that: what crosses it (architecture, system) and servers."""

@@ -1,1 +1,1 @@
-"""Real servers for tests: found or started here, shared by all workers, stopped by the last user."""
+"""Real servers for tests: found or started here, shared, and stopped by the last user."""

@@ -1,6 +1,6 @@
-"""Postgres for tests: this file holds the shared server, databases made in 30 ms, and private servers.
+"""Postgres for tests: the shared server, databases made in 30 ms, and servers to kill.
 
-Order: FLAMEWIRE_TEST_POSTGRES_URL, then a server on 5432 that lets `postgres` in, then the embedded
+Order: FLAMEWIRE_TEST_POSTGRES_URL, then one on 5432 that lets `postgres` in, then the embedded
 one. Tests never touch a database that this file did not create.
 """
 

@@ -1,0 +1,89 @@
+"""`scripts/services start|stop|status`: the servers that tests share, kept running between runs.
+
+Only what was started here is ever stopped. `start` exits 3 if a server cannot be had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from tests.services import node
+from tests.services.place import PLACE, Server, ServiceMissing, lease, locked, stop_if_unused
+from tests.services.postgres import SharedPostgres
+from tests.services.rabbitmq import SharedRabbitMQ
+from tests.services.redis import SharedRedis
+
+SERVERS: tuple[Server, ...] = (SharedPostgres(), SharedRedis(), SharedRabbitMQ())
+NODES = ("ethereum", "substrate")
+
+
+def start() -> int:
+    """Start what is missing, and keep it until `stop`; install the nodes' programs."""
+    missing = 0
+    for server in SERVERS:
+        began = time.monotonic()
+        try:
+            leased = lease(server)
+        except ServiceMissing as error:
+            missing += 1
+            _say(server.name, f"missing: {error}")
+            continue
+        if server.elsewhere() is None:
+            with locked(PLACE / server.name / "mutex"):
+                (PLACE / server.name / "kept").touch()
+        leased.release()
+        _say(server.name, f"{leased.url}  ({time.monotonic() - began:.1f} s)")
+    for name in NODES:
+        began = time.monotonic()
+        try:
+            node.installed(name)
+        except ServiceMissing as error:
+            missing += 1
+            _say(name, f"missing: {error}")
+            continue
+        _say(name, f"installed; each test starts its own  ({time.monotonic() - began:.1f} s)")
+    return 3 if missing else 0
+
+
+def stop() -> int:
+    """Stop what was started here, but for what a test run is using."""
+    busy = 0
+    for server in SERVERS:
+        if stop_if_unused(server):
+            _say(server.name, "stopped")
+        else:
+            busy += 1
+            _say(server.name, "a test run is using it: it stops when that run ends")
+    return 1 if busy else 0
+
+
+def status() -> int:
+    """Where each server answers; exits 1 if one does not."""
+    down = 0
+    for server in SERVERS:
+        url = server.elsewhere()
+        if url is not None:
+            _say(server.name, f"{url}  (not ours)")
+            continue
+        url = server.running(PLACE / server.name)
+        down += url is None
+        _say(server.name, url or "not running")
+    return 1 if down else 0
+
+
+def _say(name: str, text: str) -> None:
+    print(f"{name:10} {text}", flush=True)
+
+
+def main() -> int:
+    """Parse the one word and do it."""
+    parser = argparse.ArgumentParser(prog="scripts/services", description=__doc__)
+    parser.add_argument("action", choices=("start", "stop", "status"), nargs="?", default="status")
+    actions = {"start": start, "stop": stop, "status": status}
+    return actions[parser.parse_args().action]()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
