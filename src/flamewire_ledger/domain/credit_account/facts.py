@@ -1,8 +1,4 @@
-"""A credit account: credits are granted, held, burnt and lapse, and never go below zero.
-
-Each grant stays itself to the end: what is burnt says of which grants, so that any digit of a balance can be traced
-to the payment behind it. Burn order: priority, then what expires first, then granted before purchased, then age.
-"""
+"""What can become true of a credit account. Amounts of credits are in units of CREDIT."""
 
 from __future__ import annotations
 
@@ -17,8 +13,6 @@ CREDIT: Final = Asset("CREDIT", 6)
 NOTHING: Final = Amount(CREDIT, 0)
 Source: TypeAlias = Literal["purchased", "granted", "promotion", "refund"]
 PRIORITY_DEFAULT: Final = 50  # smaller burns first
-
-# Facts. Amounts of credits are in units of CREDIT.
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +107,7 @@ class HoldReleased:
 
 @dataclass(frozen=True, slots=True)
 class GrantExpired:
-    """What was left of the grant lapsed: breakage."""
+    """The grant is over. What was left of it lapsed (breakage), were it nothing."""
 
     type: ClassVar = "credit_account.grant_expired.v1"
     account_id: str
@@ -125,7 +119,7 @@ class GrantExpired:
 
 @dataclass(frozen=True, slots=True)
 class GrantReversed:
-    """The payment behind the grant was undone: what was left is taken back, what was spent is owed.
+    """The payment behind it was undone: what was left is taken back, what was spent is owed.
 
     What is held stays so: a capture makes it owed, a release takes it back. What lapsed has lapsed.
     """
@@ -149,98 +143,4 @@ CreditAccountEvent: TypeAlias = (
     | HoldReleased
     | GrantExpired
     | GrantReversed
-)
-
-# Commands.
-
-
-@dataclass(frozen=True, slots=True)
-class OpenCreditAccount:
-    account_id: str
-    external_id: str | None
-    name: str | None
-    at: datetime
-    overage_max: Amount = NOTHING
-
-
-@dataclass(frozen=True, slots=True)
-class GrantCredits:
-    account_id: str
-    grant_id: str
-    amount: Amount
-    source: Source
-    at: datetime
-    priority: int = PRIORITY_DEFAULT
-    expires_at: datetime | None = None
-    payment_id: str | None = None
-    cost: Amount | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ConsumeCredits:
-    account_id: str
-    amount: Amount
-    at: datetime
-    reference: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HoldCredits:
-    account_id: str
-    hold_id: str
-    amount: Amount
-    expires_at: datetime
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class CaptureHold:
-    """`amount` None captures all of it."""
-
-    account_id: str
-    hold_id: str
-    at: datetime
-    amount: Amount | None = None
-    reference: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseHold:
-    account_id: str
-    hold_id: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ExpireHold:
-    account_id: str
-    hold_id: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ExpireGrant:
-    account_id: str
-    grant_id: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ReverseGrant:
-    account_id: str
-    grant_id: str
-    payment_id: str | None
-    at: datetime
-
-
-CreditAccountCommand: TypeAlias = (
-    OpenCreditAccount
-    | GrantCredits
-    | ConsumeCredits
-    | HoldCredits
-    | CaptureHold
-    | ReleaseHold
-    | ExpireHold
-    | ExpireGrant
-    | ReverseGrant
 )
