@@ -1,0 +1,168 @@
+-- on: credit_account.opened.v1
+INSERT INTO credit_accounts_v1 (account_id, merchant_id, external_id, name, overage_max, opened_at, position)
+SELECT
+    stream_id, merchant_id, data->>'external_id', data->>'name', (data->'overage_max'->>'units')::numeric,
+    (data->>'opened_at')::timestamptz, position
+FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, merchant_id text, data jsonb);
+
+-- on: credit_account.granted.v1
+INSERT INTO credit_grants_v1 (
+    grant_id, account_id, merchant_id, source, priority, granted_units, remaining_units, consumed_units, expires_at,
+    payment_id, cost, granted_at, first_position, position
+)
+SELECT
+    data->>'grant_id', stream_id, merchant_id, data->>'source', (data->>'priority')::integer,
+    (data->'amount'->>'units')::numeric,
+    (data->'amount'->>'units')::numeric - (data->'settles'->>'units')::numeric,
+    (data->'settles'->>'units')::numeric, (data->>'expires_at')::timestamptz, data->>'payment_id',
+    nullif(data->'cost', 'null'), (data->>'granted_at')::timestamptz, position, position
+FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, merchant_id text, data jsonb);
+
+-- on: credit_account.held.v1
+INSERT INTO credit_holds_v1 (
+    hold_id, account_id, merchant_id, status, units, slices, expires_at, held_at, position
+)
+SELECT
+    data->>'hold_id', stream_id, merchant_id, 'held', (data->'amount'->>'units')::numeric, data->'slices',
+    (data->>'expires_at')::timestamptz, (data->>'held_at')::timestamptz, position
+FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, merchant_id text, data jsonb);
+
+-- on: credit_account.hold_captured.v1, credit_account.hold_released.v1
+-- A hold ends once.
+UPDATE credit_holds_v1 AS hold
+SET status = CASE
+        WHEN event.type = 'credit_account.hold_captured.v1' THEN 'captured'
+        WHEN (event.data->>'expired')::boolean THEN 'expired'
+        ELSE 'released'
+    END,
+    captured_units = coalesce((event.data->'captured'->>'units')::numeric, 0),
+    reference = event.data->>'reference',
+    ended_at = coalesce(event.data->>'captured_at', event.data->>'released_at')::timestamptz,
+    position = event.position
+FROM jsonb_to_recordset(%(events)s) AS event (position bigint, type text, data jsonb)
+WHERE hold.hold_id = event.data->>'hold_id';
+
+-- on: credit_account.granted.v1, credit_account.consumed.v1, credit_account.held.v1, credit_account.hold_captured.v1, credit_account.hold_released.v1, credit_account.grant_expired.v1, credit_account.grant_reversed.v1
+-- What each event moves, by its amounts and the sums of its slices; added up for each account.
+WITH told AS (
+    SELECT
+        stream_id AS account_id, position, type,
+        coalesce((data->'amount'->>'units')::numeric, 0) AS amount,
+        coalesce((data->'settles'->>'units')::numeric, 0) AS settles,
+        coalesce((data->'overage'->>'units')::numeric, 0) AS overage,
+        coalesce((data->'captured'->>'units')::numeric, 0) AS captured,
+        coalesce((data->'owed'->>'units')::numeric, 0) AS owed,
+        slices.units AS slices, released.units AS released, lapsed.units AS lapsed,
+        CASE jsonb_typeof(data->'taken_back')
+            WHEN 'object' THEN (data->'taken_back'->>'units')::numeric
+            ELSE taken_back.units
+        END AS taken_back
+    FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, type text, data jsonb),
+        LATERAL (
+            SELECT coalesce(sum((slice->>'units')::numeric), 0) AS units
+            FROM jsonb_path_query(data, '$.slices[*]') AS slice
+        ) AS slices,
+        LATERAL (
+            SELECT coalesce(sum((slice->>'units')::numeric), 0) AS units
+            FROM jsonb_path_query(data, '$.released[*]') AS slice
+        ) AS released,
+        LATERAL (
+            SELECT coalesce(sum((slice->>'units')::numeric), 0) AS units
+            FROM jsonb_path_query(data, '$.lapsed[*]') AS slice
+        ) AS lapsed,
+        LATERAL (
+            SELECT coalesce(sum((slice->>'units')::numeric), 0) AS units
+            FROM jsonb_path_query(data, '$.taken_back[*]') AS slice
+        ) AS taken_back
+),
+change AS (
+    SELECT
+        account_id,
+        max(position) AS position,
+        sum(CASE type
+            WHEN 'credit_account.granted.v1' THEN amount - settles
+            WHEN 'credit_account.consumed.v1' THEN -slices
+            WHEN 'credit_account.held.v1' THEN -amount
+            WHEN 'credit_account.hold_captured.v1' THEN released - lapsed - taken_back
+            WHEN 'credit_account.hold_released.v1' THEN slices - lapsed - taken_back
+            WHEN 'credit_account.grant_expired.v1' THEN -amount
+            WHEN 'credit_account.grant_reversed.v1' THEN -taken_back
+        END) AS available,
+        sum(CASE type
+            WHEN 'credit_account.held.v1' THEN amount
+            WHEN 'credit_account.hold_captured.v1' THEN -slices - released
+            WHEN 'credit_account.hold_released.v1' THEN -slices
+            ELSE 0
+        END) AS held,
+        sum(CASE type WHEN 'credit_account.granted.v1' THEN amount ELSE 0 END) AS granted,
+        sum(CASE type WHEN 'credit_account.consumed.v1' THEN amount ELSE captured END) AS consumed,
+        sum(CASE type WHEN 'credit_account.grant_expired.v1' THEN amount ELSE lapsed END) AS expired,
+        sum(taken_back + owed) AS reversed,
+        sum(owed + overage - settles) AS owed
+    FROM told
+    GROUP BY account_id
+)
+UPDATE credit_accounts_v1 AS account
+SET available_units = account.available_units + change.available,
+    held_units = account.held_units + change.held,
+    granted_units = account.granted_units + change.granted,
+    consumed_units = account.consumed_units + change.consumed,
+    expired_units = account.expired_units + change.expired,
+    reversed_units = account.reversed_units + change.reversed,
+    owed_units = account.owed_units + change.owed,
+    position = change.position
+FROM change
+WHERE account.account_id = change.account_id;
+
+-- on: credit_account.consumed.v1, credit_account.held.v1, credit_account.hold_captured.v1, credit_account.hold_released.v1, credit_account.grant_expired.v1, credit_account.grant_reversed.v1
+-- Slice by slice: from where in the grant to where. Of what a hold lets go, a part may lapse or be taken back at once.
+WITH told AS (
+    SELECT position, type, data, CASE type
+            WHEN 'credit_account.consumed.v1' THEN '{"slices": ["remaining", "consumed"]}'
+            WHEN 'credit_account.held.v1' THEN '{"slices": ["remaining", "held"]}'
+            WHEN 'credit_account.hold_captured.v1' THEN
+                '{"slices": ["held", "consumed"], "released": ["held", "remaining"],
+                  "lapsed": ["remaining", "expired"], "taken_back": ["remaining", "reversed"]}'
+            WHEN 'credit_account.hold_released.v1' THEN
+                '{"slices": ["held", "remaining"], "lapsed": ["remaining", "expired"],
+                  "taken_back": ["remaining", "reversed"]}'
+            ELSE '{}'
+        END::jsonb AS moves
+    FROM jsonb_to_recordset(%(events)s) AS event (position bigint, type text, data jsonb)
+),
+moved AS (
+    SELECT told.position, slice->>'grant_id' AS grant_id, (slice->>'units')::numeric AS units,
+        move.value->>0 AS source, move.value->>1 AS target
+    FROM told, jsonb_each(told.moves) AS move, jsonb_array_elements(told.data->move.key) AS slice
+    UNION ALL
+    SELECT position, data->>'grant_id', (data->'amount'->>'units')::numeric, 'remaining', 'expired'
+    FROM told
+    WHERE type = 'credit_account.grant_expired.v1'
+    UNION ALL
+    SELECT position, data->>'grant_id', (data->'taken_back'->>'units')::numeric, 'remaining', 'reversed'
+    FROM told
+    WHERE type = 'credit_account.grant_reversed.v1'
+),
+change AS (
+    SELECT
+        grant_id,
+        max(position) AS position,
+        coalesce(sum(units) FILTER (WHERE target = 'remaining'), 0)
+            - coalesce(sum(units) FILTER (WHERE source = 'remaining'), 0) AS remaining,
+        coalesce(sum(units) FILTER (WHERE target = 'held'), 0)
+            - coalesce(sum(units) FILTER (WHERE source = 'held'), 0) AS held,
+        coalesce(sum(units) FILTER (WHERE target = 'consumed'), 0) AS consumed,
+        coalesce(sum(units) FILTER (WHERE target = 'expired'), 0) AS expired,
+        coalesce(sum(units) FILTER (WHERE target = 'reversed'), 0) AS reversed
+    FROM moved
+    GROUP BY grant_id
+)
+UPDATE credit_grants_v1 AS grant_row
+SET remaining_units = grant_row.remaining_units + change.remaining,
+    held_units = grant_row.held_units + change.held,
+    consumed_units = grant_row.consumed_units + change.consumed,
+    expired_units = grant_row.expired_units + change.expired,
+    reversed_units = grant_row.reversed_units + change.reversed,
+    position = change.position
+FROM change
+WHERE grant_row.grant_id = change.grant_id;

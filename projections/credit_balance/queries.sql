@@ -1,0 +1,99 @@
+-- credit_account_by_id: one account of a merchant, or no row; lapsed_units are in available_units still and must not count.
+SELECT account.*, coalesce((
+        SELECT sum(remaining_units)
+        FROM credit_grants_v1 AS lapsed
+        WHERE lapsed.account_id = account.account_id AND remaining_units > 0 AND expires_at <= %(now)s
+    ), 0) AS lapsed_units
+FROM credit_accounts_v1 AS account
+WHERE account.account_id = %(account_id)s AND account.merchant_id = %(merchant_id)s;
+
+-- credit_accounts_older: a page of a merchant's accounts, newest first, behind an id when one is given.
+SELECT account.*, coalesce((
+        SELECT sum(remaining_units)
+        FROM credit_grants_v1 AS lapsed
+        WHERE lapsed.account_id = account.account_id AND remaining_units > 0 AND expires_at <= %(now)s
+    ), 0) AS lapsed_units
+FROM credit_accounts_v1 AS account
+WHERE account.merchant_id = %(merchant_id)s
+    AND (%(starting_after)s::text IS NULL OR account.account_id < %(starting_after)s)
+    AND (%(external_id)s::text IS NULL OR account.external_id = %(external_id)s)
+ORDER BY account.account_id DESC
+LIMIT %(limit)s;
+
+-- credit_accounts_newer: the page before an id, oldest first: turn it round to show it.
+SELECT account.*, coalesce((
+        SELECT sum(remaining_units)
+        FROM credit_grants_v1 AS lapsed
+        WHERE lapsed.account_id = account.account_id AND remaining_units > 0 AND expires_at <= %(now)s
+    ), 0) AS lapsed_units
+FROM credit_accounts_v1 AS account
+WHERE account.merchant_id = %(merchant_id)s
+    AND account.account_id > %(ending_before)s
+    AND (%(external_id)s::text IS NULL OR account.external_id = %(external_id)s)
+ORDER BY account.account_id
+LIMIT %(limit)s;
+
+-- grants_in_burn_order: the grants of an account that have something left or held, the next to burn first.
+SELECT grant_row.*, coalesce(grant_row.expires_at <= %(now)s, false) AS has_lapsed
+FROM credit_grants_v1 AS grant_row
+WHERE grant_row.account_id = %(account_id)s
+    AND grant_row.merchant_id = %(merchant_id)s
+    AND (%(with_used_up)s OR grant_row.remaining_units > 0 OR grant_row.held_units > 0)
+ORDER BY grant_row.priority, grant_row.expires_at NULLS LAST, grant_row.source = 'purchased', grant_row.granted_at,
+    grant_row.grant_id
+LIMIT %(limit)s;
+
+-- grant_by_id: one grant of a merchant, or no row.
+SELECT grant_row.*, coalesce(grant_row.expires_at <= %(now)s, false) AS has_lapsed
+FROM credit_grants_v1 AS grant_row
+WHERE grant_row.grant_id = %(grant_id)s AND grant_row.merchant_id = %(merchant_id)s;
+
+-- hold_by_id: one hold of a merchant, or no row.
+SELECT *
+FROM credit_holds_v1
+WHERE hold_id = %(hold_id)s AND merchant_id = %(merchant_id)s;
+
+-- holds_older: a page of an account's holds, newest first, behind an id when one is given.
+SELECT *
+FROM credit_holds_v1
+WHERE account_id = %(account_id)s
+    AND merchant_id = %(merchant_id)s
+    AND (%(starting_after)s::text IS NULL OR hold_id < %(starting_after)s)
+    AND (%(status)s::text IS NULL OR status = %(status)s)
+ORDER BY hold_id DESC
+LIMIT %(limit)s;
+
+-- holds_newer: the page before an id, oldest first: turn it round to show it.
+SELECT *
+FROM credit_holds_v1
+WHERE account_id = %(account_id)s
+    AND merchant_id = %(merchant_id)s
+    AND hold_id > %(ending_before)s
+    AND (%(status)s::text IS NULL OR status = %(status)s)
+ORDER BY hold_id
+LIMIT %(limit)s;
+
+-- holds_to_expire: whose time is up, over all merchants of one mode.
+SELECT hold.hold_id AS subject_id, hold.account_id AS stream_id, hold.merchant_id, 'hold' AS kind,
+    hold.expires_at AS due_at
+FROM credit_holds_v1 AS hold
+JOIN merchants_v1 AS merchant USING (merchant_id)
+WHERE hold.status = 'held'
+    AND hold.expires_at <= %(now)s
+    AND merchant.livemode = %(livemode)s
+    AND (hold.expires_at, hold.hold_id) > (%(after_due_at)s, %(after_subject_id)s)
+ORDER BY hold.expires_at, hold.hold_id
+LIMIT %(limit)s;
+
+-- grants_to_expire: whose time is up with something left, over all merchants of one mode.
+SELECT grant_row.grant_id AS subject_id, grant_row.account_id AS stream_id, grant_row.merchant_id, 'grant' AS kind,
+    grant_row.expires_at AS due_at
+FROM credit_grants_v1 AS grant_row
+JOIN merchants_v1 AS merchant USING (merchant_id)
+WHERE grant_row.remaining_units > 0
+    AND grant_row.expires_at IS NOT NULL
+    AND grant_row.expires_at <= %(now)s
+    AND merchant.livemode = %(livemode)s
+    AND (grant_row.expires_at, grant_row.grant_id) > (%(after_due_at)s, %(after_subject_id)s)
+ORDER BY grant_row.expires_at, grant_row.grant_id
+LIMIT %(limit)s;

@@ -1,0 +1,65 @@
+-- One row a credit account, in units of CREDIT. At every position:
+-- granted = available + held + consumed + expired + reversed - owed.
+CREATE TABLE credit_accounts_v1 (
+    account_id       text PRIMARY KEY,
+    merchant_id      text NOT NULL,
+    external_id      text,
+    name             text,
+    overage_max      numeric(78, 0) NOT NULL,
+    available_units  numeric(78, 0) NOT NULL DEFAULT 0,
+    held_units       numeric(78, 0) NOT NULL DEFAULT 0,
+    granted_units    numeric(78, 0) NOT NULL DEFAULT 0,
+    consumed_units   numeric(78, 0) NOT NULL DEFAULT 0,
+    expired_units    numeric(78, 0) NOT NULL DEFAULT 0,
+    reversed_units   numeric(78, 0) NOT NULL DEFAULT 0,
+    owed_units       numeric(78, 0) NOT NULL DEFAULT 0,
+    opened_at        timestamptz NOT NULL,
+    position         bigint NOT NULL  -- of the last event that changed the row
+) WITH (fillfactor = 50);
+
+CREATE INDEX credit_accounts_v1_by_merchant ON credit_accounts_v1 (merchant_id, account_id);
+CREATE INDEX credit_accounts_v1_by_external_id ON credit_accounts_v1 (merchant_id, external_id);
+
+-- One row a grant, used up or not: granted = remaining + held + consumed + expired + reversed.
+CREATE TABLE credit_grants_v1 (
+    grant_id         text PRIMARY KEY,
+    account_id       text NOT NULL,
+    merchant_id      text NOT NULL,
+    source           text NOT NULL,     -- purchased, granted, promotion, refund
+    priority         integer NOT NULL,  -- smaller burns first
+    granted_units    numeric(78, 0) NOT NULL,
+    remaining_units  numeric(78, 0) NOT NULL,
+    held_units       numeric(78, 0) NOT NULL DEFAULT 0,
+    consumed_units   numeric(78, 0) NOT NULL, -- what settled an old debt is consumed from the start
+    expired_units    numeric(78, 0) NOT NULL DEFAULT 0,
+    reversed_units   numeric(78, 0) NOT NULL DEFAULT 0,
+    expires_at       timestamptz,
+    payment_id       text,
+    cost             jsonb,             -- what was paid for it: {asset, decimals, units}
+    granted_at       timestamptz NOT NULL,
+    first_position   bigint NOT NULL,
+    position         bigint NOT NULL
+) WITH (fillfactor = 60);
+
+CREATE INDEX credit_grants_v1_by_account ON credit_grants_v1 (account_id, grant_id);
+CREATE INDEX credit_grants_v1_waiting ON credit_grants_v1 (expires_at, grant_id)
+    WHERE remaining_units > 0 AND expires_at IS NOT NULL;
+
+-- One row a hold.
+CREATE TABLE credit_holds_v1 (
+    hold_id         text PRIMARY KEY,
+    account_id      text NOT NULL,
+    merchant_id     text NOT NULL,
+    status          text NOT NULL,  -- held, captured, released, expired
+    units           numeric(78, 0) NOT NULL,
+    captured_units  numeric(78, 0) NOT NULL DEFAULT 0,
+    slices          jsonb NOT NULL, -- of which grants: [{grant_id, units}]
+    reference       text,
+    expires_at      timestamptz NOT NULL,
+    held_at         timestamptz NOT NULL,
+    ended_at        timestamptz,
+    position        bigint NOT NULL
+) WITH (fillfactor = 70);
+
+CREATE INDEX credit_holds_v1_by_account ON credit_holds_v1 (account_id, hold_id);
+CREATE INDEX credit_holds_v1_waiting ON credit_holds_v1 (expires_at, hold_id) WHERE status = 'held';

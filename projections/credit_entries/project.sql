@@ -1,0 +1,85 @@
+-- on: credit_account.granted.v1, credit_account.consumed.v1, credit_account.held.v1, credit_account.hold_captured.v1, credit_account.hold_released.v1, credit_account.grant_expired.v1, credit_account.grant_reversed.v1
+-- The balance goes on from the account's last line before this batch.
+WITH told AS (
+    SELECT
+        stream_id AS account_id, position, merchant_id, data,
+        CASE type
+            WHEN 'credit_account.granted.v1' THEN 'granted'
+            WHEN 'credit_account.consumed.v1' THEN 'consumed'
+            WHEN 'credit_account.held.v1' THEN 'held'
+            WHEN 'credit_account.hold_captured.v1' THEN 'captured'
+            WHEN 'credit_account.hold_released.v1' THEN
+                CASE WHEN (data->>'expired')::boolean THEN 'hold_expired' ELSE 'released' END
+            WHEN 'credit_account.grant_expired.v1' THEN 'expired'
+            WHEN 'credit_account.grant_reversed.v1' THEN 'reversed'
+        END AS kind,
+        coalesce((data->'amount'->>'units')::numeric, 0) AS amount,
+        coalesce((data->'captured'->>'units')::numeric, 0) AS captured,
+        slices.units AS slices, released.units AS released, gone.units AS gone
+    FROM jsonb_to_recordset(%(events)s)
+        AS event (position bigint, stream_id text, type text, merchant_id text, data jsonb),
+        LATERAL (
+            SELECT coalesce(sum((slice->>'units')::numeric), 0) AS units
+            FROM jsonb_path_query(data, '$.slices[*]') AS slice
+        ) AS slices,
+        LATERAL (
+            SELECT coalesce(sum((slice->>'units')::numeric), 0) AS units
+            FROM jsonb_path_query(data, '$.released[*]') AS slice
+        ) AS released,
+        LATERAL (
+            SELECT coalesce(sum((slice->>'units')::numeric), 0) AS units
+            FROM (
+                SELECT jsonb_path_query(data, '$.lapsed[*]') AS slice
+                UNION ALL
+                SELECT jsonb_path_query(data, '$.taken_back[*]')
+            ) AS let_go
+        ) AS gone
+),
+change AS (
+    SELECT *,
+        CASE kind
+            WHEN 'granted' THEN amount - (data->'settles'->>'units')::numeric
+            WHEN 'consumed' THEN -slices
+            WHEN 'held' THEN -amount
+            WHEN 'captured' THEN released - gone
+            WHEN 'expired' THEN -amount
+            WHEN 'reversed' THEN -(data->'taken_back'->>'units')::numeric
+            ELSE slices - gone
+        END AS available,
+        CASE kind
+            WHEN 'held' THEN amount
+            WHEN 'captured' THEN -slices - released
+            WHEN 'released' THEN -slices
+            WHEN 'hold_expired' THEN -slices
+            ELSE 0
+        END AS held
+    FROM told
+),
+before AS (
+    SELECT account_id, coalesce((
+            SELECT balance_units
+            FROM credit_entries_v1 AS entry
+            WHERE entry.account_id = account.account_id
+            ORDER BY position DESC
+            LIMIT 1
+        ), 0) AS balance
+    FROM (SELECT DISTINCT account_id FROM change) AS account
+)
+INSERT INTO credit_entries_v1 (
+    account_id, position, merchant_id, kind, units, available_units, held_units, balance_units, grant_id, hold_id,
+    payment_id, reference, slices, at
+)
+SELECT
+    account_id, position, merchant_id, kind,
+    CASE kind
+        WHEN 'captured' THEN captured
+        WHEN 'reversed' THEN (data->'taken_back'->>'units')::numeric + (data->'owed'->>'units')::numeric
+        ELSE amount
+    END,
+    available, held,
+    before.balance + sum(available) OVER (PARTITION BY account_id ORDER BY position),
+    data->>'grant_id', data->>'hold_id', data->>'payment_id', data->>'reference', data->'slices',
+    coalesce(data->>'granted_at', data->>'consumed_at', data->>'held_at', data->>'captured_at', data->>'released_at',
+        data->>'expired_at', data->>'reversed_at')::timestamptz
+FROM change
+JOIN before USING (account_id);

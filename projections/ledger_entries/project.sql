@@ -1,0 +1,11 @@
+-- on: *
+INSERT INTO ledger_entries_v1 (
+    merchant_id, position, line, debit, credit, asset, decimals, units, stream_id, type, recorded_at
+)
+SELECT
+    merchant_id, position, line, posting->>'debit', posting->>'credit', posting->'amount'->>'asset',
+    (posting->'amount'->>'decimals')::smallint, (posting->'amount'->>'units')::numeric, stream_id, type, recorded_at
+FROM jsonb_to_recordset(%(events)s) AS event (
+        position bigint, stream_id text, type text, merchant_id text, recorded_at timestamptz, data jsonb
+    ),
+    jsonb_array_elements(data->'postings') WITH ORDINALITY AS made (posting, line);

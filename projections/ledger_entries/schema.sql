@@ -1,0 +1,18 @@
+-- One row a posting: so many units of an asset from the account it credits to the account it debits.
+CREATE TABLE ledger_entries_v1 (
+    merchant_id  text NOT NULL,
+    position     bigint NOT NULL,
+    line         smallint NOT NULL,   -- 1, 2, 3 … within the event
+    debit        text NOT NULL,
+    credit       text NOT NULL,
+    asset        text NOT NULL,
+    decimals     smallint NOT NULL,
+    units        numeric(78, 0) NOT NULL,
+    stream_id    text NOT NULL,
+    type         text NOT NULL,       -- of the event
+    recorded_at  timestamptz NOT NULL,
+    PRIMARY KEY (merchant_id, position, line)
+);
+
+CREATE INDEX ledger_entries_v1_by_debit ON ledger_entries_v1 (merchant_id, debit, position);
+CREATE INDEX ledger_entries_v1_by_credit ON ledger_entries_v1 (merchant_id, credit, position);

@@ -1,0 +1,19 @@
+-- on: merchant.registered.v1
+INSERT INTO merchants_v1 (merchant_id, name, livemode, registered_at, position)
+SELECT stream_id, data->>'name', (data->>'livemode')::boolean, (data->>'registered_at')::timestamptz, position
+FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, data jsonb);
+
+-- on: merchant.api_key_created.v1
+INSERT INTO api_keys_v1 (
+    key_id, merchant_id, name, livemode, secret_sha256, last_four, scopes, created_at, position
+)
+SELECT
+    data->>'key_id', stream_id, data->>'name', (data->>'livemode')::boolean, data->>'secret_sha256', data->>'last_four',
+    ARRAY(SELECT jsonb_array_elements_text(data->'scopes')), (data->>'created_at')::timestamptz, position
+FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, data jsonb);
+
+-- on: merchant.api_key_revoked.v1
+UPDATE api_keys_v1 AS key
+SET revoked_at = (event.data->>'revoked_at')::timestamptz, position = event.position
+FROM jsonb_to_recordset(%(events)s) AS event (position bigint, data jsonb)
+WHERE key.key_id = event.data->>'key_id';

@@ -1,0 +1,21 @@
+-- One row a price lock, with every quote it was made from.
+CREATE TABLE price_locks_v1 (
+    lock_id         text PRIMARY KEY,
+    merchant_id     text NOT NULL,
+    status          text NOT NULL,      -- locked, used, expired
+    base            text NOT NULL,
+    base_decimals   smallint NOT NULL,
+    quote           text NOT NULL,
+    quote_decimals  smallint NOT NULL,
+    price           numeric NOT NULL,   -- what one major unit of base is worth in major units of quote
+    quotes          jsonb NOT NULL,     -- [{source, price, quoted_at, dropped}]
+    payment_id      text,
+    locked_at       timestamptz NOT NULL,
+    expires_at      timestamptz NOT NULL,
+    used_at         timestamptz,
+    expired_at      timestamptz,
+    position        bigint NOT NULL
+) WITH (fillfactor = 80);
+
+CREATE INDEX price_locks_v1_by_merchant ON price_locks_v1 (merchant_id, lock_id);
+CREATE INDEX price_locks_v1_waiting ON price_locks_v1 (expires_at, lock_id) WHERE status = 'locked';
