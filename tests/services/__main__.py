@@ -1,11 +1,14 @@
 """`scripts/services start|stop|status`: the servers that tests share, kept running between runs.
 
 Only what was started here is ever stopped. `start` exits 3 if a server cannot be had.
+`with COMMAND` has them up for as long as the command runs; scripts/test uses it.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
+import subprocess
 import sys
 import time
 
@@ -73,15 +76,39 @@ def status() -> int:
     return 1 if down else 0
 
 
+def run_with(command: list[str]) -> int:
+    """Run the command with every server up, then give back what nobody else uses."""
+    leases = []
+    for server in SERVERS:
+        try:
+            leases.append(lease(server))
+        except ServiceMissing as error:  # the tests that need it will fail, and say so
+            _say(server.name, f"missing: {error}")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which then ends
+    try:
+        with subprocess.Popen(command, preexec_fn=_hear_interrupts) as running:
+            signal.signal(signal.SIGTERM, lambda *_: running.terminate())
+            return running.wait()
+    finally:
+        for leased in leases:
+            leased.release()
+
+
+def _hear_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _say(name: str, text: str) -> None:
     print(f"{name:10} {text}", flush=True)
 
 
 def main() -> int:
-    """Parse the one word and do it."""
+    """Do what the first word says."""
     parser = argparse.ArgumentParser(prog="scripts/services", description=__doc__)
     parser.add_argument("action", choices=("start", "stop", "status"), nargs="?", default="status")
     actions = {"start": start, "stop": stop, "status": status}
+    if sys.argv[1:2] == ["with"]:
+        return run_with(sys.argv[2:])
     return actions[parser.parse_args().action]()
 
 

@@ -2,7 +2,7 @@
 
 Order: FLAMEWIRE_TEST_AMQP_URL, then one on 5672 that lets `guest` in, then Debian's package, which
 is installed when we are root. A broker takes 5 to 20 s to start, so one is shared, and names in it
-carry the test's own `amqp_prefix`. To see an outage, cut the line to it (`amqp_link`), do not stop it.
+carry the test's own `amqp_prefix`. To see an outage, cut the line to it: `amqp_link`.
 
 What bites: the wrapper in /usr/sbin insists on an account of its own, so the program below
 /usr/lib is used; without a cookie file that only we can read the node ends with exit code 0; and
