@@ -13,7 +13,9 @@ from uuid import UUID, uuid5
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES: Final = {letter: value for value, letter in enumerate(_ALPHABET)}
 _LENGTH: Final = 26
-COMMANDS: Final = UUID("6f6d2f0e-6b2a-5d0c-9f57-0d6c1a3be7f1")  # the namespace of derived command ids
+COMMANDS: Final = UUID(
+    "6f6d2f0e-6b2a-5d0c-9f57-0d6c1a3be7f1"
+)  # the namespace of derived command ids
 
 
 def encode(prefix: str, value: UUID) -> str:

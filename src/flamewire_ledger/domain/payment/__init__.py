@@ -1,8 +1,9 @@
 """A payment: requested, seen on a chain, settled; what does not fit is held and shown.
 
-Read `facts`, then the state they add up to (`state`), the `commands`, and what is decided on them (`decide`).
-Nothing here reads a clock: time comes in with the command. Money that has arrived is never refused, only
-settled or held: the chain does not take it back because we would rather not.
+Read `facts`, then the state they add up to (`state`), the `commands`, and what is decided on them:
+`decisions`, which leads to `transfers`, `settling` and `resolving`. Nothing here reads a clock: time comes
+in with the command. Money that has arrived is never refused, only settled or held: the chain does not
+take it back because we would rather not.
 """
 
 from flamewire_ledger.domain.payment.commands import (
@@ -16,6 +17,7 @@ from flamewire_ledger.domain.payment.commands import (
     RequireResolution,
     ResolvePayment,
 )
+from flamewire_ledger.domain.payment.decisions import decide
 from flamewire_ledger.domain.payment.facts import (
     Choice,
     Label,
@@ -43,8 +45,15 @@ from flamewire_ledger.domain.payment.facts import (
     Use,
     Why,
 )
+from flamewire_ledger.domain.payment.state import (
+    Arrival,
+    Payment,
+    Settling,
+    evolve,
+)
 
 __all__ = [
+    "Arrival",
     "CancelPayment",
     "Choice",
     "ConfirmTransfer",
@@ -53,6 +62,7 @@ __all__ = [
     "Label",
     "LateAction",
     "LatePolicy",
+    "Payment",
     "PaymentCanceled",
     "PaymentCommand",
     "PaymentEvent",
@@ -73,10 +83,13 @@ __all__ = [
     "RequestPayment",
     "RequireResolution",
     "ResolvePayment",
+    "Settling",
     "Standing",
     "Status",
     "Totals",
     "TransferStatus",
     "Use",
     "Why",
+    "decide",
+    "evolve",
 ]

@@ -225,6 +225,7 @@ class PaymentTransferReorganised:
     labels: tuple[Label, ...] = ("reorged",)
     undone: tuple[int, ...] = ()  # the numbers of the uses (see state.Settling) that are taken back
     grants_undone: tuple[str, ...] = ()  # grants that had followed from them
+    returns_until: datetime | None = None  # when waiting for it to come back ends
 
 
 @dataclass(frozen=True, slots=True)
