@@ -1,5 +1,5 @@
 -- on: credit_account.opened.v1
-INSERT INTO credit_accounts_v1 (account_id, merchant_id, external_id, name, overage_max, opened_at, position)
+INSERT INTO credit_accounts_v1 (account_id, merchant_id, external_id, name, overage_max_units, opened_at, position)
 SELECT
     stream_id, merchant_id, data->>'external_id', data->>'name', (data->'overage_max'->>'units')::numeric,
     (data->>'opened_at')::timestamptz, position

@@ -5,7 +5,7 @@ CREATE TABLE credit_accounts_v1 (
     merchant_id      text NOT NULL,
     external_id      text,
     name             text,
-    overage_max      numeric(78, 0) NOT NULL,
+    overage_max_units numeric(78, 0) NOT NULL,
     available_units  numeric(78, 0) NOT NULL DEFAULT 0,
     held_units       numeric(78, 0) NOT NULL DEFAULT 0,
     granted_units    numeric(78, 0) NOT NULL DEFAULT 0,

@@ -1,11 +1,29 @@
--- payment_by_id: one payment of a merchant, or no row.
-SELECT *
-FROM payment_status_v1
+-- payment_by_id: one payment of a merchant with every transfer, in the order they were first heard of; or no row.
+SELECT payment.*, (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'network', network, 'transaction_id', transaction_id, 'index', index, 'address', address, 'asset', asset,
+            'decimals', transfer.decimals, 'units', units::text, 'status', transfer.status, 'standing', standing,
+            'confirmations', confirmations, 'block_height', block_height, 'block_hash', block_hash,
+            'worth_units', worth_units::text, 'seen_at', seen_at, 'confirmed_at', confirmed_at
+        ) ORDER BY first_position, network, transaction_id, index), '[]')
+        FROM payment_transfers_v1 AS transfer
+        WHERE transfer.payment_id = payment.payment_id
+    ) AS transfers
+FROM payment_status_v1 AS payment
 WHERE payment_id = %(payment_id)s AND merchant_id = %(merchant_id)s;
 
 -- payments_older: a page of a merchant's payments, newest first, behind an id when one is given.
-SELECT *
-FROM payment_status_v1
+SELECT payment.*, (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'network', network, 'transaction_id', transaction_id, 'index', index, 'address', address, 'asset', asset,
+            'decimals', transfer.decimals, 'units', units::text, 'status', transfer.status, 'standing', standing,
+            'confirmations', confirmations, 'block_height', block_height, 'block_hash', block_hash,
+            'worth_units', worth_units::text, 'seen_at', seen_at, 'confirmed_at', confirmed_at
+        ) ORDER BY first_position, network, transaction_id, index), '[]')
+        FROM payment_transfers_v1 AS transfer
+        WHERE transfer.payment_id = payment.payment_id
+    ) AS transfers
+FROM payment_status_v1 AS payment
 WHERE merchant_id = %(merchant_id)s
     AND (%(starting_after)s::text IS NULL OR payment_id < %(starting_after)s)
     AND (%(status)s::text IS NULL OR status = %(status)s)
@@ -15,8 +33,17 @@ ORDER BY payment_id DESC
 LIMIT %(limit)s;
 
 -- payments_newer: the page before an id, oldest first: turn it round to show it.
-SELECT *
-FROM payment_status_v1
+SELECT payment.*, (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'network', network, 'transaction_id', transaction_id, 'index', index, 'address', address, 'asset', asset,
+            'decimals', transfer.decimals, 'units', units::text, 'status', transfer.status, 'standing', standing,
+            'confirmations', confirmations, 'block_height', block_height, 'block_hash', block_hash,
+            'worth_units', worth_units::text, 'seen_at', seen_at, 'confirmed_at', confirmed_at
+        ) ORDER BY first_position, network, transaction_id, index), '[]')
+        FROM payment_transfers_v1 AS transfer
+        WHERE transfer.payment_id = payment.payment_id
+    ) AS transfers
+FROM payment_status_v1 AS payment
 WHERE merchant_id = %(merchant_id)s
     AND payment_id > %(ending_before)s
     AND (%(status)s::text IS NULL OR status = %(status)s)
@@ -24,12 +51,6 @@ WHERE merchant_id = %(merchant_id)s
     AND (%(credit_account_id)s::text IS NULL OR credit_account_id = %(credit_account_id)s)
 ORDER BY payment_id
 LIMIT %(limit)s;
-
--- transfers_of_payments: every transfer of these payments, in the order they were first heard of.
-SELECT *
-FROM payment_transfers_v1
-WHERE merchant_id = %(merchant_id)s AND payment_id = ANY(%(payment_ids)s)
-ORDER BY payment_id, first_position, network, transaction_id, index;
 
 -- payments_to_expire: whose time is up and that are not on their way to success, over all merchants of one mode.
 SELECT payment.payment_id AS subject_id, payment.payment_id AS stream_id, payment.merchant_id, 'payment' AS kind,

@@ -1,0 +1,1 @@
+"""Answers from the read models: thin Python over the queries.sql of every projection."""

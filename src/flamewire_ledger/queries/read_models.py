@@ -1,0 +1,384 @@
+"""ReadModels: every question the API, the command line and the processes may ask of the read side.
+
+Rows are dicts by the column names in projections/*/schema.sql. Units are int (base units), times
+are aware UTC, JSON columns are decoded. Everything takes the merchant it is asked for, and another
+merchant's things are not there. In lists the newest come first.
+
+    payment · payments                          with `transfers` in each row
+    price_lock · price_locks
+    credit_account · credit_accounts            balances as they are at `now`; grants in burn order
+    grant · hold · holds · credit_entries
+    invoice · invoices
+    balances · trial_balance · ledger_entries   as of now, or of a position
+    audit_trail
+    api_key · api_keys · merchant · merchants_by_name
+    deposits_at · deposits_after                for watchers, over all merchants
+    due_deadlines                               for processes, over all merchants of one mode
+    wait_for · positions                        how far the read models have come
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from flamewire_ledger.queries.database import ReadPool, Row, ask
+from flamewire_ledger.queries.progress import Progress
+
+PAGE_ROWS_MAX: Final = 100
+GRANTS_MAX: Final = 1_000
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list: behind or before an id (or a position), never both."""
+
+    limit: int = 20
+    starting_after: str | None = None
+    ending_before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    rows: Sequence[Row]
+    has_more: bool
+
+
+class ReadModels:
+    """Answers over a pool from `read_pool`, which somebody else opens and closes."""
+
+    def __init__(self, pool: ReadPool) -> None:
+        self._pool = pool
+        self._progress = Progress(pool)
+
+    async def wait_for(
+        self, partition: int, position: int, names: Collection[str], timeout_seconds: float
+    ) -> bool:
+        """Whether the named projections came to the position in time."""
+        return await self._progress.wait_for(partition, position, names, timeout_seconds)
+
+    async def positions(self) -> Mapping[tuple[str, int], int]:
+        """How far each live read model is: (name, partition) → position."""
+        return await self._progress.positions()
+
+    # Payments and price locks.
+
+    async def payment(self, merchant_id: str, payment_id: str) -> Row | None:
+        return await self._one("payment_by_id", merchant_id=merchant_id, payment_id=payment_id)
+
+    async def payments(
+        self,
+        merchant_id: str,
+        page: Page,
+        *,
+        status: str | None = None,
+        reference: str | None = None,
+        credit_account_id: str | None = None,
+    ) -> Listing:
+        return await self._list(
+            "payments",
+            page,
+            merchant_id=merchant_id,
+            status=status,
+            reference=reference,
+            credit_account_id=credit_account_id,
+        )
+
+    async def price_lock(self, merchant_id: str, lock_id: str) -> Row | None:
+        return await self._one("price_lock_by_id", merchant_id=merchant_id, lock_id=lock_id)
+
+    async def price_locks(self, merchant_id: str, page: Page) -> Listing:
+        return await self._list("price_locks", page, merchant_id=merchant_id)
+
+    # Credits.
+
+    async def credit_account(
+        self, merchant_id: str, account_id: str, now: datetime, *, with_used_up: bool = False
+    ) -> Row | None:
+        """The account, with `grants` in burn order: at most GRANTS_MAX, used up ones on request.
+
+        What has lapsed by `now` counts as expired, not as available, whether or not it was booked
+        yet; its grants have `has_lapsed`, and what was left of them in `expired_units`.
+        """
+        row = await self._one(
+            "credit_account_by_id", merchant_id=merchant_id, account_id=account_id, now=now
+        )
+        if row is None:
+            return None
+        grants = await ask(
+            self._pool,
+            "grants_in_burn_order",
+            merchant_id=merchant_id,
+            account_id=account_id,
+            now=now,
+            with_used_up=with_used_up,
+            limit=GRANTS_MAX,
+        )
+        return {**_lapsed_account(row), "grants": [_lapsed_grant(grant) for grant in grants]}
+
+    async def credit_accounts(
+        self, merchant_id: str, page: Page, now: datetime, *, external_id: str | None = None
+    ) -> Listing:
+        """Accounts without their grants; balances as `credit_account` has them."""
+        listing = await self._list(
+            "credit_accounts", page, merchant_id=merchant_id, now=now, external_id=external_id
+        )
+        return Listing([_lapsed_account(row) for row in listing.rows], listing.has_more)
+
+    async def grant(self, merchant_id: str, grant_id: str, now: datetime) -> Row | None:
+        row = await self._one("grant_by_id", merchant_id=merchant_id, grant_id=grant_id, now=now)
+        return None if row is None else _lapsed_grant(row)
+
+    async def hold(self, merchant_id: str, hold_id: str) -> Row | None:
+        return await self._one("hold_by_id", merchant_id=merchant_id, hold_id=hold_id)
+
+    async def holds(
+        self, merchant_id: str, account_id: str, page: Page, *, status: str | None = None
+    ) -> Listing:
+        return await self._list(
+            "holds", page, merchant_id=merchant_id, account_id=account_id, status=status
+        )
+
+    async def credit_entries(self, merchant_id: str, account_id: str, page: Page) -> Listing:
+        """Pages by position: a line's cursor is its `position` as text."""
+        return await self._list(
+            "credit_entries", _positions_only(page), merchant_id=merchant_id, account_id=account_id
+        )
+
+    # Invoices.
+
+    async def invoice(self, merchant_id: str, invoice_id: str) -> Row | None:
+        return await self._one("invoice_by_id", merchant_id=merchant_id, invoice_id=invoice_id)
+
+    async def invoices(
+        self,
+        merchant_id: str,
+        page: Page,
+        *,
+        status: str | None = None,
+        payment_id: str | None = None,
+    ) -> Listing:
+        return await self._list(
+            "invoices", page, merchant_id=merchant_id, status=status, payment_id=payment_id
+        )
+
+    # Books.
+
+    async def balances(
+        self,
+        merchant_id: str,
+        *,
+        limit: int = PAGE_ROWS_MAX,
+        after: tuple[str, str] = ("", ""),
+        prefix: str = "",
+        as_of: int | None = None,
+    ) -> Listing:
+        """Both sides of each account and asset, by account name; `after` is an (account, asset).
+
+        `prefix` narrows to accounts that begin so: `assets:wallet:`.
+        """
+        parameters: dict[str, Any] = {
+            "merchant_id": merchant_id,
+            "after_account": after[0],
+            "after_asset": after[1],
+            "prefix": prefix,
+            "limit": limit + 1,
+        }
+        if as_of is None:
+            rows = await ask(self._pool, "balances", **parameters)
+        else:
+            rows = await ask(self._pool, "balances_as_of", until=as_of, **parameters)
+        return Listing(rows[:limit], len(rows) > limit)
+
+    async def trial_balance(self, merchant_id: str, *, as_of: int | None = None) -> Sequence[Row]:
+        """The sums of both sides, one row an asset. They are equal, or the books are wrong."""
+        if as_of is None:
+            return await ask(self._pool, "trial_balance", merchant_id=merchant_id)
+        return await ask(self._pool, "trial_balance_as_of", merchant_id=merchant_id, until=as_of)
+
+    async def ledger_entries(
+        self,
+        merchant_id: str,
+        page: Page,
+        *,
+        account: str | None = None,
+        asset: str | None = None,
+        stream_id: str | None = None,
+        as_of: int | None = None,
+    ) -> Listing:
+        """Postings. A cursor is `<position>-<line>`; CursorError for anything else."""
+        question = "ledger_entries" if account is None else "account_entries"
+        parameters: dict[str, Any] = {
+            "merchant_id": merchant_id,
+            "asset": asset,
+            "stream_id": stream_id,
+            "until": as_of,
+            "limit": page.limit + 1,
+        }
+        if account is not None:
+            parameters["account"] = account
+        if page.ending_before is None:
+            position, line = _entry_cursor(page.starting_after)
+            rows = await ask(
+                self._pool,
+                f"{question}_older",
+                before_position=position,
+                before_line=line,
+                **parameters,
+            )
+            return Listing(rows[: page.limit], len(rows) > page.limit)
+        position, line = _entry_cursor(page.ending_before)
+        rows = await ask(
+            self._pool, f"{question}_newer", after_position=position, after_line=line, **parameters
+        )
+        return Listing(rows[: page.limit][::-1], len(rows) > page.limit)
+
+    async def audit_trail(
+        self,
+        merchant_id: str,
+        page: Page,
+        *,
+        stream_id: str | None = None,
+        event_type: str | None = None,
+    ) -> Listing:
+        """Pages by position: a row's cursor is its `position` as text."""
+        return await self._list(
+            "audit",
+            _positions_only(page),
+            merchant_id=merchant_id,
+            stream_id=stream_id,
+            type=event_type,
+        )
+
+    # Merchants and keys.
+
+    async def api_key(self, secret_sha256: str) -> Row | None:
+        """The key with this hash (hex), revoked or not; its `merchant_name` may be None."""
+        return await self._one("api_key_by_secret", secret_sha256=secret_sha256)
+
+    async def api_keys(
+        self, *, merchant_id: str | None = None, after: str = "", limit: int = PAGE_ROWS_MAX
+    ) -> Listing:
+        """Keys, the oldest first; of all merchants when none is given."""
+        rows = await ask(
+            self._pool, "api_keys", merchant_id=merchant_id, after=after, limit=limit + 1
+        )
+        return Listing(rows[:limit], len(rows) > limit)
+
+    async def merchant(self, merchant_id: str) -> Row | None:
+        return await self._one("merchant_by_id", merchant_id=merchant_id)
+
+    async def merchants_by_name(self, name: str, *, livemode: bool) -> Sequence[Row]:
+        return await ask(
+            self._pool, "merchants_by_name", name=name, livemode=livemode, limit=PAGE_ROWS_MAX
+        )
+
+    # What watchers and processes ask.
+
+    async def deposits_at(
+        self, network: str, addresses: Sequence[str], *, limit: int = 10_000
+    ) -> Sequence[Row]:
+        """Who was asked to be paid at these addresses, one row for each way to pay."""
+        return await ask(
+            self._pool, "deposits_at", network=network, addresses=list(addresses), limit=limit
+        )
+
+    async def deposits_after(
+        self, network: str, position: int, *, limit: int = 10_000
+    ) -> Sequence[Row]:
+        """Addresses given out behind a position, in order."""
+        return await ask(
+            self._pool, "deposits_after", network=network, position=position, limit=limit
+        )
+
+    async def due_deadlines(
+        self,
+        now: datetime,
+        *,
+        livemode: bool,
+        limit: int = 500,
+        after: tuple[datetime, str] = (_LONG_AGO, ""),
+    ) -> Sequence[Row]:
+        """Whose time is up: {subject_id, stream_id, merchant_id, kind, due_at}, the oldest first.
+
+        `kind` is payment, price_lock, hold or grant. `after` (due_at, subject_id) goes on behind a
+        row: one for which nothing can be done yet is in the answer until something is.
+        """
+        rows: list[Row] = []
+        for question in (
+            "payments_to_expire",
+            "price_locks_to_expire",
+            "holds_to_expire",
+            "grants_to_expire",
+        ):
+            rows += await ask(
+                self._pool,
+                question,
+                now=now,
+                livemode=livemode,
+                limit=limit,
+                after_due_at=after[0],
+                after_subject_id=after[1],
+            )
+        return sorted(rows, key=lambda row: (row["due_at"], row["subject_id"]))[:limit]
+
+    async def _one(self, question: str, **parameters: Any) -> Row | None:
+        rows = await ask(self._pool, question, **parameters)
+        return rows[0] if rows else None
+
+    async def _list(self, question: str, page: Page, **parameters: Any) -> Listing:
+        """One row more than asked for says whether there is another page."""
+        limit = page.limit + 1
+        if page.ending_before is None:
+            cursor = page.starting_after
+            rows = await ask(
+                self._pool, f"{question}_older", starting_after=cursor, limit=limit, **parameters
+            )
+            return Listing(rows[: page.limit], len(rows) > page.limit)
+        cursor = page.ending_before
+        rows = await ask(
+            self._pool, f"{question}_newer", ending_before=cursor, limit=limit, **parameters
+        )
+        return Listing(rows[: page.limit][::-1], len(rows) > page.limit)
+
+
+class CursorError(ValueError):
+    """A cursor that no list gave out."""
+
+
+def _positions_only(page: Page) -> Page:
+    for cursor in (page.starting_after, page.ending_before):
+        if cursor is not None and not (cursor.isdecimal() and len(cursor) <= 18):
+            raise CursorError("a cursor of this list is a position")
+    return page
+
+
+def _entry_cursor(cursor: str | None) -> tuple[int | None, int | None]:
+    if cursor is None:
+        return None, None
+    position, _, line = cursor.partition("-")
+    if not (position.isdecimal() and line.isdecimal() and len(cursor) <= 24):
+        raise CursorError("a cursor of ledger entries is <position>-<line>")
+    return int(position), int(line)
+
+
+def _lapsed_account(row: Row) -> Row:
+    lapsed = row["lapsed_units"]
+    return {
+        **row,
+        "available_units": row["available_units"] - lapsed,
+        "expired_units": row["expired_units"] + lapsed,
+    }
+
+
+def _lapsed_grant(row: Row) -> Row:
+    if not row["has_lapsed"]:
+        return row
+    return {
+        **row,
+        "remaining_units": 0,
+        "expired_units": row["expired_units"] + row["remaining_units"],
+    }
