@@ -1,11 +1,12 @@
-"""What every event store promises; each test takes `store`, which is memory and Postgres in turn.
-"""
+"""What every event store promises; each test takes `store`: memory, and Postgres."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
+
+import pytest
 
 from flamewire_ledger.store.event_store import (
     Append,
@@ -282,3 +283,7 @@ class EventStoreContract:
         lost = [v for (v,) in verdicts if isinstance(v, Conflict)]
         assert (len(won), len(lost)) == (1, 7)
         assert await store.head(0) == 1
+
+    async def test_an_append_names_each_stream_once(self, store: EventStore):
+        with pytest.raises(ValueError, match="once"):
+            append(to("a", 0, "one"), to("a", 1, "two"))

@@ -25,7 +25,10 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class StreamAppend:
-    """Events for one stream, if it is at this version (0: there is none yet)."""
+    """Events for one stream, if it is at this version (0: there is none yet).
+
+    No events at all is allowed: then the version is checked, and nothing else.
+    """
 
     stream_id: str
     expected_version: int
@@ -45,8 +48,12 @@ class Append:
     fingerprint: bytes
     merchant_id: str
     metadata: bytes  # JSON: actor, causation_id, correlation_id
-    streams: Sequence[StreamAppend]
+    streams: Sequence[StreamAppend]  # each stream once
     answer: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.streams) > 1 and len({s.stream_id for s in self.streams}) < len(self.streams):
+            raise ValueError("an append names each stream once")
 
 
 @dataclass(frozen=True, slots=True)

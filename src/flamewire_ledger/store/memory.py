@@ -150,12 +150,9 @@ def _append_one(
 
 
 def _moved(shard: _Partition, append: Append, tainted: set[str]) -> tuple[str, ...]:
-    """The streams that are not where the append expects them, each once."""
-    versions: dict[str, int] = {}
-    moved: dict[str, None] = {}
-    for stream in append.streams:
-        version = versions.get(stream.stream_id, shard.version(stream.stream_id))
-        if stream.stream_id in tainted or version != stream.expected_version:
-            moved[stream.stream_id] = None
-        versions[stream.stream_id] = version + len(stream.events)
-    return tuple(moved)
+    """The streams that are not where the append expects them."""
+    return tuple(
+        stream.stream_id
+        for stream in append.streams
+        if stream.stream_id in tainted or shard.version(stream.stream_id) != stream.expected_version
+    )

@@ -1,0 +1,118 @@
+"""Migrations: numbered SQL files that each run once, forward, in order, under a lock.
+
+What ran is written down with its checksum. A file that changed after it ran is an error, for then
+nobody knows what the database looks like; so is a database that a newer version has migrated. To
+change something, add a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Final
+
+from psycopg import AsyncConnection
+
+from flamewire_ledger.store.statements import read_statements
+
+_HERE: Final = files(__package__)
+_SQL: Final = read_statements(_HERE / "migrate.sql")
+_FILE_NAME: Final = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql\Z")
+
+
+class MigrationError(Exception):
+    """The database and the migrations of this version do not belong together; says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def migrations(folder: Traversable | Path = _HERE / "migrations") -> list[Migration]:
+    """The migrations of this version, in order."""
+    found: dict[int, Migration] = {}
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        match = _FILE_NAME.match(file.name)
+        if match is None:
+            continue
+        migration = Migration(int(match[1]), file.name, file.read_text(encoding="utf-8"))
+        if migration.number in found:
+            raise MigrationError(f"two migrations have the number {migration.number}")
+        found[migration.number] = migration
+    return list(found.values())
+
+
+async def migrate(
+    dsn: str, *, partitions: int = 1, known: Sequence[Migration] | None = None
+) -> list[str]:
+    """Bring the database to this version; the names of what ran now. Safe to repeat, and to run
+    twice at once.
+
+    `partitions` counts when the ledger is made, and is ignored afterwards. Raises MigrationError.
+    """
+    wanted = migrations() if known is None else known
+    async with await AsyncConnection.connect(dsn, autocommit=True) as connection:
+        await connection.execute(_SQL["lock"].query)
+        await connection.execute(_SQL["create_table"].query)
+        pending = _pending(wanted, await _applied(connection))
+        for migration in pending:
+            async with connection.transaction():
+                await connection.execute(migration.sql.encode())
+                await connection.execute(
+                    _SQL["record"].query,
+                    {
+                        "number": migration.number,
+                        "name": migration.name,
+                        "sha256": migration.sha256,
+                    },
+                )
+        if known is None:
+            await connection.execute(_SQL["create_partitions"].query, {"partitions": partitions})
+    return [migration.name for migration in pending]
+
+
+async def check_migrated(connection: AsyncConnection[Any]) -> None:
+    """Raises MigrationError unless the database is at exactly this version."""
+    row = await (await connection.execute(_SQL["table_exists"].query)).fetchone()
+    applied = await _applied(connection) if row and row[0] else []
+    pending = _pending(migrations(), applied)
+    if pending:
+        raise MigrationError(
+            f"the database lacks {len(pending)} migrations, from {pending[0].name}: "
+            "run `flamewire migrate`"
+        )
+
+
+async def _applied(connection: AsyncConnection[Any]) -> list[tuple[int, str, str]]:
+    return await (await connection.execute(_SQL["applied"].query)).fetchall()
+
+
+def _pending(
+    wanted: Sequence[Migration], applied: Sequence[tuple[int, str, str]]
+) -> list[Migration]:
+    known = {migration.number: migration for migration in wanted}
+    for number, name, sha256 in applied:
+        if number not in known:
+            raise MigrationError(
+                f"the database has migration {name}, which this version does not know: "
+                "run the version that made it, or a newer one"
+            )
+        if known[number].sha256 != sha256:
+            raise MigrationError(
+                f"migration {name} is not the file that ran on this database: "
+                "restore the file, and make the change in a new migration"
+            )
+    done = {number for number, _, _ in applied}
+    return [migration for migration in wanted if migration.number not in done]

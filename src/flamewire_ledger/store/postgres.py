@@ -1,0 +1,190 @@
+"""The event store in Postgres: one round trip a batch, gapless positions in commit order.
+
+The work is done by the SQL functions of migrations/0002_append.sql; here a batch is packed into
+arrays and the answer unpacked into verdicts. Positions are gapless because an append moves the head
+of its partition first and holds it until the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from importlib.resources import files
+from typing import Any, Final, Self
+from uuid import UUID
+
+from flamewire_ledger.store.arrays import Int4Array, TextArray, UuidArray
+from flamewire_ledger.store.connections import Connections
+from flamewire_ledger.store.event_store import (
+    Append,
+    RecordedCommand,
+    RecordedEvent,
+    StateSnapshot,
+    StoreUnavailable,
+    Verdict,
+)
+from flamewire_ledger.store.listener import Listener
+from flamewire_ledger.store.migrate import check_migrated
+from flamewire_ledger.store.packed_batch import pack_batch, verdicts
+from flamewire_ledger.store.statements import read_statements
+
+_SQL: Final = {
+    name: statement.query
+    for name, statement in read_statements(files(__package__) / "postgres.sql").items()
+}
+_POSITION_MAX: Final = 2**63 - 1
+
+
+class PostgresEventStore:
+    """Use it as an async context manager, or call `open` and `close`. The database has to be
+    migrated.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        connections_max: int = 4,
+        connect_timeout_seconds: int = 5,
+        statement_timeout_seconds: int = 30,
+        lock_timeout_seconds: int = 10,
+        poll_seconds: float = 1.0,
+    ) -> None:
+        self._connections = Connections(
+            dsn,
+            size_max=connections_max,
+            connect_timeout_seconds=connect_timeout_seconds,
+            statement_timeout_seconds=statement_timeout_seconds,
+            lock_timeout_seconds=lock_timeout_seconds,
+        )
+        self._listener = Listener(self._connections, _SQL["listen"])
+        self._poll_seconds = poll_seconds
+        self._partitions = 0
+        self.round_trips = 0
+
+    async def open(self) -> None:
+        """Connect. Raises StoreUnavailable, or MigrationError when the database is of another
+        version.
+        """
+        async with self._connections.use() as connection:
+            await check_migrated(connection)
+        ((self._partitions,),) = await self._ask("partitions_of_ledger", {})
+        self._listener.start()
+
+    async def close(self) -> None:
+        await self._listener.stop()
+        await self._connections.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def partitions(self) -> int:
+        if not self._partitions:
+            raise StoreUnavailable("the store is not open")
+        return self._partitions
+
+    async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
+        if not appends:
+            return []
+        return verdicts(appends, await self._ask("append", pack_batch(partition, appends)))
+
+    async def load(
+        self, partition: int, after_versions: Mapping[str, int]
+    ) -> Mapping[str, Sequence[RecordedEvent]]:
+        loaded: dict[str, list[RecordedEvent]] = {stream_id: [] for stream_id in after_versions}
+        wanted = {
+            "partition": partition,
+            "streams": TextArray(list(after_versions)),
+            "versions": Int4Array(list(after_versions.values())),
+        }
+        for row in await self._ask("load", wanted):
+            event = RecordedEvent(*row)
+            loaded[event.stream_id].append(event)
+        return loaded
+
+    async def snapshots(
+        self, partition: int, stream_ids: Sequence[str]
+    ) -> Mapping[str, StateSnapshot]:
+        wanted = {"partition": partition, "streams": TextArray(stream_ids)}
+        return {row[0]: StateSnapshot(*row) for row in await self._ask("load_snapshots", wanted)}
+
+    async def save_snapshots(self, partition: int, snapshots: Sequence[StateSnapshot]) -> None:
+        rows = [
+            {
+                "partition": partition,
+                "stream_id": snapshot.stream_id,
+                "version": snapshot.version,
+                "format": snapshot.format,
+                "state": snapshot.state,
+            }
+            for snapshot in snapshots
+        ]
+        self.round_trips += 1
+        async with self._connections.use() as connection, connection.cursor() as cursor:
+            await cursor.executemany(_SQL["save_snapshot"], rows)
+
+    async def find_commands(
+        self, partition: int, command_ids: Sequence[UUID]
+    ) -> Mapping[UUID, RecordedCommand]:
+        rows = await self._ask(
+            "find_commands", {"partition": partition, "ids": UuidArray(command_ids)}
+        )
+        return {
+            command_id: RecordedCommand(fingerprint, position, answer)
+            for command_id, fingerprint, position, answer in rows
+        }
+
+    async def read(
+        self, partition: int, after: int, limit: int, *, until: int | None = None
+    ) -> Sequence[RecordedEvent]:
+        last = _POSITION_MAX if until is None else until
+        wanted = {"partition": partition, "after": after, "until": last, "limit": limit}
+        return [RecordedEvent(*row) for row in await self._ask("read", wanted)]
+
+    async def read_stream(
+        self, partition: int, stream_id: str, *, after_version: int = 0, limit: int = 10_000
+    ) -> Sequence[RecordedEvent]:
+        wanted = {
+            "partition": partition,
+            "stream_id": stream_id,
+            "after": after_version,
+            "limit": limit,
+        }
+        return [RecordedEvent(*row) for row in await self._ask("read_stream", wanted)]
+
+    async def head(self, partition: int) -> int:
+        ((head,),) = await self._ask("head", {"partition": partition})
+        return int(head)
+
+    async def position_at(self, partition: int, at: datetime) -> int:
+        ((position,),) = await self._ask("position_at", {"partition": partition, "at": at})
+        return int(position)
+
+    async def wait_beyond(self, partition: int, position: int, timeout_seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_seconds
+        while True:
+            bell = self._listener.bell(partition)
+            if self._listener.heard(partition) > position or await self.head(partition) > position:
+                return
+            # The bell may be broken: look again after a while, whatever it says.
+            until = min(deadline, loop.time() + self._poll_seconds)
+            try:
+                async with asyncio.timeout_at(until):
+                    await bell.wait()
+            except TimeoutError:
+                if loop.time() >= deadline:
+                    return
+
+    async def _ask(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        self.round_trips += 1
+        async with self._connections.use() as connection:
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(_SQL[name], parameters, prepare=True)
+            return await cursor.fetchall()

@@ -1,0 +1,64 @@
+-- partitions_of_ledger: how many partitions the ledger has.
+SELECT partitions FROM ledger;
+
+-- append: record a batch of commands; the arrays are described in migrations/0002_append.sql.
+SELECT command, found_position, found_fingerprint, found_answer, moved
+FROM append_batch(%(partition)b, %(chained)b,
+    %(c_id)b, %(c_fingerprint)b, %(c_answer)b, %(c_events)b, %(c_earlier)b,
+    %(s_id)b, %(s_expected)b, %(s_last)b,
+    %(r_command)b, %(r_stream)b, %(r_expected)b, %(r_events)b,
+    %(e_command)b, %(e_command_id)b, %(e_stream)b, %(e_version)b, %(e_type)b,
+    %(e_merchant)b, %(e_metadata)b, %(e_data)b);
+
+-- load: the events of each stream behind a version, oldest first.
+SELECT e.position, e.partition, e.stream_id, e.version, e.type, e.data, e.merchant_id,
+       e.command_id, e.metadata, e.recorded_at
+FROM unnest(%(streams)b, %(versions)b) AS wanted (stream_id, version)
+CROSS JOIN LATERAL (
+    SELECT * FROM events
+    WHERE partition = %(partition)b AND stream_id = wanted.stream_id
+      AND version > wanted.version
+    ORDER BY version
+) AS e;
+
+-- load_snapshots: the snapshot of each stream that has one.
+SELECT stream_id, version, format, state
+FROM snapshots
+WHERE partition = %(partition)b AND stream_id = ANY(%(streams)b);
+
+-- save_snapshot: keep a snapshot, unless a newer one is there.
+INSERT INTO snapshots AS kept (partition, stream_id, version, format, state)
+VALUES (%(partition)s, %(stream_id)s, %(version)s, %(format)s, %(state)b)
+ON CONFLICT (partition, stream_id) DO UPDATE
+SET version = excluded.version, format = excluded.format, state = excluded.state
+WHERE kept.version <= excluded.version;
+
+-- find_commands: what is known of command ids.
+SELECT command_id, fingerprint, position, answer
+FROM commands
+WHERE partition = %(partition)b AND command_id = ANY(%(ids)b);
+
+-- read: events behind a position, in order.
+SELECT position, partition, stream_id, version, type, data, merchant_id, command_id, metadata,
+       recorded_at
+FROM events
+WHERE partition = %(partition)b AND position > %(after)b AND position <= %(until)b
+ORDER BY position
+LIMIT %(limit)b;
+
+-- read_stream: events of one stream behind a version, in order.
+SELECT position, partition, stream_id, version, type, data, merchant_id, command_id, metadata,
+       recorded_at
+FROM events
+WHERE partition = %(partition)b AND stream_id = %(stream_id)b AND version > %(after)b
+ORDER BY version
+LIMIT %(limit)b;
+
+-- head: the last position of a partition.
+SELECT head FROM partitions WHERE partition = %(partition)b;
+
+-- position_at: the last position recorded at or before a time.
+SELECT position_before(%(partition)s, %(at)s);
+
+-- listen: be told of every append.
+LISTEN flamewire_events;
