@@ -1,0 +1,3 @@
+"""What one fact makes happen next: events and deadlines in, commands out. A process decides nothing
+about money itself.
+"""

@@ -1,0 +1,161 @@
+"""How far each process has come, and what it could not handle: the Protocols, in Postgres, in
+memory.
+
+A checkpoint moves only after the commands of everything before it are recorded. Losing one is
+harmless: the process sees old events again, and its commands are already there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any, Final, Protocol
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from flamewire_ledger.processes.reaction import Failure
+from flamewire_ledger.store.event_store import StoreUnavailable
+from flamewire_ledger.store.statements import read_statements
+
+_SQL: Final = read_statements(files(__package__) / "checkpoint.sql")
+# More streams than this waiting is a fault of another kind; what is beyond is tried, and parked.
+_WAITING_MAX: Final = 10_000
+_CONSUMER: Final = "process:"
+
+Pool = AsyncConnectionPool[AsyncConnection[Any]]
+
+
+class Checkpoints(Protocol):
+    """Positions by process and partition. Both methods may raise StoreUnavailable."""
+
+    async def load(self, partition: int) -> Mapping[str, int]:
+        """The last position each process is done with; a process that is missing begins at 0."""
+
+    async def save(self, partition: int, positions: Mapping[str, int]) -> None:
+        """Move the checkpoints forward. One that is further already stays where it is."""
+
+
+class DeadLetters(Protocol):
+    """Events that a process could not handle. Those of the same stream wait behind them."""
+
+    async def waiting(self, partition: int) -> Mapping[tuple[str, str], int]:
+        """The first position that waits, by (process, stream)."""
+
+    async def park(self, failures: Sequence[Failure]) -> None:
+        """Keep them, each once however often it is parked; its cause is the latest. No cause: it
+        waits.
+        """
+
+    async def release(self, process: str, partition: int, position: int) -> None:
+        """It has been handled, or given up."""
+
+
+class PostgresCheckpoints:
+    """Checkpoints in the table process_checkpoints."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def load(self, partition: int) -> Mapping[str, int]:
+        async with _connection(self._pool) as connection:
+            rows = await connection.execute(_SQL["load"].query, {"partition": partition})
+            return dict(await rows.fetchall())
+
+    async def save(self, partition: int, positions: Mapping[str, int]) -> None:
+        async with _connection(self._pool) as connection:
+            await connection.execute(
+                _SQL["save"].query,
+                {
+                    "partition": partition,
+                    "names": list(positions),
+                    "positions": list(positions.values()),
+                },
+            )
+
+
+class PostgresDeadLetters:
+    """Dead letters in the table that projections use as well, as the consumer `process:NAME`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def waiting(self, partition: int) -> Mapping[tuple[str, str], int]:
+        async with _connection(self._pool) as connection:
+            rows = await connection.execute(
+                _SQL["waiting"].query, {"partition": partition, "limit": _WAITING_MAX}
+            )
+            return {
+                (consumer.removeprefix(_CONSUMER), stream_id): position
+                for consumer, stream_id, position in await rows.fetchall()
+            }
+
+    async def park(self, failures: Sequence[Failure]) -> None:
+        async with _connection(self._pool) as connection, connection.cursor() as cursor:
+            await cursor.executemany(
+                _SQL["park"].query,
+                [
+                    {
+                        "consumer": _CONSUMER + failure.process,
+                        "partition": failure.event.partition,
+                        "position": failure.event.position,
+                        "key": failure.event.stream_id,
+                        "type": failure.event.type,
+                        "cause": failure.cause,
+                    }
+                    for failure in failures
+                ],
+            )
+
+    async def release(self, process: str, partition: int, position: int) -> None:
+        given = {"consumer": _CONSUMER + process, "partition": partition, "position": position}
+        async with _connection(self._pool) as connection:
+            await connection.execute(_SQL["release"].query, given)
+
+
+@asynccontextmanager
+async def _connection(pool: Pool) -> AsyncIterator[AsyncConnection[Any]]:
+    try:
+        async with pool.connection() as connection:
+            yield connection
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        raise StoreUnavailable(f"checkpoints of processes: {type(error).__name__}") from error
+
+
+class MemoryCheckpoints:
+    """Checkpoints for tests."""
+
+    def __init__(self) -> None:
+        self._positions: dict[int, dict[str, int]] = {}
+
+    async def load(self, partition: int) -> Mapping[str, int]:
+        return dict(self._positions.get(partition, {}))
+
+    async def save(self, partition: int, positions: Mapping[str, int]) -> None:
+        kept = self._positions.setdefault(partition, {})
+        for name, position in positions.items():
+            kept[name] = max(position, kept.get(name, 0))
+
+
+class MemoryDeadLetters:
+    """Dead letters for tests; `letters` has them by (process, partition, position)."""
+
+    def __init__(self) -> None:
+        self.letters: dict[tuple[str, int, int], Failure] = {}
+
+    async def waiting(self, partition: int) -> Mapping[tuple[str, str], int]:
+        first: dict[tuple[str, str], int] = {}
+        for (process, its_partition, position), failure in sorted(self.letters.items()):
+            if its_partition == partition:
+                first.setdefault((process, failure.event.stream_id), position)
+        return first
+
+    async def park(self, failures: Sequence[Failure]) -> None:
+        for failure in failures:
+            event = failure.event
+            self.letters[failure.process, event.partition, event.position] = failure
+
+    async def release(self, process: str, partition: int, position: int) -> None:
+        self.letters.pop((process, partition, position), None)

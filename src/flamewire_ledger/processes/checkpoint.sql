@@ -1,0 +1,34 @@
+-- load: how far each process has come in a partition.
+SELECT name, position FROM process_checkpoints WHERE partition = %(partition)s;
+
+-- save: move checkpoints forward; one that is further already stays where it is.
+INSERT INTO process_checkpoints AS kept (name, partition, position)
+SELECT name, %(partition)s, position
+FROM unnest(%(names)s::text[], %(positions)s::bigint[]) AS moved (name, position)
+ORDER BY name
+ON CONFLICT (name, partition) DO UPDATE
+SET position = excluded.position, moved_at = now()
+WHERE kept.position < excluded.position;
+
+-- waiting: the first event of each process and stream that could not be handled, and that nobody gave up.
+SELECT consumer, key, min(position)
+FROM dead_letters
+WHERE partition = %(partition)s AND generation = 'live' AND consumer LIKE 'process:%%'
+  AND discarded_at IS NULL
+GROUP BY consumer, key
+LIMIT %(limit)s;
+
+-- park: put an event aside with its cause; with none, it waits for another of its stream.
+INSERT INTO dead_letters AS kept
+    (consumer, partition, position, key, stream_id, type, cause, attempts, tried_at)
+VALUES (%(consumer)s, %(partition)s, %(position)s, %(key)s, %(key)s, %(type)s, %(cause)s::text,
+        CASE WHEN %(cause)s::text IS NULL THEN 0 ELSE 1 END,
+        CASE WHEN %(cause)s::text IS NULL THEN NULL ELSE now() END)
+ON CONFLICT (consumer, generation, partition, position) DO UPDATE
+SET cause = coalesce(excluded.cause, kept.cause), attempts = kept.attempts + excluded.attempts,
+    tried_at = coalesce(excluded.tried_at, kept.tried_at);
+
+-- release: an event has been handled after all.
+DELETE FROM dead_letters
+WHERE consumer = %(consumer)s AND generation = 'live' AND partition = %(partition)s
+  AND position = %(position)s;

@@ -1,0 +1,293 @@
+"""The reactor: shows every event to the processes, in order, until all that follows from it is
+recorded.
+
+Deliveries are a bell with the news inside; the store is the truth. What comes twice is dropped,
+what is missing is read from the store, and now and then the reactor looks whether something lies
+there that nobody rang for. Several reactors may run: they say the same things, and each thing
+happens once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import structlog
+
+from flamewire_ledger.processes.checkpoint import Checkpoints, DeadLetters
+from flamewire_ledger.processes.process import Process
+from flamewire_ledger.processes.reaction import Failure, Reactions, Task
+from flamewire_ledger.store.event_store import EventStore, RecordedEvent
+
+_log = structlog.get_logger(__name__)
+_WAIT_SECONDS_FIRST: Final = 0.1
+_WAIT_SECONDS_MAX: Final = 15.0
+_UNSAVED_EVENTS_MAX: Final = 1000
+_UNSAVED_SECONDS_MAX: Final = 1.0
+
+
+class Delivery(Protocol):
+    """A stretch of events of one partition, in order; no events at all: look in the store."""
+
+    @property
+    def partition(self) -> int: ...
+
+    @property
+    def events(self) -> Sequence[RecordedEvent]: ...
+
+    async def done(self) -> None: ...
+
+    async def failed(self) -> None: ...
+
+
+class Deliveries(Protocol):
+    """Where they come from. Giving up on waiting for one must not lose it."""
+
+    async def __anext__(self) -> Delivery: ...
+
+
+class Meter(Protocol):
+    """What telemetry counts by."""
+
+    def add(self, name: str, amount: int = 1, /, **labels: str) -> None: ...
+
+    def set(self, name: str, value: float, /, **labels: str) -> None: ...
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Where the processes are in one partition, and how much of it the checkpoints do not say
+    yet.
+    """
+
+    positions: dict[str, int]
+    saved: dict[str, int]
+    saved_at: float
+    moved_at: float
+
+    @property
+    def start(self) -> int:
+        """Every process has seen everything up to here."""
+        return min(self.positions.values())
+
+    @property
+    def unsaved(self) -> int:
+        return max(at - self.saved.get(name, 0) for name, at in self.positions.items())
+
+
+class Reactor:
+    """`run` tails the store, or works through deliveries; `catch_up` works off what there is."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        reactions: Reactions,
+        processes: Sequence[Process],
+        checkpoints: Checkpoints,
+        dead_letters: DeadLetters,
+        *,
+        batch_events_max: int = 500,
+        sweep_seconds: float = 5.0,
+        meter: Meter | None = None,
+    ) -> None:
+        """`sweep_seconds`: how long something may lie in the store before it is looked for."""
+        self._store = store
+        self._reactions = reactions
+        self._processes = {process.name: process for process in processes}
+        self._checkpoints = checkpoints
+        self._dead_letters = dead_letters
+        self._batch_events_max = batch_events_max
+        self._sweep_seconds = sweep_seconds
+        self._meter = meter
+        self._progress: dict[int, _Progress] = {}
+
+    def position(self, partition: int) -> int:
+        """Up to where every process has seen everything; 0 before it has begun."""
+        progress = self._progress.get(partition)
+        return progress.start if progress else 0
+
+    async def run(self, deliveries: Deliveries | None = None) -> None:
+        """Go on until cancelled, or until the deliveries end."""
+        if deliveries is not None:
+            await self._listen(deliveries)
+            return
+        async with asyncio.TaskGroup() as tasks:
+            for partition in range(self._store.partitions):
+                tasks.create_task(self._tail(partition))
+
+    async def catch_up(self, partition: int) -> int:
+        """React to everything in the store; returns the position reached."""
+        progress = await self._begin(partition)
+        while events := await self._store.read(partition, progress.start, self._batch_events_max):
+            await self._page(partition, progress, events)
+        await self._save(partition, progress)
+        return progress.start
+
+    async def take(self, partition: int, events: Sequence[RecordedEvent]) -> None:
+        """React to delivered events, and first to whatever is missing before them."""
+        progress = await self._begin(partition)
+        if not events:
+            await self.catch_up(partition)
+            return
+        while progress.start < events[0].position - 1:
+            missing = await self._store.read(
+                partition, progress.start, self._batch_events_max, until=events[0].position - 1
+            )
+            await self._page(partition, progress, missing)
+        news = [event for event in events if event.position > progress.start]
+        for first in range(0, len(news), self._batch_events_max):
+            await self._page(partition, progress, news[first : first + self._batch_events_max])
+
+    async def retry(self, process: str, partition: int, position: int) -> Failure | None:
+        """Handle a dead letter again, and then what waits behind it, until one fails: that one
+        is returned.
+
+        Raises LookupError for a process or an event that there is not.
+        """
+        waiting: int | None = position
+        while waiting is not None:
+            event = next(iter(await self._store.read(partition, waiting - 1, 1)), None)
+            if event is None or process not in self._processes:
+                raise LookupError(f"there is no event {waiting} that waits for {process}")
+            reaction = await self._reactions.react(
+                partition, [Task(self._processes[process], event)]
+            )
+            if reaction.failures:
+                await self._dead_letters.park(reaction.failures)
+                return reaction.failures[0]
+            await self._dead_letters.release(process, partition, waiting)
+            behind = await self._dead_letters.waiting(partition)
+            waiting = behind.get((process, event.stream_id))
+        return None
+
+    async def _page(
+        self, partition: int, progress: _Progress, events: Sequence[RecordedEvent]
+    ) -> None:
+        tasks = [
+            Task(process, event)
+            for event in events
+            for process in self._processes.values()
+            if event.type in process.reads and event.position > progress.positions[process.name]
+        ]
+        if tasks:
+            await self._react(partition, tasks)
+        last, now = events[-1].position, asyncio.get_running_loop().time()
+        for name, position in progress.positions.items():
+            progress.positions[name] = max(position, last)
+        progress.moved_at = now
+        overdue = now - progress.saved_at >= _UNSAVED_SECONDS_MAX
+        if tasks or overdue or progress.unsaved >= _UNSAVED_EVENTS_MAX:
+            await self._save(partition, progress)
+
+    async def _react(self, partition: int, tasks: Sequence[Task]) -> None:
+        waiting = await self._dead_letters.waiting(partition)
+        free = [it for it in tasks if (it.process.name, it.event.stream_id) not in waiting]
+        behind = [
+            Failure(it.process.name, it.event, None)
+            for it in tasks
+            if (first := waiting.get((it.process.name, it.event.stream_id))) is not None
+            and first != it.event.position
+        ]
+        reaction = await self._reactions.react(partition, free)
+        failures = (*behind, *reaction.failures)
+        if failures:
+            await self._dead_letters.park(failures)
+        for failure in failures:
+            _log.warning(
+                "an event was put aside",
+                process=failure.process,
+                partition=partition,
+                position=failure.event.position,
+                cause=failure.cause,
+            )
+            self._count("process_parked", 1, name=failure.process)
+        for outcome, count in (("recorded", reaction.recorded), ("repeated", reaction.repeated)):
+            self._count("process_commands", count, name="all", outcome=outcome)
+
+    async def _begin(self, partition: int) -> _Progress:
+        progress = self._progress.get(partition)
+        if progress is None:
+            saved = dict(await self._checkpoints.load(partition))
+            positions = {name: saved.get(name, 0) for name in self._processes}
+            now = asyncio.get_running_loop().time()
+            progress = self._progress[partition] = _Progress(positions, saved, now, now)
+        return progress
+
+    async def _save(self, partition: int, progress: _Progress) -> None:
+        progress.saved_at = asyncio.get_running_loop().time()
+        if not progress.unsaved:
+            return
+        positions = dict(progress.positions)
+        await self._checkpoints.save(partition, positions)
+        progress.saved = positions
+        for name, position in positions.items():
+            if self._meter is not None:
+                self._meter.set("process_position", position, name=name, partition=str(partition))
+
+    async def _tail(self, partition: int) -> None:
+        wait_seconds = _WAIT_SECONDS_FIRST
+        while True:
+            try:
+                position = await self.catch_up(partition)
+                await self._store.wait_beyond(partition, position, self._sweep_seconds)
+                wait_seconds = _WAIT_SECONDS_FIRST
+            except Exception as error:  # noqa: BLE001 - the loop's edge
+                wait_seconds = await self._back_off(partition, error, wait_seconds)
+
+    async def _listen(self, deliveries: Deliveries) -> None:
+        wait_seconds = _WAIT_SECONDS_FIRST
+        while True:
+            delivery, partition = None, -1
+            try:
+                async with asyncio.timeout(self._sweep_seconds):
+                    delivery = await deliveries.__anext__()
+            except TimeoutError:
+                pass
+            except StopAsyncIteration:
+                return
+            try:
+                if delivery is not None:
+                    partition = delivery.partition
+                    await self.take(partition, delivery.events)
+                    await delivery.done()
+                await self._sweep()
+                wait_seconds = _WAIT_SECONDS_FIRST
+            except Exception as error:  # noqa: BLE001 - the loop's edge
+                if delivery is not None:
+                    await delivery.failed()
+                wait_seconds = await self._back_off(partition, error, wait_seconds)
+
+    async def _sweep(self) -> None:
+        """Look after partitions that have been quiet: for what nobody rang for, or nobody works
+        on.
+        """
+        now = asyncio.get_running_loop().time()
+        for partition in range(self._store.partitions):
+            progress = await self._begin(partition)
+            if now - progress.moved_at < self._sweep_seconds:
+                continue
+            progress.moved_at = now
+            await self._save(partition, progress)
+            if not self._advance(progress, await self._checkpoints.load(partition)):
+                await self.catch_up(partition)
+
+    def _advance(self, progress: _Progress, saved: Mapping[str, int]) -> bool:
+        """Take over what another reactor has done meanwhile; False when it did nothing."""
+        before = dict(progress.positions)
+        for name, position in before.items():
+            progress.positions[name] = max(position, saved.get(name, 0))
+        progress.saved = dict(saved)
+        return progress.positions != before
+
+    async def _back_off(self, partition: int, error: Exception, wait_seconds: float) -> float:
+        _log.warning(
+            "the reactor begins again", partition=partition, error=str(error), exc_info=error
+        )
+        await asyncio.sleep(wait_seconds)
+        return min(2 * wait_seconds, _WAIT_SECONDS_MAX)
+
+    def _count(self, name: str, amount: int, /, **labels: str) -> None:
+        if self._meter is not None and amount:
+            self._meter.add(name, amount, **labels)

@@ -1,0 +1,94 @@
+"""Reversal: a chain took back a transfer that had made a payment succeed, so what it bought is
+taken back too.
+
+The grant is reversed and the receipt voided. Credits that were spent meanwhile stay spent: the
+account owes them, and the payment waits for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from flamewire_ledger.domain.credit_account import GrantReversed, HoldCaptured, ReverseGrant
+from flamewire_ledger.domain.invoice import VoidInvoice
+from flamewire_ledger.domain.payment import (
+    PaymentResolved,
+    PaymentSucceeded,
+    PaymentTransferReorganised,
+    RequireResolution,
+)
+from flamewire_ledger.processes.process import Fact, FollowUp, Past, until
+from flamewire_ledger.processes.settlement import invoice_id, makes_paid
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """payment.transfer_reorganised that undoes success → reverse and void; credits owed → a person
+    decides.
+    """
+
+    name: str = "reversal"
+    reads: frozenset[str] = frozenset(
+        {PaymentTransferReorganised.type, GrantReversed.type, HoldCaptured.type}
+    )
+
+    def asks(self, fact: Fact, past: Past) -> frozenset[str]:
+        match fact.event:
+            case PaymentTransferReorganised():
+                needed = {fact.recorded.stream_id}
+            case HoldCaptured(owed=owed) if not owed.is_zero:
+                needed = {fact.recorded.stream_id}
+            case _:
+                needed = set()
+        return frozenset(needed - past.keys())
+
+    def react(self, fact: Fact, past: Past) -> Sequence[FollowUp]:
+        match fact.event:
+            case PaymentTransferReorganised():
+                return _undo(fact, past)
+            case GrantReversed(owed=owed) as reversed_grant if not owed.is_zero:
+                return _resolve([reversed_grant], reversed_grant.reversed_at)
+            case HoldCaptured(owed=owed) as captured if not owed.is_zero:
+                burnt = {it.grant_id for it in captured.slices}
+                undone = [it.event for it in until(fact, past) if _reverses(it.event, burnt)]
+                return _resolve(undone, captured.captured_at)
+            case _:
+                return ()
+
+
+def _resolve(undone: Sequence[GrantReversed], at: datetime) -> Sequence[FollowUp]:
+    """A person is asked about each payment whose credits were spent and whose money is gone."""
+    payments = dict.fromkeys(it.payment_id for it in undone if it.payment_id is not None)
+    return [
+        FollowUp(f"require_resolution/{it}", RequireResolution(it, "reorged", at))
+        for it in payments
+    ]
+
+
+def _undo(fact: Fact, past: Past) -> Sequence[FollowUp]:
+    event: PaymentTransferReorganised = fact.event
+    before = until(fact, past)
+    accounts = {it.event.grant_id: it.event.credit_account_id for it in before if _grants(it.event)}
+    follow_ups = [
+        FollowUp(
+            f"reverse_grant/{grant_id}",
+            ReverseGrant(accounts[grant_id], grant_id, event.payment_id, at=event.reorganised_at),
+        )
+        for grant_id in event.grants_undone
+    ]
+    if event.undoes_success:
+        success = next(it for it in reversed(before) if makes_paid(it.event))
+        reason = f"{event.transfer.network} took back {event.transfer.transaction_id}"
+        void = VoidInvoice(invoice_id(success), reason, at=event.reorganised_at)
+        follow_ups.append(FollowUp("void_invoice", void))
+    return follow_ups
+
+
+def _grants(event: object) -> bool:
+    return isinstance(event, PaymentSucceeded | PaymentResolved) and event.grant_id is not None
+
+
+def _reverses(event: object, grants: set[str]) -> bool:
+    return isinstance(event, GrantReversed) and event.grant_id in grants

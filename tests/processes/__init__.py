@@ -1,0 +1,1 @@
+"""Processes: what follows from a fact, once."""
