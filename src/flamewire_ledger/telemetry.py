@@ -1,0 +1,195 @@
+"""What is logged and counted: this file holds how log lines look, what they never show, and every
+metric by name.
+
+Parts log with `structlog.get_logger(__name__)` and know nothing of this file; they count through a
+meter they are given, by the names in METRICS. A secret that slips into a log line is cut out here,
+last, in whatever key or traceback it came.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+
+HIDDEN: Final = "[hidden]"
+
+_SECRET_KEY = re.compile(
+    r"authorization|password|passwd|secret(?!_sha256)|mnemonic|seed|api_key$|private|cookie",
+    re.IGNORECASE,
+)
+# What a secret looks like wherever it stands: (pattern, what is left of it).
+_SECRET_TEXT: Final = (
+    (re.compile(r"(?i)\b(bearer|basic)\s+[^\s'\",;]+"), rf"\1 {HIDDEN}"),
+    (re.compile(r"\b(fw_(?:test|live)_)[A-Za-z0-9_-]+"), rf"\1{HIDDEN}"),
+    (re.compile(r"\b(whsec_)[A-Za-z0-9+/=_-]+"), rf"\1{HIDDEN}"),
+    (re.compile(r"\b([a-zA-Z]prv)[1-9A-HJ-NP-Za-km-z]{40,}"), rf"\1{HIDDEN}"),
+    (re.compile(r"([a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@/]+@"), rf"\1:{HIDDEN}@"),
+    (re.compile(r"(?i)\b(password\s*=\s*)[^\s&'\"]+"), rf"\1{HIDDEN}"),
+)
+_DEPTH_MAX: Final = 6  # of nested values that are looked through; deeper ones are not shown at all
+_NOISY: Final = ("aio_pika", "aiormq", "httpx", "httpcore", "psycopg.pool", "uvicorn.access")
+
+
+def redact(value: Any, depth: int = 0) -> Any:
+    """The same value without secrets: strings are searched, mappings also by the names of their
+    keys.
+    """
+    if isinstance(value, str):
+        for pattern, left in _SECRET_TEXT:
+            value = pattern.sub(left, value)
+        return value
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if depth == _DEPTH_MAX:
+        return HIDDEN
+    if isinstance(value, Mapping):
+        return {
+            name: HIDDEN if _SECRET_KEY.search(str(name)) else redact(inner, depth + 1)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [redact(inner, depth + 1) for inner in value]
+    return redact(str(value), depth + 1)
+
+
+def _redact_line(
+    _logger: Any, _method: str, line: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    own = {name: line.pop(name) for name in ("_record", "_from_structlog") if name in line}
+    return {**redact(line), **own}
+
+
+def configure_logging(
+    level: str = "warning",
+    form: Literal["console", "json"] = "console",
+    stream: TextIO | None = None,
+) -> None:
+    """Send every log line, ours and the libraries', to stderr in one form. Calling it again
+    replaces the first.
+    """
+    stream = stream or sys.stderr
+    steps: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*steps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    renderer: structlog.types.Processor = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=steps,
+            # Redaction is the last step before the text is made: nothing added on the way escapes
+            # it.
+            processors=[
+                _redact_line,
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric: its Prometheus kind, what it says, and the labels it is split by (few values
+    each, never an id).
+    """
+
+    kind: Literal["counter", "gauge", "seconds"]
+    says: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS: Final[Mapping[str, Metric]] = {
+    "commands": Metric("counter", "Commands answered, by outcome.", ("outcome",)),
+    "append_seconds": Metric("seconds", "From a batch's first command to its commit."),
+    "append_commands": Metric("counter", "Commands that went through appends."),
+    "http_requests": Metric("counter", "Requests answered.", ("route", "status")),
+    "http_seconds": Metric("seconds", "From request to answer.", ("route",)),
+    "store_head": Metric("gauge", "Last position of the store.", ("partition",)),
+    "relay_events": Metric("counter", "Events confirmed by the broker.", ("partition",)),
+    "relay_position": Metric("gauge", "Last position confirmed by the broker.", ("partition",)),
+    "relay_failures": Metric("counter", "Times the relay had to begin again.", ("partition",)),
+    "consumer_batches": Metric("counter", "Batches of events taken from the broker.", ("group",)),
+    "consumer_parked": Metric("counter", "Messages put aside as unusable.", ("group",)),
+    "consumer_failures": Metric("counter", "Times a consumer had to connect again.", ("group",)),
+    "projection_position": Metric("gauge", "Checkpoint of a projection.", ("name", "partition")),
+    "projection_lag_seconds": Metric(
+        "gauge", "Age of what is not yet projected.", ("name", "partition")
+    ),
+    "process_position": Metric("gauge", "Checkpoint of a process.", ("name", "partition")),
+    "process_commands": Metric("counter", "Commands a process sent.", ("name", "outcome")),
+    "process_parked": Metric("counter", "Events a process could not handle.", ("name",)),
+    "deadlines_due": Metric(
+        "counter", "Deadlines that were met with a command.", ("kind", "outcome")
+    ),
+    "chain_height": Metric("gauge", "Last block looked at.", ("network",)),
+    "chain_failures": Metric("counter", "Times a chain did not answer.", ("network",)),
+}
+_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Meters:
+    """The metrics of this process. Parts are given one as their meter; a name that METRICS lacks is
+    a KeyError.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._made: dict[str, Any] = {name: self._make(name, it) for name, it in METRICS.items()}
+
+    def add(self, name: str, amount: int = 1, /, **labels: str) -> None:
+        self._of(name, labels).inc(amount)
+
+    def set(self, name: str, value: float, /, **labels: str) -> None:
+        self._of(name, labels).set(value)
+
+    def seconds(self, name: str, value: float, /, **labels: str) -> None:
+        self._of(name, labels).observe(value)
+
+    def render(self) -> bytes:
+        """The text that Prometheus scrapes, version 0.0.4."""
+        return generate_latest(self.registry)
+
+    def _of(self, name: str, labels: Mapping[str, str]) -> Any:
+        made = self._made[name]
+        return made.labels(**labels) if METRICS[name].labels else made
+
+    def _make(self, name: str, metric: Metric) -> MetricWrapperBase:
+        full, labels = f"flamewire_{name}", metric.labels
+        match metric.kind:
+            case "counter":
+                return Counter(full, metric.says, labels, registry=self.registry)
+            case "gauge":
+                return Gauge(full, metric.says, labels, registry=self.registry)
+            case "seconds":
+                return Histogram(
+                    full, metric.says, labels, registry=self.registry, buckets=_BUCKETS
+                )
