@@ -1,0 +1,191 @@
+"""The way back out of RabbitMQ: a consumer of one group's queues, which hands over deliveries
+one by one.
+
+What cannot be read is parked and never reaches anybody. What a reader fails on is offered to it
+again, a bounded number of times, and then parked too: nothing is lost by that, for whoever
+misses events reads them from the store. Attempts are counted here, because brokers disagree
+about what a returned message counts for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+
+from flamewire_ledger.relay.message import MalformedMessage, unpack
+from flamewire_ledger.relay.rabbitmq import CONNECT_SECONDS_MAX, FAULTS, connected, declare
+from flamewire_ledger.relay.tail import BrokerUnavailable
+from flamewire_ledger.relay.topology import Names
+from flamewire_ledger.store.event_store import RecordedEvent
+
+_log = structlog.get_logger(__name__)
+_WAIT_SECONDS_FIRST: Final = 0.1
+_WAIT_SECONDS_MAX: Final = 15.0
+_COUNTED_MAX: Final = 1000  # stretches whose attempts are remembered
+
+
+class Meter(Protocol):
+    """What telemetry counts by."""
+
+    def add(self, name: str, amount: int = 1, /, **labels: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Delivery:
+    """A contiguous stretch of one partition's events, oldest first.
+
+    `events` is empty for a message that could not carry them: look in the store, up to `last`.
+    Say `done` or `failed` once; nothing is raised when the broker has gone meanwhile, for then
+    it delivers again.
+    """
+
+    partition: int
+    first: int
+    last: int
+    events: Sequence[RecordedEvent]
+    _consumer: Consumer = field(repr=False)
+    _message: AbstractIncomingMessage = field(repr=False)
+
+    async def done(self) -> None:
+        """All that follows from it is durable: the broker may forget it."""
+        await self._consumer.settle(self, self._message, failed=False)
+
+    async def failed(self) -> None:
+        """Offer it again, before everything else; too often, and it is parked."""
+        await self._consumer.settle(self, self._message, failed=True)
+
+
+class Consumer:
+    """Reads the queues of one group, of all partitions. `run` has to be running for deliveries
+    to come.
+
+    Of several consumers of a group, in several processes, the broker lets one read a queue at a
+    time.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        group: str,
+        partitions: int,
+        *,
+        prefix: str = "",
+        unsettled_max: int = 8,
+        attempts_max: int = 10,
+        meter: Meter | None = None,
+    ) -> None:
+        """`unsettled_max`: messages of about a MiB in memory, for each partition."""
+        self._url = url
+        self._group = group
+        self._partitions = partitions
+        self._names = Names(prefix)
+        self._unsettled_max = unsettled_max
+        self._attempts_max = attempts_max
+        self._meter = meter
+        self._waiting: deque[Delivery] = deque()
+        self._arrived = asyncio.Event()
+        self._attempts: OrderedDict[tuple[int, int, int], int] = OrderedDict()
+        self._over: asyncio.Event | None = None  # of the connection at hand
+
+    @property
+    def connected(self) -> bool:
+        """Whether it reads from the broker just now."""
+        return self._over is not None
+
+    def __aiter__(self) -> Consumer:
+        return self
+
+    async def __anext__(self) -> Delivery:
+        """The next delivery, however long it takes. Giving up on it loses nothing."""
+        while not self._waiting:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._waiting.popleft()
+
+    async def run(self) -> None:
+        """Stay connected until cancelled, with growing pauses while the broker is away."""
+        wait_seconds = _WAIT_SECONDS_FIRST
+        while True:
+            try:
+                async with connected(self._url, self._group) as connection:
+                    channel = await connection.channel()
+                    await self._read(channel)
+                    wait_seconds = _WAIT_SECONDS_FIRST
+            except (BrokerUnavailable, *FAULTS) as error:
+                _log.warning("the consumer begins again", group=self._group, error=str(error))
+            finally:
+                self._over = None
+                self._waiting.clear()  # unsettled with the broker: it delivers them again
+            self._count("consumer_failures")
+            await asyncio.sleep(wait_seconds)
+            wait_seconds = min(2 * wait_seconds, _WAIT_SECONDS_MAX)
+
+    async def _read(self, channel: AbstractChannel) -> None:
+        """Read until the channel closes, or the broker ends a subscription (its queue was
+        deleted).
+        """
+        over = asyncio.Event()
+        channel.close_callbacks.add(lambda *_: over.set())
+        underlay = await channel.get_underlay_channel()
+        underlay.on_consumer_cancel_callbacks.add(lambda *_: over.set())
+        async with asyncio.timeout(CONNECT_SECONDS_MAX):
+            await channel.set_qos(prefetch_count=self._unsettled_max)
+            await declare(channel, self._names, self._partitions)
+            for partition in range(self._partitions):
+                queue = await channel.get_queue(self._names.queue(self._group, partition))
+                await queue.consume(self._receive)
+        self._over = over
+        await over.wait()
+
+    async def _receive(self, message: AbstractIncomingMessage) -> None:
+        try:
+            read, events = unpack(message.body, message.headers)
+            if read.partition >= self._partitions:
+                raise MalformedMessage(f"there is no partition {read.partition}")
+        except MalformedMessage as error:
+            await self._park(message, str(error))
+            return
+        delivery = Delivery(read.partition, read.first, read.last, events, self, message)
+        self._waiting.append(delivery)
+        self._arrived.set()
+        self._count("consumer_batches")
+
+    async def settle(
+        self, delivery: Delivery, message: AbstractIncomingMessage, *, failed: bool
+    ) -> None:
+        """What Delivery.done and Delivery.failed do."""
+        key = (delivery.partition, delivery.first, delivery.last)
+        if not failed:
+            self._attempts.pop(key, None)
+            with suppress(*FAULTS):
+                await message.ack()
+            return
+        attempts = self._attempts.pop(key, 0) + 1
+        if attempts >= self._attempts_max:
+            await self._park(message, f"{attempts} attempts failed")
+            return
+        self._attempts[key] = attempts
+        if len(self._attempts) > _COUNTED_MAX:
+            self._attempts.popitem(last=False)
+        if message.channel.is_closed:
+            return  # the broker delivers it again by itself
+        self._waiting.appendleft(delivery)
+        self._arrived.set()
+
+    async def _park(self, message: AbstractIncomingMessage, cause: str) -> None:
+        headers = {name: message.headers.get(name) for name in ("partition", "first", "last")}
+        _log.error("a message was parked", group=self._group, cause=cause, headers=headers)
+        self._count("consumer_parked")
+        with suppress(*FAULTS):
+            await message.reject(requeue=False)
+
+    def _count(self, name: str) -> None:
+        if self._meter is not None:
+            self._meter.add(name, 1, group=self._group)
