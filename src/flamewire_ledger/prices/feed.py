@@ -1,4 +1,4 @@
-"""The Feed Protocol: one source of prices. A feed says what its source said; whether it counts is decided elsewhere."""
+"""The Feed Protocol: one source of prices. Whether what it says counts is decided elsewhere."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Feed(Protocol):
     def name(self) -> str: ...
 
     async def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
-        """The newest quote for each symbol the source knows; unknown ones are absent. Raises FeedUnavailable."""
+        """The newest quote for each symbol the source knows; FeedUnavailable when it says nothing."""
 
 
 class FeedUnavailable(Exception):
-    """The source did not answer, refused, or answered nonsense; the message says which, without its key."""
+    """The source did not answer, refused, or answered nonsense; the message holds no key."""

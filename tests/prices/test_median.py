@@ -1,0 +1,70 @@
+"""From quotes to one price."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from flamewire_ledger.domain.price_lock import Quote
+from flamewire_ledger.prices.median import Trust, judge, median
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def quote(price: str, age_seconds: int = 0, source: str = "a") -> Quote:
+    return Quote(source, Decimal(price), NOW - timedelta(seconds=age_seconds))
+
+
+def dropped(*quotes: Quote) -> list[str]:
+    return [(each.dropped or "").partition(":")[0] for each in judge(quotes, NOW).quotes]
+
+
+def test_three_sources_that_agree_give_the_middle_one() -> None:
+    assert judge([quote("412.7"), quote("412.5"), quote("412.2")], NOW).price == Decimal("412.5")
+
+
+def test_the_mean_of_two_is_exact() -> None:
+    prices = [Decimal("0.1234567890123456789012345678901"), Decimal("0.3")]
+    assert median(prices) == Decimal("0.21172839450617283945061728394505")
+
+
+def test_an_outlier_among_three_does_not_count_and_is_kept_with_its_reason() -> None:
+    verdict = judge([quote("100"), quote("100.1"), quote("150")], NOW)
+    assert verdict.price == Decimal("100.05")
+    assert [each.dropped is None for each in verdict.quotes] == [True, True, False]
+    assert verdict.quotes[2].dropped == "outlier: +49.85 % from the median"
+
+
+def test_two_percent_apart_is_no_outlier_however_close_the_others_are() -> None:
+    assert dropped(quote("100"), quote("100"), quote("102")) == ["", "", ""]
+    assert dropped(quote("100"), quote("100"), quote("102.01")) == ["", "", "outlier"]
+
+
+def test_wide_agreement_widens_what_is_allowed() -> None:
+    """Five median absolute deviations: sources that are all apart allow for more."""
+    assert dropped(quote("99"), quote("100"), quote("101"), quote("104.9"), quote("98")) == [""] * 5
+    assert dropped(quote("99"), quote("100"), quote("101"), quote("106"), quote("98")) == [
+        "", "", "", "outlier", "",
+    ]  # fmt: skip
+
+
+def test_a_quote_older_than_two_minutes_does_not_count() -> None:
+    assert dropped(quote("1", 120), quote("1", 121), quote("1", -121)) == ["", "stale", "stale"]
+
+
+def test_a_stale_outlier_does_not_move_the_median_it_is_judged_by() -> None:
+    verdict = judge([quote("100"), quote("101"), quote("1000", 500), quote("1000", 500)], NOW)
+    assert verdict.price == Decimal("100.5")
+
+
+def test_nonsense_is_no_price() -> None:
+    assert dropped(quote("0"), quote("-1"), quote("NaN"), quote("Infinity")) == ["not a price"] * 4
+
+
+def test_one_source_is_not_enough_unless_it_is_said_to_be() -> None:
+    assert judge([quote("5")], NOW).price is None
+    assert judge([quote("5")], NOW, Trust(survivors_min=1)).price == Decimal(5)
+
+
+def test_no_source_gives_no_price() -> None:
+    assert judge([], NOW).price is None
