@@ -1,1 +1,1 @@
-"""What happens on chains, seen through one Protocol; importing this package imports no chain's library."""
+"""What happens on chains, through one Protocol. Importing it imports no chain's library."""

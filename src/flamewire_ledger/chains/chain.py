@@ -1,7 +1,7 @@
-"""The Chain Protocol: what a follower has to be able to ask of any chain. One file an implementation.
+"""The Chain Protocol: what a follower has to be able to ask of any chain.
 
-A chain speaks of blocks and of transfers to addresses. It knows nothing of payments, and keeps nothing: the follower holds
-the cursor, asks again after a fault, and can be started at any block.
+A chain speaks of blocks and of transfers to addresses. It knows nothing of payments, and keeps
+nothing: the follower holds the cursor, asks again after a fault, and can be started at any block.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class PendingTransfer:
 
 
 class Chain(Protocol):
-    """A connection to one network. Every method may raise ChainUnavailable; asking again later is safe."""
+    """A connection to one network. Every method may raise ChainUnavailable; ask again later."""
 
     @property
     def network(self) -> Network: ...
@@ -81,10 +81,10 @@ class Chain(Protocol):
     async def heads(self) -> Heads: ...
 
     async def blocks(self, first: int, last: int) -> Sequence[BlockTransfers]:
-        """The canonical blocks first…last as the chain has them now, in order. Fewer when it has fewer."""
+        """The canonical blocks first…last as they are now, in order. Fewer when there are fewer."""
 
     async def block_at(self, height: int) -> tuple[Block, str] | None:
-        """The canonical block at a height and its parent's hash; None when there is none (any more)."""
+        """The canonical block at a height and its parent's hash; None when there is none now."""
 
     async def pending(self) -> Sequence[PendingTransfer]: ...
 

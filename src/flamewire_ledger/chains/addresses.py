@@ -1,0 +1,94 @@
+"""How addresses are spelled on each kind of chain: EIP-55, SS58, and Sui's hex.
+
+What is no address raises InvalidAddress with the reason. Nothing here knows a network; which SS58
+prefix is right is the caller's to say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Final
+
+import base58
+from Crypto.Hash import keccak
+
+from flamewire_ledger.domain.rejection import InvalidAddress
+
+_EVM = re.compile(r"0x[0-9a-fA-F]{40}\Z")
+_SUI = re.compile(r"0x[0-9a-fA-F]{64}\Z")
+_SS58_CHECKSUM: Final = b"SS58PRE"
+_TEXT_MAX: Final = 128  # longer than any address; keeps base58 from being fed megabytes
+
+
+def keccak256(data: bytes) -> bytes:
+    return keccak.new(digest_bits=256, data=data).digest()
+
+
+def evm_address(account: bytes) -> str:
+    """EIP-55: the case of the letters is a checksum."""
+    plain = account.hex()
+    digest = keccak256(plain.encode()).hex()
+    letters = (c.upper() if int(d, 16) >= 8 else c for c, d in zip(plain, digest, strict=False))
+    return "0x" + "".join(letters)
+
+
+def parse_evm(text: str) -> str:
+    """The EIP-55 spelling. Mixed case has to be right; one case alone carries no checksum."""
+    if not _EVM.match(text):
+        raise InvalidAddress("an Ethereum address is 0x and 40 hexadecimal digits")
+    spelled = evm_address(bytes.fromhex(text[2:]))
+    if text[2:] not in (text[2:].lower(), text[2:].upper()) and text != spelled:
+        raise InvalidAddress("the checksum of the Ethereum address (EIP-55) is wrong")
+    return spelled
+
+
+def ss58_address(account: bytes, prefix: int) -> str:
+    """SS58 of a 32-byte account. Prefixes 0 to 63 take one byte, up to 16 383 two."""
+    body = _ss58_prefix(prefix) + account
+    return base58.b58encode(body + _ss58_checksum(body)).decode()
+
+
+def parse_ss58(text: str, prefix: int) -> str:
+    """The SS58 spelling under `prefix`, from an address under this prefix only."""
+    account = ss58_account(text, prefix)
+    return ss58_address(account, prefix)
+
+
+def ss58_account(text: str, prefix: int) -> bytes:
+    """The 32 bytes of the account."""
+    if len(text) > _TEXT_MAX:
+        raise InvalidAddress("the SS58 address is too long")
+    try:
+        raw = base58.b58decode(text)
+    except ValueError:
+        raise InvalidAddress("an SS58 address is written in base58") from None
+    head = _ss58_prefix(prefix)
+    if len(raw) not in (35, 36) or raw[-2:] != _ss58_checksum(raw[:-2]):
+        raise InvalidAddress("the SS58 address is mistyped: its checksum does not match")
+    if not raw.startswith(head) or len(raw) != len(head) + 34:
+        raise InvalidAddress(f"this SS58 address is of another network than prefix {prefix}")
+    return raw[len(head) : -2]
+
+
+def _ss58_prefix(prefix: int) -> bytes:
+    if not 0 <= prefix < 16_384:
+        raise ValueError("an SS58 prefix is 0 to 16383")
+    if prefix < 64:
+        return bytes([prefix])
+    return bytes([(prefix & 0xFC) >> 2 | 0x40, prefix >> 8 | (prefix & 3) << 6])
+
+
+def _ss58_checksum(body: bytes) -> bytes:
+    return hashlib.blake2b(_SS58_CHECKSUM + body, digest_size=64).digest()[:2]
+
+
+def sui_address(account: bytes) -> str:
+    return "0x" + account.hex()
+
+
+def parse_sui(text: str) -> str:
+    """Lower case. All 64 digits are asked for: a short form may be one that was cut off."""
+    if not _SUI.match(text):
+        raise InvalidAddress("a Sui address is 0x and 64 hexadecimal digits")
+    return text.lower()

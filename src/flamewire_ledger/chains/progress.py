@@ -1,0 +1,182 @@
+"""How far a chain has been followed: the place, the blocks behind it, and the transfers waited for.
+
+FollowerState keeps it. Its rows are tuples of domain types, so that the store can keep them
+without knowing the chains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+from flamewire_ledger.domain.transfer import Block, Transfer
+
+# height, hash (None: nothing is known of that block), reorganisations so far
+CursorRow: TypeAlias = tuple[int, str | None, int]
+# height, hash
+BlockRow: TypeAlias = tuple[int, str]
+# transfer, its block (None: in none), first seen, reported as confirmed, missing since this height
+TransferRow: TypeAlias = tuple[Transfer, Block | None, datetime, bool, int | None]
+
+
+class FollowerState(Protocol):
+    """Where a follower's progress is kept, by CAIP-2 id: an alias may name two chains."""
+
+    async def load(
+        self, chain_id: str
+    ) -> tuple[CursorRow | None, Sequence[BlockRow], Sequence[TransferRow]]:
+        """What was saved last; no cursor when the chain was never followed."""
+
+    async def track(self, chain_id: str, transfers: Sequence[TransferRow]) -> None:
+        """Insert or replace transfers, by transaction and index, before they are reported.
+
+        Without this, a transfer that was reported just before a crash and then reorganised away
+        would never be reported as dropped.
+        """
+
+    async def save(
+        self,
+        chain_id: str,
+        cursor: CursorRow,
+        blocks: Sequence[BlockRow],
+        keep_from: int,
+        transfers: Sequence[TransferRow],
+        forgotten: Sequence[tuple[str, int]],
+    ) -> None:
+        """Move the cursor, in one transaction with everything that goes with it.
+
+        Delete blocks above `cursor height - len(blocks)` and below `keep_from`, then insert
+        `blocks`; insert or replace `transfers`; delete `forgotten`, given as (transaction_id,
+        index).
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """A transfer that somebody waits for."""
+
+    transfer: Transfer
+    block: Block | None
+    seen_at: datetime
+    confirmed: bool = False
+    missing_since: int | None = None  # the height at which it was first in no block and not pending
+
+    @property
+    def row(self) -> TransferRow:
+        return self.transfer, self.block, self.seen_at, self.confirmed, self.missing_since
+
+
+@dataclass(slots=True)
+class Progress:
+    """The follower's working copy of what is saved."""
+
+    height: int
+    hash: str | None
+    epoch: int
+    blocks: dict[int, str]  # by height, the newest of them the cursor
+    tracked: dict[str, Tracked]  # by Transfer.key
+    changed: dict[str, Tracked] = field(default_factory=dict)
+    gone: list[Transfer] = field(default_factory=list)
+    added: list[BlockRow] = field(default_factory=list)
+
+    @property
+    def cursor(self) -> CursorRow:
+        return self.height, self.hash, self.epoch
+
+    @property
+    def has_changed(self) -> bool:
+        return bool(self.added or self.changed or self.gone)
+
+    def put(self, tracked: Tracked) -> None:
+        self.tracked[tracked.transfer.key] = tracked
+        self.changed[tracked.transfer.key] = tracked
+        if tracked.transfer in self.gone:
+            self.gone.remove(tracked.transfer)
+
+    def forget(self, tracked: Tracked) -> None:
+        self.tracked.pop(tracked.transfer.key, None)
+        self.changed.pop(tracked.transfer.key, None)
+        self.gone.append(tracked.transfer)
+
+    def advance(self, block: Block) -> None:
+        self.height, self.hash = block.height, block.hash
+        self.blocks[block.height] = block.hash
+        self.added.append((block.height, block.hash))
+
+    def rewind(self, height: int) -> None:
+        """Back to a block that is known, or to before all that are."""
+        self.height, self.hash = height, self.blocks.get(height)
+        self.epoch += 1
+        for abandoned in [known for known in self.blocks if known > height]:
+            del self.blocks[abandoned]
+
+    def settled(self) -> None:
+        """All of it is saved."""
+        self.changed.clear()
+        self.gone.clear()
+        self.added.clear()
+
+
+async def load(state: FollowerState, chain_id: str) -> Progress | None:
+    """The saved progress. A transfer in a block above the cursor is in none until met again."""
+    cursor, blocks, rows = await state.load(chain_id)
+    if cursor is None:
+        return None
+    height, digest, epoch = cursor
+    tracked = {}
+    for transfer, block, seen_at, confirmed, missing_since in rows:
+        reached = block is not None and block.height <= height
+        tracked[transfer.key] = Tracked(
+            transfer, block if reached else None, seen_at, confirmed, missing_since
+        )
+    return Progress(height, digest, epoch, dict(sorted(blocks)), tracked)
+
+
+class MemoryFollowerState:
+    """The same contract, in memory."""
+
+    def __init__(self) -> None:
+        self._cursors: dict[str, CursorRow] = {}
+        self._blocks: dict[str, dict[int, str]] = {}
+        self._transfers: dict[str, dict[tuple[str, int], TransferRow]] = {}
+
+    async def load(
+        self, chain_id: str
+    ) -> tuple[CursorRow | None, Sequence[BlockRow], Sequence[TransferRow]]:
+        blocks = sorted(self._blocks.get(chain_id, {}).items())
+        return self._cursors.get(chain_id), blocks, list(self._rows(chain_id).values())
+
+    async def track(self, chain_id: str, transfers: Sequence[TransferRow]) -> None:
+        self._rows(chain_id).update(_by_name(transfers))
+
+    async def save(
+        self,
+        chain_id: str,
+        cursor: CursorRow,
+        blocks: Sequence[BlockRow],
+        keep_from: int,
+        transfers: Sequence[TransferRow],
+        forgotten: Sequence[tuple[str, int]],
+    ) -> None:
+        valid_to = cursor[0] - len(blocks)
+        kept = {
+            height: digest
+            for height, digest in self._blocks.get(chain_id, {}).items()
+            if keep_from <= height <= valid_to
+        }
+        kept.update(blocks)
+        self._cursors[chain_id] = cursor
+        self._blocks[chain_id] = kept
+        rows = self._rows(chain_id)
+        rows.update(_by_name(transfers))
+        for name in forgotten:
+            rows.pop(name, None)
+
+    def _rows(self, chain_id: str) -> dict[tuple[str, int], TransferRow]:
+        return self._transfers.setdefault(chain_id, {})
+
+
+def _by_name(transfers: Iterable[TransferRow]) -> dict[tuple[str, int], TransferRow]:
+    return {(row[0].transaction_id, row[0].index): row for row in transfers}

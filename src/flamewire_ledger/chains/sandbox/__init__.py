@@ -1,0 +1,1 @@
+"""Sandbox chains: three networks that exist in a journal only, with scripted misbehaviour."""

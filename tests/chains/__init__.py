@@ -1,0 +1,1 @@
+"""Chains and the one who follows them."""

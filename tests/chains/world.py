@@ -1,0 +1,47 @@
+"""A chain that a test can move: the same words for a sandbox chain and for a real node."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from flamewire_ledger.chains.chain import Chain
+from flamewire_ledger.domain.transfer import Transfer
+
+
+class World(Protocol):
+    """Nothing moves by itself: blocks come when a test says so."""
+
+    @property
+    def chain(self) -> Chain:
+        """A connection to the chain, as it is now."""
+
+    @property
+    def coin(self) -> str:
+        """The symbol of the chain's own coin."""
+
+    @property
+    def coin_of_another_contract(self) -> str | None:
+        """The symbol of a token, where the chain has one."""
+
+    async def pay(self, address: str, units: int, symbol: str | None = None) -> Transfer:
+        """Send; the next block holds it."""
+
+    async def pay_in_vain(self, address: str, units: int) -> Transfer:
+        """Send so that the next block holds a failed transaction."""
+
+    async def pay_for_now(self, address: str, units: int) -> Transfer:
+        """Send; the next block holds it, and `reorganise` takes it out for good."""
+
+    async def pay_unlisted(self, address: str, units: int) -> Transfer:
+        """Send something that is no configured token."""
+
+    async def mine(self, blocks: int = 1) -> None: ...
+
+    async def make_final(self) -> None:
+        """Mine until the block that is now the newest is final."""
+
+    async def reorganise(self) -> None:
+        """Replace the newest blocks, two at least, by others, at the same height or above."""
+
+    async def go_back(self) -> None:
+        """Let the chain's head be lower than it was, with the same blocks below."""
