@@ -1,1 +1,1 @@
-"""What the ledger decides: pure functions over facts. No clock, no IO, only the standard library."""
+"""What the ledger decides: pure functions over facts. No clock, no IO, only Python itself."""

@@ -36,7 +36,7 @@ def is_id(prefix: str, text: str) -> bool:
 
 
 def uuid7(at: datetime, entropy: bytes) -> UUID:
-    """RFC 9562, section 5.7: 48 bits of milliseconds, then 74 bits of `entropy` (ten bytes at least)."""
+    """RFC 9562, section 5.7: 48 bits of milliseconds, then 74 of `entropy` (ten bytes or more)."""
     milliseconds = int(at.timestamp() * 1000)
     noise = int.from_bytes(entropy[:10], "big")
     number = (milliseconds & (2**48 - 1)) << 80
@@ -45,7 +45,7 @@ def uuid7(at: datetime, entropy: bytes) -> UUID:
 
 
 def derived_id(prefix: str, at: datetime, *names: str) -> str:
-    """The same id each time for the same time and names: what follows from a fact is named by it."""
+    """The same id for the same time and names: what follows from a fact is named by it."""
     digest = hashlib.sha256("\x1f".join(names).encode()).digest()
     return encode(prefix, uuid7(at, digest))
 

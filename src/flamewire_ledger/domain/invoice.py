@@ -1,7 +1,8 @@
 """Invoices: a number without a gap for each merchant and year, and the document it stands on.
 
-Two aggregates meet in one command. The register (one stream a merchant and year) gives the number, the invoice takes it;
-both facts are appended together, so a number that was given is a number that was used.
+Two aggregates meet in one command. The register (one stream a merchant and year) gives the number,
+the invoice takes it; both facts are appended together, so a number that was given is a number that
+was used.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def evolve_register(
 
 
 def register_id(merchant_id: str, at: datetime) -> str:
-    """The register a receipt made at this time takes its number from: one a merchant and (UTC) year."""
+    """The register a receipt of this time takes its number from: one a merchant and UTC year."""
     return f"ir_{merchant_id.removeprefix('mer_')}_{at.year:04d}"
 
 

@@ -1,4 +1,7 @@
-"""A merchant, and the API keys that act for it. Test and live are two merchants: their books never meet."""
+"""A merchant, and the API keys that act for it.
+
+Test and live are two merchants: their books never meet.
+"""
 
 from __future__ import annotations
 

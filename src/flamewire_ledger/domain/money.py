@@ -1,8 +1,8 @@
 """Money as whole base units: `Asset`, `Amount` and `Rate`, exact in every operation.
 
-An asset is named by its code: `USD` and `CREDIT` stand alone, what lives on a chain carries its network
-(`ethereum:USDC`, `sui:USDC`), because the same symbol on two chains is two things to own and may have other decimals.
-Nothing here is a float, and nothing rounds unless its name says which way.
+An asset is named by its code: `USD` and `CREDIT` stand alone, what lives on a chain carries its
+network (`ethereum:USDC`, `sui:USDC`), because the same symbol on two chains is two things to own
+and may have other decimals. Nothing here is a float, and nothing rounds without saying which way.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Amount:
 
     @property
     def text(self) -> str:
-        """Major units as a plain decimal with every decimal of the asset: `25.00`, `0.060606061`."""
+        """Major units as a plain decimal, all decimals of the asset: `25.00`, `0.060606061`."""
         decimals = self.asset.decimals
         if not decimals:
             return str(self.units)
@@ -161,14 +161,14 @@ class Rate:
             raise MoneyError("a price is positive and finite")
 
     def base_for(self, amount: Amount) -> Amount:
-        """How much of `base` pays for `amount` of `quote`, rounded up: what is owed is owed in full."""
+        """How much `base` pays for `amount` of `quote`, rounded up: what is due is due in full."""
         if amount.asset != self.quote:
             raise MoneyError(f"this rate quotes {self.quote.code}, not {amount.asset.code}")
         exact = Fraction(amount.units * self.base.units_per_major, self.quote.units_per_major)
         return Amount(self.base, _ceiling(exact / Fraction(self.price)))
 
     def quote_for(self, amount: Amount) -> Amount:
-        """What `amount` of `base` is worth in `quote`, rounded down: nobody is given what was not paid."""
+        """What `amount` of `base` is worth in `quote`, rounded down: only what was paid counts."""
         if amount.asset != self.base:
             raise MoneyError(f"this rate prices {self.base.code}, not {amount.asset.code}")
         exact = Fraction(amount.units * self.quote.units_per_major, self.base.units_per_major)

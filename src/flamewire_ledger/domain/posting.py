@@ -1,7 +1,8 @@
 """A posting moves units of one asset from the account it credits to the account it debits.
 
-Because both sides are one fact with one amount, books made of postings balance by construction: there is
-no way to write down half of one. Account names read from the kind to the detail, `assets:wallet:ethereum`.
+Because both sides are one fact with one amount, books made of postings balance by construction:
+there is no way to write down half of one. Account names read from the kind to the detail,
+`assets:wallet:ethereum`.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ DEFERRED_CREDITS: Final = "liabilities:deferred_credits"  # paid for credits
 REFUNDS_PAYABLE: Final = "liabilities:refunds_payable"  # decided to be given back, not yet sent
 WRITE_OFFS: Final = "income:write_offs"  # kept: dust, or given up by its sender
 
-# Credits have books of their own, in the asset CREDIT: granted from ISSUED to an account, then burnt, lapsed or taken back.
+# Credits have books of their own, in the asset CREDIT: they move from ISSUED to an account; from
+# there they are burnt, lapse, or are taken back.
 CREDITS_ISSUED: Final = "credits:issued"
 CREDITS_CONSUMED: Final = "credits:consumed"
 CREDITS_BREAKAGE: Final = "credits:breakage"  # lapsed unspent
-CREDITS_OWED: Final = "credits:receivable"  # spent, and then the payment behind them was undone
+CREDITS_OWED: Final = "credits:receivable"  # burnt without a grant; later ones settle it
 
 
 def wallet(network: str) -> str:

@@ -1,4 +1,7 @@
-"""A price lock: our promise of a rate for 900 seconds, with every quote it was made from. It is used once."""
+"""A price lock: our promise of a rate for 900 seconds, with every quote it was made from.
+
+It is used once, by one payment.
+"""
 
 from __future__ import annotations
 

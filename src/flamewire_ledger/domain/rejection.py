@@ -1,4 +1,6 @@
-"""Every reason to refuse a command, as one tree. A rejection is expected: it has a code, and nothing was recorded.
+"""Every reason to refuse a command, as one tree.
+
+A rejection is expected: it has a code, and nothing was recorded.
 
     Rejection
     ├── Malformed                 the command does not describe something that could be done

@@ -1,7 +1,8 @@
 """A transfer on a chain, as the ledger speaks of it: what moved, to which address, in which block.
 
-A transfer is named by (network, transaction, index) and happens in a block. The same transfer can be taken out of one
-block by a reorganisation and come back in another: the name stays, the block changes.
+A transfer is named by (network, transaction, index) and happens in a block. The same transfer can
+be taken out of one block by a reorganisation and come back in another: the name stays, the block
+changes.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """A credit account: credits are granted, held, burnt and lapse, and never go below zero.
 
-Each grant stays itself to the end: what is burnt says of which grants, so that any digit of a balance
-can be traced to the payment behind it. Burn order: priority, then what expires first, then granted
-before purchased, then age.
+Each grant stays itself to the end: what is burnt says of which grants, so that any digit of a
+balance can be traced to the payment behind it. Burn order: priority, then what expires first, then
+granted before purchased, then age.
 
-Read `facts`, then the state they add up to (`state`), the `commands`, and what is decided on them
-(`decisions`).
+Read `facts`, then the state they add up to (`state`), the `commands`, and what is decided on them:
+`decisions`, which leads to `burning` and `holds`.
 """
 
 from flamewire_ledger.domain.credit_account.commands import (

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final, assert_never
 
+from flamewire_ledger.domain.credit_account import holds
+from flamewire_ledger.domain.credit_account.burning import (
+    Facts,
+    check_amount,
+    insufficient,
+    known_grant,
+    postings_of,
+    take,
+)
 from flamewire_ledger.domain.credit_account.commands import (
     CaptureHold,
     ConsumeCredits,
@@ -20,23 +28,14 @@ from flamewire_ledger.domain.credit_account.commands import (
 from flamewire_ledger.domain.credit_account.facts import (
     CREDIT,
     NOTHING,
-    CreditAccountEvent,
     CreditAccountOpened,
     CreditsConsumed,
     CreditsGranted,
-    CreditsHeld,
     GrantExpired,
     GrantReversed,
-    HoldCaptured,
-    HoldReleased,
-    Slice,
 )
 from flamewire_ledger.domain.credit_account.state import (
     CreditAccount,
-    Grant,
-    Hold,
-    balance,
-    evolve,
 )
 from flamewire_ledger.domain.money import Amount
 from flamewire_ledger.domain.posting import (
@@ -46,11 +45,9 @@ from flamewire_ledger.domain.posting import (
     CREDITS_OWED,
     Posting,
     credits_available,
-    credits_held,
 )
 from flamewire_ledger.domain.rejection import (
     AlreadyExists,
-    InsufficientCredits,
     InvalidAmount,
     LimitReached,
     Malformed,
@@ -58,10 +55,7 @@ from flamewire_ledger.domain.rejection import (
     NotFound,
 )
 
-HOLDS_OPEN_MAX: Final = 5_000
 GRANTS_LIVE_MAX: Final = 5_000  # bought ones are never refused: their money has arrived
-
-Facts = tuple[CreditAccountEvent, ...]
 
 
 def decide(account: CreditAccount | None, command: CreditAccountCommand) -> Facts:
@@ -76,13 +70,13 @@ def decide(account: CreditAccount | None, command: CreditAccountCommand) -> Fact
         case GrantCredits():
             return _grant(account, command)
         case HoldCredits():
-            return _hold(account, command)
+            return holds.hold(account, command)
         case CaptureHold():
-            return _capture(account, command)
+            return holds.capture(account, command)
         case ReleaseHold():
-            return (_release(account, _open_hold(account, command.hold_id), command.at),)
+            return holds.release(account, command)
         case ExpireHold():
-            return _expire_hold(account, command)
+            return holds.expire(account, command)
         case ExpireGrant():
             return _expire_grant(account, command)
         case ReverseGrant():
@@ -109,7 +103,7 @@ def _open(account: CreditAccount | None, command: OpenCreditAccount) -> Facts:
 
 def _grant(account: CreditAccount, command: GrantCredits) -> Facts:
     """What the account owes is paid first; the rest can be burnt."""
-    _positive(command.amount)
+    check_amount(command.amount)
     if account.grant(command.grant_id) is not None:
         raise AlreadyExists(f"grant {command.grant_id} exists")
     if command.expires_at is not None and command.expires_at <= command.at:
@@ -128,7 +122,7 @@ def _grant(account: CreditAccount, command: GrantCredits) -> Facts:
             payment_id=command.payment_id,
             cost=command.cost,
             settles=Amount(CREDIT, settles),
-            postings=_postings(
+            postings=postings_of(
                 (CREDITS_OWED, CREDITS_ISSUED, settles),
                 (
                     credits_available(command.account_id),
@@ -142,13 +136,13 @@ def _grant(account: CreditAccount, command: GrantCredits) -> Facts:
 
 
 def _consume(account: CreditAccount, command: ConsumeCredits) -> Facts:
-    _positive(command.amount)
-    before, slices, missing = _take(account, command.amount.units, command.at)
+    check_amount(command.amount)
+    before, slices, missing = take(account, command.amount.units, command.at)
     if missing > max(0, account.opened.overage_max.units - account.owed):
-        raise _insufficient(account, command.amount, command.at)
+        raise insufficient(account, command.amount, command.at)
     if missing:
         overage = Amount(CREDIT, missing)
-        postings = _postings(
+        postings = postings_of(
             (
                 CREDITS_CONSUMED,
                 credits_available(command.account_id),
@@ -172,180 +166,8 @@ def _consume(account: CreditAccount, command: ConsumeCredits) -> Facts:
     return (*before, consumed)
 
 
-def _hold(account: CreditAccount, command: HoldCredits) -> Facts:
-    _positive(command.amount)
-    if command.hold_id in account.holds:
-        raise AlreadyExists(f"hold {command.hold_id} exists")
-    if command.expires_at <= command.at:
-        raise Malformed("a hold expires after it is made", pointer="/expires_in_seconds")
-    if len(account.holds) >= HOLDS_OPEN_MAX:
-        raise LimitReached(f"an account has at most {HOLDS_OPEN_MAX} open holds; release some")
-    before, slices, missing = _take(account, command.amount.units, command.at)
-    if missing:
-        raise _insufficient(account, command.amount, command.at)
-    held = CreditsHeld(
-        account_id=command.account_id,
-        hold_id=command.hold_id,
-        amount=command.amount,
-        slices=slices,
-        expires_at=command.expires_at,
-        postings=_postings(
-            (
-                credits_held(command.account_id),
-                credits_available(command.account_id),
-                command.amount.units,
-            )
-        ),
-        held_at=command.at,
-    )
-    return (*before, held)
-
-
-def _take(account: CreditAccount, units: int, at: datetime) -> tuple[Facts, tuple[Slice, ...], int]:
-    """Slices in burn order for so many units: (facts to record before, slices, units not found).
-
-    When the grants alone do not cover it, holds past their time are let go first.
-    """
-    slices, missing = _burn(account.grants, units, at)
-    if not missing or not account.holds:
-        return (), slices, missing
-    before: list[CreditAccountEvent] = []
-    for hold in account.holds.values():
-        if hold.expires_at <= at:
-            before.append(_release(account, hold, at, expired=True))
-    for event in before:
-        account = evolve(account, event)
-    slices, missing = _burn(account.grants, units, at)
-    return tuple(before), slices, missing
-
-
-def _burn(grants: tuple[Grant, ...], units: int, at: datetime) -> tuple[tuple[Slice, ...], int]:
-    slices = []
-    for grant in grants:
-        if not grant.remaining or grant.is_over(at):
-            continue
-        taken = min(grant.remaining, units)
-        slices.append(Slice(grant.terms.grant_id, taken))
-        units -= taken
-        if not units:
-            break
-    return tuple(slices), units
-
-
-def _open_hold(account: CreditAccount, hold_id: str) -> Hold:
-    hold = account.holds.get(hold_id)
-    if hold is None:
-        raise NotFound(
-            f"there is no open hold {hold_id}: captured, released and expired are closed"
-        )
-    return hold
-
-
-def _capture(account: CreditAccount, command: CaptureHold) -> Facts:
-    hold = _open_hold(account, command.hold_id)
-    if hold.expires_at <= command.at:
-        raise NotAllowed(f"hold {command.hold_id} has expired; consume instead")
-    amount = Amount(CREDIT, hold.units) if command.amount is None else command.amount
-    _positive(amount)
-    if amount.units > hold.units:
-        held = Amount(CREDIT, hold.units).text
-        raise NotAllowed(f"hold {command.hold_id} has {held} credits", pointer="/amount")
-    captured, released = _split(hold.slices, amount.units)
-    lapsed, taken_back = _gone(account, released, command.at)
-    owed = sum(part.units for part in captured if _of(account, part).is_reversed)
-    account_held = credits_held(command.account_id)
-    return (
-        HoldCaptured(
-            account_id=command.account_id,
-            hold_id=command.hold_id,
-            captured=amount,
-            slices=captured,
-            released=released,
-            reference=command.reference,
-            postings=_postings(
-                (CREDITS_CONSUMED, account_held, amount.units),
-                (CREDITS_ISSUED, CREDITS_OWED, owed),
-            )
-            + _letting_go(command.account_id, released, lapsed, taken_back),
-            captured_at=command.at,
-            lapsed=lapsed,
-            taken_back=taken_back,
-            owed=Amount(CREDIT, owed),
-        ),
-    )
-
-
-def _split(slices: tuple[Slice, ...], units: int) -> tuple[tuple[Slice, ...], tuple[Slice, ...]]:
-    """The first so many units of the slices, and the rest."""
-    first, rest = [], []
-    for part in slices:
-        taken = min(part.units, units)
-        units -= taken
-        if taken:
-            first.append(Slice(part.grant_id, taken))
-        if part.units > taken:
-            rest.append(Slice(part.grant_id, part.units - taken))
-    return tuple(first), tuple(rest)
-
-
-def _expire_hold(account: CreditAccount, command: ExpireHold) -> Facts:
-    hold = account.holds.get(command.hold_id)
-    if hold is None:
-        return ()
-    if command.at < hold.expires_at:
-        raise NotAllowed(f"hold {command.hold_id} has not expired yet")
-    return (_release(account, hold, command.at, expired=True),)
-
-
-def _release(
-    account: CreditAccount, hold: Hold, at: datetime, *, expired: bool = False
-) -> HoldReleased:
-    lapsed, taken_back = _gone(account, hold.slices, at)
-    return HoldReleased(
-        account_id=account.opened.account_id,
-        hold_id=hold.hold_id,
-        amount=Amount(CREDIT, hold.units),
-        slices=hold.slices,
-        expired=expired,
-        postings=_letting_go(account.opened.account_id, hold.slices, lapsed, taken_back),
-        released_at=at,
-        lapsed=lapsed,
-        taken_back=taken_back,
-    )
-
-
-def _gone(
-    account: CreditAccount, released: tuple[Slice, ...], at: datetime
-) -> tuple[tuple[Slice, ...], tuple[Slice, ...]]:
-    """Of slices that are let go: (those that lapse, those that are taken back)."""
-    lapsed, taken_back = [], []
-    for part in released:
-        grant = _of(account, part)
-        if grant.is_reversed:
-            taken_back.append(part)
-        elif grant.is_over(at):
-            lapsed.append(part)
-    return tuple(lapsed), tuple(taken_back)
-
-
-def _letting_go(
-    account_id: str,
-    released: tuple[Slice, ...],
-    lapsed: tuple[Slice, ...],
-    taken_back: tuple[Slice, ...],
-) -> tuple[Posting, ...]:
-    held = credits_held(account_id)
-    lapses = _units(lapsed)
-    returns = _units(taken_back)
-    return _postings(
-        (credits_available(account_id), held, _units(released) - lapses - returns),
-        (CREDITS_BREAKAGE, held, lapses),
-        (CREDITS_ISSUED, held, returns),
-    )
-
-
 def _expire_grant(account: CreditAccount, command: ExpireGrant) -> Facts:
-    grant = _known_grant(account, command.grant_id)
+    grant = known_grant(account, command.grant_id)
     if grant.is_expired:
         return ()
     if not grant.is_over(command.at):
@@ -355,7 +177,7 @@ def _expire_grant(account: CreditAccount, command: ExpireGrant) -> Facts:
             account_id=command.account_id,
             grant_id=command.grant_id,
             amount=Amount(CREDIT, grant.remaining),
-            postings=_postings(
+            postings=postings_of(
                 (CREDITS_BREAKAGE, credits_available(command.account_id), grant.remaining)
             ),
             expired_at=command.at,
@@ -364,7 +186,7 @@ def _expire_grant(account: CreditAccount, command: ExpireGrant) -> Facts:
 
 
 def _reverse(account: CreditAccount, command: ReverseGrant) -> Facts:
-    grant = _known_grant(account, command.grant_id)
+    grant = known_grant(account, command.grant_id)
     if grant.is_reversed:
         return ()
     return (
@@ -374,51 +196,10 @@ def _reverse(account: CreditAccount, command: ReverseGrant) -> Facts:
             taken_back=Amount(CREDIT, grant.remaining),
             owed=Amount(CREDIT, grant.spent),
             payment_id=command.payment_id,
-            postings=_postings(
+            postings=postings_of(
                 (CREDITS_ISSUED, credits_available(command.account_id), grant.remaining),
                 (CREDITS_ISSUED, CREDITS_OWED, grant.spent),
             ),
             reversed_at=command.at,
         ),
-    )
-
-
-def _known_grant(account: CreditAccount, grant_id: str) -> Grant:
-    grant = account.grant(grant_id)
-    if grant is None:
-        raise NotFound(f"there is no grant {grant_id}")
-    return grant
-
-
-def _of(account: CreditAccount, part: Slice) -> Grant:
-    return _known_grant(account, part.grant_id)
-
-
-def _units(slices: tuple[Slice, ...]) -> int:
-    return sum(part.units for part in slices)
-
-
-def _positive(amount: Amount) -> None:
-    if amount.asset != CREDIT:
-        raise InvalidAmount("an amount of credits", pointer="/amount")
-    if not amount.units:
-        raise InvalidAmount("an amount of credits is more than zero", pointer="/amount")
-
-
-def _insufficient(account: CreditAccount, requested: Amount, at: datetime) -> InsufficientCredits:
-    now = balance(account, at)
-    return InsufficientCredits(
-        f"{now.available.text} credits are available, {requested.text} were asked for",
-        facts={
-            "available": now.available.text,
-            "held": now.held.text,
-            "requested": requested.text,
-        },
-    )
-
-
-def _postings(*moves: tuple[str, str, int]) -> tuple[Posting, ...]:
-    """Postings of credits (debit, credit, units), without those that would move nothing."""
-    return tuple(
-        Posting(debit, credit, Amount(CREDIT, units)) for debit, credit, units in moves if units
     )

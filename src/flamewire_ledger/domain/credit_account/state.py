@@ -1,8 +1,8 @@
 """What the facts of a credit account add up to, and its balance at a time.
 
-Grants that still have something in them are kept apart from those that are used up, so that the millionth call costs
-what the first did. Time is never part of the state: a grant that is past its time may still be among the
-living ones, and everything that reads them asks when.
+Grants with something left in them are kept apart from those that are used up, so that the millionth
+call costs what the first did. Time is never part of the state: a grant that is past its time may
+still be among the living ones, and everything that reads them asks when.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class CreditAccount:
     opened: CreditAccountOpened
     grants: tuple[Grant, ...] = ()  # with something left or held, in burn order
     holds: dict[str, Hold] = field(default_factory=dict)  # open ones
-    # Grants that are used up, on shelves by the last letter of their id: putting one away copies a shelf, not all.
+    # Grants that are used up, on shelves by the last letter of their id: one more copies one shelf.
     used_up: dict[str, dict[str, Grant]] = field(default_factory=dict)
     granted: int = 0
     consumed: int = 0
@@ -117,7 +117,7 @@ class Balance:
 
 
 def balance(account: CreditAccount, at: datetime) -> Balance:
-    """The balance at a time: what has lapsed by then counts as lapsed, whether a fact has said so or not."""
+    """The balance at a time: what has lapsed by then is lapsed, whether a fact said so or not."""
     available = held = expired = taken_back = 0
     for grant in account.grants:
         if grant.is_over(at):

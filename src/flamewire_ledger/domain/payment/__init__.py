@@ -1,9 +1,9 @@
 """A payment: requested, seen on a chain, settled; what does not fit is held and shown.
 
 Read `facts`, then the state they add up to (`state`), the `commands`, and what is decided on them:
-`decisions`, which leads to `transfers`, `settling` and `resolving`. Nothing here reads a clock: time comes
-in with the command. Money that has arrived is never refused, only settled or held: the chain does not
-take it back because we would rather not.
+`decisions`, which leads to `transfers`, `settling` and `resolving`. Nothing here reads a clock:
+time comes in with the command. Money that has arrived is never refused, only settled or held: the
+chain does not take it back because we would rather not.
 """
 
 from flamewire_ledger.domain.payment.commands import (

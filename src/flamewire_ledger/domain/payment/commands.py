@@ -8,7 +8,13 @@ from datetime import datetime
 from typing import TypeAlias
 
 from flamewire_ledger.domain.money import Amount
-from flamewire_ledger.domain.payment.facts import Choice, LatePolicy, PaymentOption, Why
+from flamewire_ledger.domain.payment.facts import (
+    HOLD_LATE,
+    Choice,
+    LatePolicy,
+    PaymentOption,
+    Why,
+)
 from flamewire_ledger.domain.transfer import Block, Transfer
 
 
@@ -24,7 +30,7 @@ class RequestPayment:
     expires_at: datetime
     metadata: Mapping[str, str] = field(default_factory=dict)
     tolerance_ppm: int = 0
-    late_policy: LatePolicy = LatePolicy()
+    late_policy: LatePolicy = HOLD_LATE
 
 
 @dataclass(frozen=True, slots=True)

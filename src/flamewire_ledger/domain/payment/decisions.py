@@ -1,4 +1,4 @@
-"""What is decided on a payment: the ways in, and the life of a payment before and beside its transfers."""
+"""What is decided on a payment: the one way in, and its life beside its transfers."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""What can become true of a payment. Once released, a fact is never edited: a new shape is a version."""
+"""What can become true of a payment. Once released, a fact is never edited: it gets a version."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Final, Literal, TypeAlias
 
 from flamewire_ledger.domain.money import Amount
 from flamewire_ledger.domain.posting import Posting
@@ -56,14 +56,17 @@ class PaymentOption:
 class LatePolicy:
     """What to do with a transfer first seen after expiry.
 
-    `honour`: within `within_seconds` of expiry it counts at the locked rate, unless it has lost more
-    than `drift_ppm_max` of that worth since; `reprice`: it counts for what it is worth when it came;
-    otherwise, and by default, it is held for a person to resolve.
+    `honour`: within `within_seconds` of expiry it counts at the locked rate, unless it has lost
+    more than `drift_ppm_max` of that worth since; `reprice`: it counts for what it is worth when it
+    came; otherwise, and by default, it is held for a person to resolve.
     """
 
     action: LateAction = "hold"
     within_seconds: int = 0
     drift_ppm_max: int | None = None  # None: however far the price has moved
+
+
+HOLD_LATE: Final = LatePolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Where the payment stands after a fact, in the currency of the request, at the locked rates."""
+    """Where the payment stands after a fact, in the request's currency, at the locked rates."""
 
     detected: Amount  # seen and not dropped, confirmed or not, held or not
     confirmed: Amount

@@ -1,4 +1,4 @@
-"""What follows for the payment from what has arrived: success, excess, expiry, or a person's turn."""
+"""What follows for a payment from what has arrived: success, excess, expiry, or a person's turn."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def resolution_required(
 
 
 def _why(payment: Payment) -> Why:
-    """What the newest transfer that is held apart says; else that there is too little, or none left."""
+    """What the newest transfer held apart says; else that there is too little, or none left."""
     for arrival in reversed(tuple(payment.held())):
         match arrival.standing:
             case "late" | "canceled" | "wrong_asset" | "wrong_network" as why:
@@ -198,7 +198,7 @@ def excess_recorded(payment: Payment, labels: tuple[Label, ...]) -> PaymentExces
 
 
 def _needed(payment: Payment, usable: Iterable[Arrival]) -> tuple[tuple[Use, ...], Fraction]:
-    """The first transfers that cover the request, and what they are worth; the last one in part, rounded up."""
+    """The first transfers that cover the request, and their worth; the last in part, rounded up."""
     requested = payment.requested.amount.units
     uses: list[Use] = []
     worth = Fraction(0)

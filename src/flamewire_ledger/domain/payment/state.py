@@ -1,7 +1,7 @@
-"""What the facts of a payment add up to: every transfer, what it counts for, and what it was used for.
+"""What the facts of a payment add up to: every transfer, what it counts for and was used for.
 
-Worth is kept as an exact fraction of the request and rounded only where it is shown. Each transfer keeps
-count of its own units, so that a reorganisation can take back exactly what had been built on it.
+Worth is kept as an exact fraction of the request and rounded only where it is shown. Each transfer
+keeps count of its own units, so that a reorganisation can take back exactly what was built on it.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Payment:
         return Fraction(self.requested.amount.units * units, option.due.units)
 
     def counted(self, *, confirmed: bool) -> Fraction:
-        """What counts towards the request: confirmed and still unused, or all that is on its way too."""
+        """What counts towards the request: confirmed and unused, or all that is on its way too."""
         worth = Fraction(0)
         for arrival in self.arrivals.values():
             if not arrival.counts:
@@ -185,7 +185,7 @@ def judged_at(previous: Arrival | None, seen_at: datetime, block: Block | None) 
     """When a transfer counts as having come: first seen, or its block's time if that is earlier.
 
     One that had been in a block keeps its time when it comes back. One that was only ever announced
-    and then dropped does not: else announcing it would keep the price open for as long as one likes.
+    and then dropped does not: else announcing one would keep the price open for ever.
     """
     times = [seen_at]
     if block is not None:
@@ -204,20 +204,34 @@ def evolve(payment: Payment | None, event: PaymentEvent) -> Payment:
         case PaymentTransferDetected():
             return _detected(payment, event)
         case PaymentTransferIncluded():
-            arrival = payment.arrivals[event.transfer.key]
-            arrival = replace(
-                arrival,
-                status="included",
-                block=event.block,
-                judged_at=min(arrival.judged_at, event.block.at),
-            )
-            return _with_arrival(payment, arrival)
-        case PaymentProcessing():
-            return replace(payment, status="processing", why=None)
+            return _included(payment, event)
         case PaymentTransferConfirmed():
             return _confirmed(payment, event)
+        case PaymentTransferDropped():
+            arrival = replace(payment.arrivals[event.transfer.key], status="dropped")
+            return _with_status(_with_arrival(payment, arrival), event.status_after)
+        case PaymentTransferReorganised():
+            return _reorganised(payment, event)
         case PaymentSucceeded():
             return _succeeded(payment, event)
+        case PaymentResolved():
+            return _resolved(payment, event)
+        case _:
+            return _moved_on(payment, event)
+
+
+def _moved_on(
+    payment: Payment,
+    event: PaymentProcessing
+    | PaymentExcessRecorded
+    | PaymentExpired
+    | PaymentResolutionRequired
+    | PaymentCanceled,
+) -> Payment:
+    """Facts that change where the payment stands and nothing about its transfers."""
+    match event:
+        case PaymentProcessing():
+            return replace(payment, status="processing", why=None)
         case PaymentExcessRecorded():
             return _labelled(payment, event.labels)
         case PaymentExpired():
@@ -225,15 +239,8 @@ def evolve(payment: Payment | None, event: PaymentEvent) -> Payment:
         case PaymentResolutionRequired():
             payment = replace(payment, status="requires_action", why=event.why, returns_until=None)
             return _labelled(payment, event.labels)
-        case PaymentTransferDropped():
-            arrival = replace(payment.arrivals[event.transfer.key], status="dropped")
-            return _with_status(_with_arrival(payment, arrival), event.status_after)
-        case PaymentTransferReorganised():
-            return _reorganised(payment, event)
         case PaymentCanceled():
             return replace(payment, status="canceled", is_canceled=True)
-        case PaymentResolved():
-            return _resolved(payment, event)
         case _:
             assert_never(event)
 
@@ -248,6 +255,13 @@ def _detected(payment: Payment, event: PaymentTransferDetected) -> Payment:
         worth=event.worth,
     )
     return _labelled(_with_arrival(payment, arrival), event.labels)
+
+
+def _included(payment: Payment, event: PaymentTransferIncluded) -> Payment:
+    arrival = payment.arrivals[event.transfer.key]
+    came_at = min(arrival.judged_at, event.block.at)
+    arrival = replace(arrival, status="included", block=event.block, judged_at=came_at)
+    return _with_arrival(payment, arrival)
 
 
 def _confirmed(payment: Payment, event: PaymentTransferConfirmed) -> Payment:

@@ -1,4 +1,4 @@
-"""What is decided when a transfer is seen, becomes final, goes away, or is taken back by its chain."""
+"""What is decided when a transfer is seen, becomes final, goes away, or is taken back."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def _confirmed(
 
 
 def drop(payment: Payment, command: DropTransfer) -> Facts:
-    """The transfer is in no block any more. What had been booked is reversed, what was not is forgotten."""
+    """The transfer is in no block any more. What had been booked is reversed."""
     known = payment.arrivals.get(command.transfer.key)
     if known is None or not known.is_live:
         return ()
