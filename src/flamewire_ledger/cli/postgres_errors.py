@@ -6,6 +6,7 @@ Each is a sentence that says what to do next, for the person who typed `flamewir
 from __future__ import annotations
 
 import errno
+import shutil
 from pathlib import Path
 
 
@@ -46,6 +47,10 @@ class PostgresDidNotStart(EmbeddedPostgresError):
     """Postgres ended, or was not ready in time, for a reason that has no class of its own."""
 
 
+class StillDying(Exception):
+    """Processes of a server that was killed still hold its files; try again in a moment."""
+
+
 def disk_full(directory: Path) -> DiskFull:
     """The error for a full disk, with what to do."""
     return DiskFull(
@@ -61,3 +66,17 @@ def explain_os_error(error: OSError, directory: Path) -> EmbeddedPostgresError:
     return EmbeddedPostgresError(
         f"{directory} cannot be used ({error.strerror}): choose another --data-dir."
     )
+
+
+def explain_failure(output: str, directory: Path, port: int | None = None) -> Exception:
+    """The error that belongs to what initdb or postgres said before it ended."""
+    free = shutil.disk_usage(directory).free
+    if "No space left on device" in output or (not output.strip() and free < 1_000_000):
+        return disk_full(directory)
+    if "Address already in use" in output:
+        return PortTaken(f"port {port} is taken: stop what listens there, or choose another port.")
+    if "pre-existing shared memory block" in output or "lock file" in output:
+        return StillDying(output)
+    telling = [line for line in output.splitlines() if "FATAL" in line or "error:" in line]
+    last = (telling or output.splitlines() or ["it said nothing"])[-1].strip()
+    return PostgresDidNotStart(f"Postgres did not start: {last} (see {directory}/server.log)")

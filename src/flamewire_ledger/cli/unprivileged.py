@@ -6,8 +6,8 @@ its files stay ours: nothing changes hands, and a data directory under a home th
 open still works. Where the kernel refuses namespaces (most containers), the program changes to a
 system account, and then that account must be able to reach both the program and its data.
 
-The child dies with the *thread* that started it (that is how Linux defines the parent-death
-signal), so start servers from a thread that lives as long as they should: the main one.
+Linux sends the parent-death signal when the *thread* that started the child ends, not the process:
+start servers from a thread that lives as long as they should.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ class Account:
             for name in files:
                 os.chown(Path(folder, name), uid, gid, follow_symlinks=False)
             os.chown(folder, uid, gid, follow_symlinks=False)
+        os.chown(path, uid, gid)
 
     def can_reach(self, path: Path) -> bool:
         """Whether the account may pass through every folder that leads to `path`."""

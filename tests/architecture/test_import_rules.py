@@ -1,0 +1,71 @@
+"""The import rules hold, and each of them catches what it is for: a violation is planted for each."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.tree import PACKAGE, modules, name
+from tests.services.place import ROOT
+
+# For each rule: the file that offends it, and how. The text goes at the end of the file.
+PLANTS = {
+    "flow": ("domain/money.py", "import flamewire_ledger.store.event_store"),
+    "pure": ("domain/money.py", "import time"),
+    "aggregates": ("domain/invoice.py", "import flamewire_ledger.domain.merchant"),
+    "adapters": ("api/problems.py", "import flamewire_ledger.store.postgres"),
+    "outside": ("chains/sandbox/chain.py", "import flamewire_ledger.chains.ethereum"),
+    "reading": ("queries/__init__.py", "import flamewire_ledger.commands.batch"),
+    "delivery": ("projector/__init__.py", "import flamewire_ledger.prices.feed"),
+    "cycles": ("store/event_store.py", "import flamewire_ledger.store.memory"),
+}
+
+
+def contracts() -> dict[str, dict[str, object]]:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        listed = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    return {contract["id"]: contract for contract in listed}
+
+
+def lint(checkout: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run import-linter on the tree below `checkout`, not on the one that is installed."""
+    return subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()",
+         "--no-cache", "--no-logo", *options],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout / "src"), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def test_the_import_rules_hold():
+    done = lint(ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_rule_has_a_planted_violation():
+    assert set(contracts()) == set(PLANTS)
+
+
+@pytest.mark.parametrize("rule", sorted(PLANTS))
+def test_a_planted_violation_is_caught(rule: str, copy: Path):
+    file, violation = PLANTS[rule]
+    planted = copy / "src" / "flamewire_ledger" / file
+    before = lint(copy, "--contract", rule)
+    assert before.returncode == 0, before.stdout + before.stderr
+    planted.write_text(planted.read_text() + f"\n{violation}\n")
+    after = lint(copy, "--contract", rule)
+    assert after.returncode == 1, after.stdout + after.stderr
+    assert f"{contracts()[rule]['name']} BROKEN" in after.stdout
