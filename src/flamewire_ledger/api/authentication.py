@@ -1,0 +1,68 @@
+"""Request → caller: whose key it is, and what it may do.
+
+A key is found by its hash and shows only its own merchant. What belongs to another is answered like
+what does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flamewire_ledger.api import problems
+from flamewire_ledger.queries.read_models import ReadModels
+from flamewire_ledger.security.api_keys import ApiKey, ApiKeys, is_secret, sha256_of
+from flamewire_ledger.security.scopes import allows
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks."""
+
+    key_id: str
+    merchant_id: str
+    livemode: bool
+    scopes: frozenset[str]
+
+    @property
+    def actor(self) -> str:
+        return f"key:{self.key_id}"
+
+
+async def authenticate(headers: Mapping[str, str], keys: ApiKeys) -> Caller:
+    """The caller, or a 401 that says what to send. Nothing of the key comes back in the answer."""
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    if not scheme:
+        raise problems.unauthenticated("send Authorization: Bearer fw_test_… or fw_live_…")
+    if scheme.lower() != "bearer":
+        raise problems.unauthenticated("the scheme is Bearer", "invalid_request")
+    secret = secret.strip()
+    if not is_secret(secret):
+        raise problems.unauthenticated("this is not an API key of this ledger", "invalid_token")
+    found = await keys.find(sha256_of(secret))
+    if found is None:
+        raise problems.unauthenticated("this API key is unknown or revoked", "invalid_token")
+    return Caller(found.key_id, found.merchant_id, found.livemode, found.scopes)
+
+
+def require_scope(caller: Caller, needed: str) -> None:
+    if not allows(caller.scopes, needed):
+        raise problems.insufficient_scope(needed)
+
+
+class KeysInForce:
+    """API keys from the read model. Nothing is kept: a key that is revoked ends at once."""
+
+    def __init__(self, reads: ReadModels) -> None:
+        self._reads = reads
+
+    async def find(self, secret_sha256: str) -> ApiKey | None:
+        row = await self._reads.api_key(secret_sha256)
+        if row is None or row["revoked_at"] is not None:
+            return None
+        return ApiKey(
+            key_id=row["key_id"],
+            merchant_id=row["merchant_id"],
+            livemode=row["livemode"],
+            scopes=frozenset(row["scopes"]),
+        )

@@ -1,0 +1,139 @@
+"""Everything the API is made of, handed in by wiring: it names no database, no chain and no clock
+of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, Protocol, TypeAlias
+
+from flamewire_ledger.api.pricing import Prices
+from flamewire_ledger.chains.chain import Chain
+from flamewire_ledger.commands.decider import Envelope, Outcome
+from flamewire_ledger.domain.payment import LatePolicy
+from flamewire_ledger.queries.read_models import ReadModels
+from flamewire_ledger.security.api_keys import ApiKeys
+from flamewire_ledger.security.rate_limits import RateLimits
+from flamewire_ledger.store.event_store import EventStore, RecordedEvent
+
+Behaviour: TypeAlias = Literal["normal", "reorg", "drop", "wrong_asset"]
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+
+class Writer(Protocol):
+    """Where commands go: commands/writer.py keeps it."""
+
+    async def submit(self, envelope: Envelope) -> Outcome: ...
+
+
+class Decoder(Protocol):
+    """store/codec.py keeps it."""
+
+    def decode(self, recorded: RecordedEvent) -> Any: ...
+
+
+class DepositIndexes(Protocol):
+    """Numbers for deposit addresses: each is given once on a network (named by its CAIP-2 id)."""
+
+    async def take(self, chain_id: str) -> int: ...
+
+
+class Sandbox(Protocol):
+    """Plays the payer and moves the sandbox clock. For test keys."""
+
+    async def pay(
+        self, network: str, address: str, symbol: str, units: int, behaviour: Behaviour
+    ) -> str:
+        """Send so many base units on a sandbox chain; the transaction's id. The money appears as
+        blocks are made.
+        """
+
+    async def advance(self, seconds: int) -> datetime:
+        """Move the sandbox clock forward; what it says then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing this process needs. `details` are shown as they are: no addresses, no secrets."""
+
+    name: str
+    is_ready: bool
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+class Health(Protocol):
+    async def checks(self) -> Sequence[Check]:
+        """Every role and server of this process: database, projector and its lag, chains, broker or
+        none.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what one request may bring."""
+
+    body_bytes_max: int = 1024 * 1024
+    header_bytes_max: int = 32 * 1024
+    json_depth_max: int = 32
+    batch_lines_max: int = 1000
+    wait_seconds_max: float = 2.0  # for a read model to come to a position
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What is promised to payers, from the settings."""
+
+    price_lock_seconds: int = 900
+    credit_price: Decimal = Decimal(1)  # US dollars a credit
+    late_policy: LatePolicy = field(default_factory=LatePolicy)
+    seller_name: str = ""  # on invoices; the merchant's own name when empty
+
+
+Entropy: TypeAlias = Callable[[int], bytes]
+
+
+class Meter(Protocol):
+    """telemetry.Meters keeps it."""
+
+    def add(self, name: str, amount: int = 1, **labels: str) -> None: ...
+
+    def seconds(self, name: str, value: float, **labels: str) -> None: ...
+
+    def render(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """What test keys and live keys have each for themselves: a clock, prices, and networks."""
+
+    clock: Clock
+    prices: Prices
+    chains: Sequence[Chain]  # their networks all have this livemode
+    sandbox: Sandbox | None = None  # of the test mode, where there is one
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What create_app is given. Nothing here is opened or closed by the API."""
+
+    store: EventStore
+    codec: Decoder
+    writer: Writer
+    reads: ReadModels
+    keys: ApiKeys
+    live: Mode
+    test: Mode
+    deposit_indexes: DepositIndexes
+    entropy: Entropy
+    monotonic: Callable[[], float]
+    rate_limits: RateLimits
+    meter: Meter
+    health: Health
+    limits: Limits = field(default_factory=Limits)
+    offer: Offer = field(default_factory=Offer)

@@ -1,0 +1,199 @@
+"""Payment intents: asking for a payment, looking at it, giving it up, and saying what becomes of
+money that is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from flamewire_ledger.api import payment_intent_views as views
+from flamewire_ledger.api import payment_options, recipients
+from flamewire_ledger.api.call import Answer, Call
+from flamewire_ledger.api.currencies import find_chain, find_currency, read_amount
+from flamewire_ledger.api.models.payment_intents import (
+    EXPIRES_SECONDS_DEFAULT,
+    CreatePaymentIntent,
+    ListPaymentIntents,
+    ResolvePaymentIntent,
+)
+from flamewire_ledger.api.payment_options import Moment, Terms
+from flamewire_ledger.api.reading import Row, find, listed, page_of
+from flamewire_ledger.api.rendering import as_list, to_json
+from flamewire_ledger.api.streams import events_of, own
+from flamewire_ledger.api.submitting import submit
+from flamewire_ledger.commands import payment as commands
+from flamewire_ledger.commands import price_lock as price_lock_commands
+from flamewire_ledger.commands.decider import Envelope
+from flamewire_ledger.commands.origin import Origin
+from flamewire_ledger.domain.identifiers import derived_id
+from flamewire_ledger.domain.money import Amount
+from flamewire_ledger.domain.payment import (
+    CancelPayment,
+    PaymentCommand,
+    RequestPayment,
+    ResolvePayment,
+)
+from flamewire_ledger.domain.price_lock import PriceLock
+from flamewire_ledger.domain.rejection import InvalidAmount, LockExpired, Malformed
+
+TOLERANCE_PPM_MAX: Final = 100_000
+READ_MODEL: Final = "payment_status"
+
+
+async def create(call: Call) -> Answer:
+    async def build(origin: Origin) -> Envelope:
+        return await build_request(call, origin)
+
+    return await submit(call, build)
+
+
+async def build_request(call: Call, origin: Origin) -> Envelope:
+    """The command that asks for the payment: currency, rates and addresses are found out here,
+    once.
+    """
+    body: CreatePaymentIntent = call.body
+    chains = call.chains
+    only = find_chain(chains, body.network, "/network") if body.network is not None else None
+    amount = read_amount(body.amount, find_currency(chains, body.currency, "/currency", only))
+    if body.credit_account_id is not None:
+        await own(call, "ca", body.credit_account_id, "/credit_account_id")
+    now = call.now()
+    payment_id = derived_id("pi", now, str(call.command_id))
+    lock = await _lock(call, body)
+    moment = Moment(payment_id, now, _expires_at(body, now, lock))
+    agreed = await _agree(call, body, amount, moment, lock)
+    recipient = None
+    if body.recipient is not None:
+        recipient = await _recipient(call, agreed, body.recipient)
+    command = RequestPayment(
+        payment_id=payment_id,
+        amount=amount,
+        options=await payment_options.options(call, agreed, recipient),
+        credits=await _credits(call, body, amount),
+        credit_account_id=body.credit_account_id,
+        reference=body.reference,
+        requested_at=now,
+        expires_at=moment.expires_at,
+        metadata=body.metadata,
+        tolerance_ppm=_tolerance_ppm(body.tolerance),
+        late_policy=call.parts.offer.late_policy,
+    )
+    locks = [one.lock for one in agreed if one.lock is not None]
+    return commands.request(origin, command, locks, _answer(call, payment_id, {}))
+
+
+async def _lock(call: Call, body: CreatePaymentIntent) -> PriceLock | None:
+    if body.price_lock_id is None:
+        return None
+    await own(call, "pl", body.price_lock_id, "/price_lock_id")
+    state: PriceLock | None = None
+    for event in await events_of(call, body.price_lock_id):
+        state = price_lock_commands.PRICE_LOCK.evolve(state, event)
+    return state
+
+
+def _expires_at(body: CreatePaymentIntent, now: datetime, lock: PriceLock | None) -> datetime:
+    """A lock made before promises its rate until it expires, and no longer."""
+    wanted = now + timedelta(seconds=body.expires_in_seconds or EXPIRES_SECONDS_DEFAULT)
+    if lock is None:
+        return wanted
+    if lock.locked.expires_at <= now:
+        raise LockExpired("this price lock has expired; make a new one", pointer="/price_lock_id")
+    if body.expires_in_seconds is None:
+        return lock.locked.expires_at
+    return min(wanted, lock.locked.expires_at)
+
+
+async def _agree(
+    call: Call,
+    body: CreatePaymentIntent,
+    amount: Amount,
+    moment: Moment,
+    lock: PriceLock | None,
+) -> Sequence[Terms]:
+    offered, by_name = payment_options.ways(call, body)
+    if lock is not None:
+        return payment_options.locked_terms(lock, offered, by_name, amount, moment)
+    return await payment_options.terms(call, offered, by_name, amount, moment)
+
+
+async def _recipient(call: Call, agreed: Sequence[Terms], text: str) -> str:
+    chains = list({one.way.chain.network.chain_id: one.way.chain for one in agreed}.values())
+    address = recipients.check(chains, text)
+    await recipients.claim(call, chains[0], address)
+    return address
+
+
+async def _credits(call: Call, body: CreatePaymentIntent, amount: Amount) -> Amount | None:
+    if body.credit_account_id is None:
+        return None
+    bought = await call.till(call.now()).credits_for(amount)
+    if bought.is_zero:
+        raise InvalidAmount("this buys less than the smallest part of a credit", pointer="/amount")
+    return bought
+
+
+def _tolerance_ppm(text: str) -> int:
+    ppm = int(Decimal(text) * views.MILLION)
+    if ppm > TOLERANCE_PPM_MAX:
+        raise Malformed("a tolerance is 0.1 at most", pointer="/tolerance")
+    return ppm
+
+
+async def cancel(call: Call) -> Answer:
+    return await submit(call, _on(call, CancelPayment(call.path["id"], call.now())))
+
+
+async def resolve(call: Call) -> Answer:
+    body: ResolvePaymentIntent = call.body
+    command = ResolvePayment(call.path["id"], body.choice, body.reason, call.now())
+    return await submit(call, _on(call, command))
+
+
+def _on(call: Call, command: PaymentCommand) -> Any:
+    async def build(origin: Origin) -> Envelope:
+        await own(call, "pi", command.payment_id)
+        seen = views.seen_in(await events_of(call, command.payment_id))
+        return commands.envelope(origin, command, _answer(call, command.payment_id, seen))
+
+    return build
+
+
+def _answer(call: Call, payment_id: str, seen: Mapping[str, views.Seen]) -> Any:
+    livemode, chains = call.caller.livemode, call.chains
+
+    def answer(states: Mapping[str, Any]) -> bytes:
+        facts = views.of_state(states[payment_id], livemode, seen)
+        return to_json(views.rendered(facts, chains))
+
+    return answer
+
+
+async def get(call: Call) -> Answer:
+    row = await find(
+        call, READ_MODEL, lambda: call.parts.reads.payment(call.merchant_id, call.path["id"])
+    )
+    return Answer(to_json(_rendered(call, row)))
+
+
+async def list_all(call: Call) -> Answer:
+    query: ListPaymentIntents = call.query
+    question = call.parts.reads.payments(
+        call.merchant_id,
+        page_of(call),
+        status=query.status,
+        reference=query.reference,
+        credit_account_id=query.credit_account_id,
+    )
+    listing = await listed(call, READ_MODEL, question)
+    return Answer(
+        as_list([_rendered(call, row) for row in listing.rows], has_more=listing.has_more)
+    )
+
+
+def _rendered(call: Call, row: Row) -> dict[str, Any]:
+    facts = views.of_rows(row, row["transfers"], call.caller.livemode)
+    return {**views.rendered(facts, call.chains), "position": row["position"]}

@@ -1,0 +1,165 @@
+"""Payment options: the ways to pay a request, each with its amount, its address and the rate that
+is promised.
+
+Without `pay_with`, every asset of every network of the caller's mode is offered; one whose price is
+not to be had is left out, so that one silent source does not close the shop. What was asked for by
+name is offered or refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from flamewire_ledger.api.call import Call
+from flamewire_ledger.api.currencies import find_chain, find_token
+from flamewire_ledger.api.models.payment_intents import CreatePaymentIntent
+from flamewire_ledger.chains.chain import Chain, Deposit, Token
+from flamewire_ledger.domain.identifiers import derived_id
+from flamewire_ledger.domain.money import Amount, Rate
+from flamewire_ledger.domain.payment import PaymentOption
+from flamewire_ledger.domain.price_lock import LockPrice, PriceLock, UsePriceLock
+from flamewire_ledger.domain.rejection import Malformed, PriceUnavailable
+
+OPTIONS_MAX: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """An asset on a network to pay with, before it has a price and an address."""
+
+    chain: Chain
+    token: Token
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A way with its due, and the lock that promises it (None: it is the currency itself)."""
+
+    way: Way
+    due: Amount
+    lock: LockPrice | UsePriceLock | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The payment the options are for, and the time it lives in."""
+
+    payment_id: str
+    now: datetime
+    expires_at: datetime
+
+
+def ways(call: Call, body: CreatePaymentIntent) -> tuple[Sequence[Way], bool]:
+    """The ways asked for, and whether they were asked for by name. Raises Unknown… with the
+    pointer.
+    """
+    chains = call.chains
+    only = find_chain(chains, body.network, "/network") if body.network is not None else None
+    if body.pay_with is None:
+        offered = [only] if only is not None else chains
+        return [Way(chain, token) for chain in offered for token in chain.network.tokens], False
+    found: list[Way] = []
+    for index, wanted in enumerate(body.pay_with):
+        pointer = f"/pay_with/{index}"
+        chain = find_chain(chains, wanted.network, f"{pointer}/network")
+        way = Way(chain, find_token(chain, wanted.asset, f"{pointer}/asset"))
+        if only is not None and chain is not only:
+            raise Malformed(f"`network` says {only.network.name}", pointer=f"{pointer}/network")
+        if way in found:
+            raise Malformed("this way to pay is there twice", pointer=pointer)
+        found.append(way)
+    return found, True
+
+
+async def terms(
+    call: Call, offered: Sequence[Way], by_name: bool, amount: Amount, moment: Moment
+) -> Sequence[Terms]:
+    """Each way with its due at the rate of now. Raises PriceUnavailable when none is left."""
+    found: list[Terms] = []
+    unavailable: PriceUnavailable | None = None
+    for way in offered[:OPTIONS_MAX]:
+        try:
+            found.append(await _terms(call, way, amount, moment))
+        except PriceUnavailable as error:
+            if by_name:
+                raise
+            unavailable = error
+    if found:
+        return found
+    raise unavailable or Malformed("there is no network to pay on", pointer="/pay_with")
+
+
+async def _terms(call: Call, way: Way, amount: Amount, moment: Moment) -> Terms:
+    asset = way.token.asset
+    if asset.symbol == amount.asset.symbol:
+        one_for_one = Rate(asset, amount.asset, Decimal(1))
+        return Terms(way, one_for_one.base_for(amount), None)
+    rate, quotes = await call.till(moment.now).rate(asset, amount.asset)
+    lock = LockPrice(
+        lock_id=derived_id("pl", moment.now, str(call.command_id), asset.code),
+        rate=rate,
+        quotes=quotes,
+        locked_at=moment.now,
+        expires_at=moment.expires_at,
+        payment_id=moment.payment_id,
+    )
+    return Terms(way, rate.base_for(amount), lock)
+
+
+def locked_terms(
+    lock: PriceLock, offered: Sequence[Way], by_name: bool, amount: Amount, moment: Moment
+) -> Sequence[Terms]:
+    """The one way to pay that a lock made before is for; it has to be what the request says."""
+    rate = lock.locked.rate
+    if rate.quote != amount.asset:
+        raise Malformed(
+            f"this lock is in {rate.quote.code}, the amount in {amount.asset.code}",
+            pointer="/price_lock_id",
+        )
+    matching = [way for way in offered if way.token.asset == rate.base]
+    if not matching or (by_name and len(offered) > 1):
+        raise Malformed(
+            f"this lock is for {rate.base.code}: it is the one thing to pay with",
+            pointer="/price_lock_id",
+        )
+    use = UsePriceLock(lock.locked.lock_id, moment.payment_id, moment.now)
+    return [Terms(matching[0], rate.base_for(amount), use)]
+
+
+async def options(
+    call: Call, agreed: Sequence[Terms], recipient: str | None
+) -> tuple[PaymentOption, ...]:
+    """The options with their addresses: one address a network, made for this payment or given by
+    the merchant.
+    """
+    deposits: dict[str, Deposit] = {}
+    for one in agreed:
+        network = one.way.chain.network
+        if network.chain_id not in deposits:
+            deposits[network.chain_id] = await _deposit(call, one.way.chain, recipient)
+    return tuple(_option(one, deposits[one.way.chain.network.chain_id]) for one in agreed)
+
+
+async def _deposit(call: Call, chain: Chain, recipient: str | None) -> Deposit:
+    if recipient is not None:
+        return Deposit(recipient, derivation="")
+    index = await call.parts.deposit_indexes.take(chain.network.chain_id)
+    return chain.deposit(index)
+
+
+def _option(one: Terms, deposit: Deposit) -> PaymentOption:
+    chain, token = one.way.chain, one.way.token
+    return PaymentOption(
+        network=chain.network.name,
+        chain_id=chain.network.chain_id,
+        asset_id=token.asset_id,
+        due=one.due,
+        address=deposit.address,
+        uri=chain.payment_uri(token, deposit.address, one.due.units),
+        price_lock_id=one.lock.lock_id if one.lock is not None else None,
+        derivation=deposit.derivation or None,
+    )

@@ -1,0 +1,47 @@
+"""Rendering: amounts, times and lists as they look in every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from flamewire_ledger.domain.money import Amount, Asset
+
+_encoder: Final = msgspec.json.Encoder(decimal_format="string")
+
+
+def to_json(value: Any) -> bytes:
+    return _encoder.encode(value)
+
+
+def money(name: str, amount: Amount | None) -> dict[str, str | None]:
+    """`name` in major units, and `name_minor` in base units, beside each other."""
+    if amount is None:
+        return {name: None, f"{name}_minor": None}
+    return {name: amount.text, f"{name}_minor": str(amount.units)}
+
+
+def signed(name: str, asset: Asset, units: int) -> dict[str, str]:
+    """As `money`, for a difference that may be negative."""
+    text = Amount(asset, abs(units)).text
+    return {name: f"-{text}" if units < 0 else text, f"{name}_minor": str(units)}
+
+
+def time(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC."""
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def plain(number: int, of: int) -> str:
+    """number / of as a plain decimal without needless zeros; `of` is a power of ten."""
+    whole, part = divmod(number, of)
+    digits = len(str(of)) - 1
+    text = f"{whole}.{part:0{digits}d}" if digits else str(whole)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def as_list(data: Sequence[Any], *, has_more: bool, **more: Any) -> bytes:
+    return to_json({"object": "list", "data": data, "has_more": has_more, **more})

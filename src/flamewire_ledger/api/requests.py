@@ -1,0 +1,98 @@
+"""Reading a request: its body within bounds, as JSON and nothing else, and its query without
+surprises.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+
+from flamewire_ledger.api import problems
+from flamewire_ledger.api.parts import Limits
+
+Model = TypeVar("Model", bound=BaseModel)
+_CHARSETS: Final = frozenset({"utf-8", "utf8"})
+
+
+async def read_bytes(request: Request, limits: Limits) -> bytes:
+    """The whole body, or a 413: as soon as it is announced, and else as soon as it is too long."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced[:20]) > limits.body_bytes_max:
+        raise problems.body_too_large(limits.body_bytes_max)
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > limits.body_bytes_max:
+            raise problems.body_too_large(limits.body_bytes_max)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def check_media_type(request: Request, wanted: str) -> None:
+    """Raises a 415 for another media type, another character set than UTF-8, or compression."""
+    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
+    if media_type.strip().lower() != wanted:
+        raise problems.unsupported_media_type(wanted)
+    name, _, value = parameters.strip().partition("=")
+    if name.lower() == "charset" and value.strip('"').lower() not in _CHARSETS:
+        raise problems.unsupported_media_type(f"{wanted}; charset=utf-8")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise problems.unsupported_media_type(f"{wanted}, not compressed")
+
+
+def parse_json(data: bytes, limits: Limits) -> dict[str, Any]:
+    """The object in the body; a 400 where there is none, which repeats nothing of what was sent."""
+    try:
+        parsed = msgspec.json.decode(data)
+    except RecursionError:
+        raise problems.malformed_json("the body is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise problems.malformed_json(f"the body is not JSON: {_reason(error)}") from None
+    if not isinstance(parsed, dict):
+        raise problems.malformed_json("the body is a JSON object")
+    if _deeper_than(parsed, limits.json_depth_max):
+        raise problems.malformed_json("the body is nested too deeply")
+    return parsed
+
+
+def validate(model: type[Model], value: Any) -> Model:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise problems.of_validation(error) from None
+
+
+def validate_query(model: type[Model], parameters: QueryParams) -> Model:
+    """Each parameter once, and known: a filter that is ignored answers another question."""
+    given: dict[str, str] = {}
+    for name, value in parameters.multi_items():
+        if name in given:
+            raise problems.wrong_parameter(name[:64], "give it once")
+        given[name] = value
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise problems.of_validation(error, of_query=True) from None
+
+
+def _reason(error: Exception) -> str:
+    return str(error)[:120] if isinstance(error, msgspec.DecodeError) else "it is not UTF-8"
+
+
+def _deeper_than(value: Any, depth_max: int) -> bool:
+    level = [value]
+    for _ in range(depth_max):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True

@@ -1,0 +1,50 @@
+"""Origin: who sends a command, and how it is recognised when it comes again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from flamewire_ledger.commands.decider import Envelope, Facts, Subject
+
+Answer: TypeAlias = Callable[[Mapping[str, Any]], bytes]  # the stored answer, from the states after
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The same `command_id` with the same `fingerprint` is the same command, done once.
+
+    `actor` is key:…, process:…, watcher:… or cli; `causation_id` names the event that caused it,
+    for what processes send.
+    """
+
+    command_id: UUID
+    merchant_id: str
+    actor: str
+    fingerprint: bytes = b""
+    correlation_id: str | None = None
+    causation_id: str | None = None
+
+    def envelope(
+        self,
+        subjects: tuple[Subject, ...],
+        decide: Callable[[Mapping[str, Any]], Facts],
+        answer: Answer | None = None,
+    ) -> Envelope:
+        """The command, ready for the writer. One that asks for an answer is remembered even when it
+        changes nothing.
+        """
+        return Envelope(
+            command_id=self.command_id,
+            fingerprint=self.fingerprint,
+            merchant_id=self.merchant_id,
+            actor=self.actor,
+            subjects=subjects,
+            decide=decide,
+            answer=answer,
+            correlation_id=self.correlation_id,
+            causation_id=self.causation_id,
+            remember_nothing_new=answer is not None,
+        )

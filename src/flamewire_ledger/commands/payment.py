@@ -1,0 +1,53 @@
+"""Commands on payments, as envelopes: a payment, and the price locks it takes with it, are recorded
+whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from flamewire_ledger.commands.decider import Decider, Envelope, Facts, Subject
+from flamewire_ledger.commands.origin import Answer, Origin
+from flamewire_ledger.commands.price_lock import PRICE_LOCK
+from flamewire_ledger.domain import payment, price_lock
+from flamewire_ledger.domain.payment import PaymentCommand, RequestPayment
+from flamewire_ledger.domain.price_lock import LockPrice, UsePriceLock
+
+PAYMENT: Final = Decider("payment", payment.evolve, payment.Payment, "payment.1")
+
+
+def envelope(origin: Origin, command: PaymentCommand, answer: Answer | None = None) -> Envelope:
+    """One command on one payment."""
+    stream_id = command.payment_id
+
+    def decide(states: Mapping[str, Any]) -> Facts:
+        return {stream_id: payment.decide(states[stream_id], command)}
+
+    return origin.envelope((Subject(stream_id, PAYMENT),), decide, answer)
+
+
+def request(
+    origin: Origin,
+    command: RequestPayment,
+    locks: Sequence[LockPrice | UsePriceLock],
+    answer: Answer | None = None,
+) -> Envelope:
+    """Ask for a payment at locked rates: each lock is made for it, or was made before and is used
+    up by it.
+    """
+    stream_id = command.payment_id
+
+    def decide(states: Mapping[str, Any]) -> Facts:
+        facts: dict[str, Sequence[Any]] = {
+            stream_id: payment.decide(states[stream_id], command),
+        }
+        for lock in locks:
+            facts[lock.lock_id] = price_lock.decide(states[lock.lock_id], lock)
+        return facts
+
+    subjects = (
+        Subject(stream_id, PAYMENT),
+        *(Subject(lock.lock_id, PRICE_LOCK) for lock in locks),
+    )
+    return origin.envelope(subjects, decide, answer)
