@@ -78,7 +78,7 @@ class Connections:
             connection = self._idle.pop() if self._idle else await self.connect()
             yield connection
         except _ASK_AGAIN as error:
-            raise StoreUnavailable(_meaning(error)) from error
+            raise StoreUnavailable(meaning(error)) from error
         finally:
             if connection is not None:
                 await self._put_back(connection)
@@ -115,7 +115,8 @@ class Connections:
             await self.close()
 
 
-def _meaning(error: Exception) -> str:
+def meaning(error: Exception) -> str:
+    """What an error of the connection means to whoever runs the ledger."""
     for kind, sentence in _MEANINGS:
         if isinstance(error, kind):
             return sentence

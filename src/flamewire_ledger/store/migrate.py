@@ -16,8 +16,11 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 from psycopg import AsyncConnection
 
+from flamewire_ledger.store.connections import meaning
+from flamewire_ledger.store.event_store import StoreUnavailable
 from flamewire_ledger.store.statements import read_statements
 
 _HERE: Final = files(__package__)
@@ -60,10 +63,11 @@ async def migrate(
     """Bring the database to this version; the names of what ran now. Safe to repeat, and to run
     twice at once.
 
-    `partitions` counts when the ledger is made, and is ignored afterwards. Raises MigrationError.
+    `partitions` counts when the ledger is made, and is ignored afterwards. Raises MigrationError,
+    or StoreUnavailable when there is no database to connect to.
     """
     wanted = migrations() if known is None else known
-    async with await AsyncConnection.connect(dsn, autocommit=True) as connection:
+    async with await _connect(dsn) as connection:
         await connection.execute(_SQL["lock"].query)
         await connection.execute(_SQL["create_table"].query)
         pending = _pending(wanted, await _applied(connection))
@@ -93,6 +97,13 @@ async def check_migrated(connection: AsyncConnection[Any]) -> None:
             f"the database lacks {len(pending)} migrations, from {pending[0].name}: "
             "run `flamewire migrate`"
         )
+
+
+async def _connect(dsn: str) -> AsyncConnection[Any]:
+    try:
+        return await AsyncConnection.connect(dsn, autocommit=True, connect_timeout=10)
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(meaning(error)) from error
 
 
 async def _applied(connection: AsyncConnection[Any]) -> list[tuple[int, str, str]]:

@@ -8,34 +8,32 @@ CREATE TABLE sandbox_clock (
 );
 INSERT INTO sandbox_clock DEFAULT VALUES;
 
--- The next index of a network's deposit addresses. Blocks of them are handed out; none is given twice.
+-- The next index of a chain's deposit addresses. Blocks of them are handed out; none is given twice.
 CREATE TABLE deposit_indexes (
-    network text PRIMARY KEY,
-    next    bigint NOT NULL CHECK (next >= 0)
+    chain_id text PRIMARY KEY,
+    next     bigint NOT NULL CHECK (next >= 0)
 ) WITH (fillfactor = 50);
 
--- How far a network was followed.
+-- How far a chain was followed. Its columns are the rows of chains/progress.py.
 CREATE TABLE chain_cursors (
-    network          text PRIMARY KEY,
-    height           bigint NOT NULL,
-    hash             text NOT NULL,
-    latest_height    bigint NOT NULL,
-    finalized_height bigint NOT NULL,
-    updated_at       timestamptz NOT NULL
+    chain_id   text PRIMARY KEY,
+    height     bigint NOT NULL,
+    hash       text,
+    epoch      bigint NOT NULL,  -- reorganisations so far
+    updated_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
 
--- The blocks that are not final yet, as they were seen: what a reorganisation is recognised by.
+-- The newest blocks as they were seen: what a reorganisation is recognised by.
 CREATE TABLE chain_blocks (
-    network     text NOT NULL,
-    height      bigint NOT NULL,
-    hash        text NOT NULL,
-    parent_hash text NOT NULL,
-    block_at    timestamptz NOT NULL,
-    PRIMARY KEY (network, height)
+    chain_id text NOT NULL,
+    height   bigint NOT NULL,
+    hash     text NOT NULL,
+    PRIMARY KEY (chain_id, height)
 );
 
--- The transfers to our addresses that are not final yet.
+-- The transfers to our addresses that somebody waits for.
 CREATE TABLE chain_transfers (
+    chain_id       text NOT NULL,
     network        text NOT NULL,
     transaction_id text NOT NULL,
     transfer_index integer NOT NULL,
@@ -47,8 +45,29 @@ CREATE TABLE chain_transfers (
     block_hash     text,
     block_at       timestamptz,
     seen_at        timestamptz NOT NULL,
-    status         text NOT NULL,
-    payment_id     text NOT NULL,
-    merchant_id    text NOT NULL,
-    PRIMARY KEY (network, transaction_id, transfer_index)
+    is_confirmed   boolean NOT NULL,
+    missing_since  bigint,  -- the height at which it was first in no block and not pending
+    PRIMARY KEY (chain_id, transaction_id, transfer_index)
+);
+
+-- What was ever paid on a sandbox chain. Its columns are the rows of chains/sandbox/journal.py.
+CREATE TABLE sandbox_transfers (
+    chain_id       text NOT NULL,
+    sequence       integer NOT NULL,
+    network        text NOT NULL,
+    transaction_id text NOT NULL,
+    transfer_index integer NOT NULL,
+    address        text NOT NULL,
+    asset          text NOT NULL,
+    decimals       integer NOT NULL,
+    units          numeric(78, 0) NOT NULL,
+    paid_at        timestamptz NOT NULL,
+    real_at        timestamptz NOT NULL,
+    anchored_at    timestamptz NOT NULL,
+    head           bigint NOT NULL,
+    is_included    boolean NOT NULL,
+    pending_until  bigint NOT NULL,
+    removed_at     bigint,
+    returns_at     bigint,
+    PRIMARY KEY (chain_id, sequence)
 );

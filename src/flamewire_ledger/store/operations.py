@@ -1,0 +1,105 @@
+"""The sandbox clock's offset and the deposit indexes: shared by all processes, and no facts of the
+ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from importlib.resources import files
+from typing import Any, Final, Protocol
+
+from flamewire_ledger.store.connections import Connections
+from flamewire_ledger.store.statements import read_statements
+
+_SQL: Final = {
+    name: statement.query
+    for name, statement in read_statements(files(__package__) / "operations.sql").items()
+}
+INDEXES_A_BLOCK: Final = 50
+
+
+class ClockOffset(Protocol):
+    """How many seconds the sandbox is ahead of the real clock. It never goes back."""
+
+    async def get(self) -> int: ...
+
+    async def advance(self, seconds: int) -> int:
+        """Move it forward by `seconds`; the offset afterwards. Raises ValueError for a negative
+        number.
+        """
+
+
+class PostgresClockOffset:
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def get(self) -> int:
+        return await _number(self._connections, "clock_offset", {})
+
+    async def advance(self, seconds: int) -> int:
+        _forward(seconds)
+        return await _number(self._connections, "advance_clock", {"seconds": seconds})
+
+
+class MemoryClockOffset:
+    def __init__(self) -> None:
+        self._seconds = 0
+
+    async def get(self) -> int:
+        return self._seconds
+
+    async def advance(self, seconds: int) -> int:
+        self._seconds += _forward(seconds)
+        return self._seconds
+
+
+class DepositIndexes(Protocol):
+    """Numbers for deposit addresses, 0, 1, 2 …, by CAIP-2 chain id: each is given once."""
+
+    async def take(self, chain_id: str) -> int: ...
+
+
+class PostgresDepositIndexes:
+    """Takes blocks of them from the database; what is left of a block when the process ends is
+    never used.
+    """
+
+    def __init__(self, connections: Connections, *, block: int = INDEXES_A_BLOCK) -> None:
+        self._connections = connections
+        self._block = block
+        self._left: dict[str, range] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def take(self, chain_id: str) -> int:
+        async with self._locks[chain_id]:
+            left = self._left.get(chain_id, range(0))
+            if not left:
+                wanted = {"chain_id": chain_id, "count": self._block}
+                end = await _number(self._connections, "take_deposit_indexes", wanted)
+                left = range(end - self._block, end)
+            self._left[chain_id] = left[1:]
+            return left[0]
+
+
+class MemoryDepositIndexes:
+    def __init__(self) -> None:
+        self._next: defaultdict[str, int] = defaultdict(int)
+
+    async def take(self, chain_id: str) -> int:
+        index = self._next[chain_id]
+        self._next[chain_id] += 1
+        return index
+
+
+async def _number(connections: Connections, name: str, parameters: dict[str, Any]) -> int:
+    async with connections.use() as connection:
+        row = await (await connection.execute(_SQL[name], parameters)).fetchone()
+    assert row is not None, f"{name} always has an answer"
+    return int(row[0])
+
+
+def _forward(seconds: int) -> int:
+    if seconds < 0:
+        raise ValueError("the sandbox clock only goes forward")
+    return seconds

@@ -1,0 +1,10 @@
+-- clock_offset: how many seconds the sandbox runs ahead.
+SELECT offset_seconds FROM sandbox_clock;
+
+-- advance_clock: let the sandbox run further ahead; how far now.
+UPDATE sandbox_clock SET offset_seconds = offset_seconds + %(seconds)s RETURNING offset_seconds;
+
+-- take_deposit_indexes: a block of indexes nobody has had; the first behind it.
+INSERT INTO deposit_indexes AS d (chain_id, next) VALUES (%(chain_id)s, %(count)s)
+ON CONFLICT (chain_id) DO UPDATE SET next = d.next + %(count)s
+RETURNING next;

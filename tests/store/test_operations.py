@@ -1,0 +1,51 @@
+"""The sandbox clock's offset and the deposit indexes, in memory and in Postgres alike."""
+
+import asyncio
+
+import pytest
+
+from flamewire_ledger.store.connections import Connections
+from flamewire_ledger.store.operations import (
+    ClockOffset,
+    DepositIndexes,
+    MemoryClockOffset,
+    MemoryDepositIndexes,
+    PostgresClockOffset,
+    PostgresDepositIndexes,
+)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def clock(request: pytest.FixtureRequest) -> ClockOffset:
+    if request.param == "memory":
+        return MemoryClockOffset()
+    return PostgresClockOffset(request.getfixturevalue("connections"))
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def indexes(request: pytest.FixtureRequest) -> DepositIndexes:
+    if request.param == "memory":
+        return MemoryDepositIndexes()
+    return PostgresDepositIndexes(request.getfixturevalue("connections"), block=3)
+
+
+async def test_the_sandbox_starts_at_the_real_time_and_runs_ahead(clock: ClockOffset):
+    assert await clock.get() == 0
+    assert await clock.advance(60) == 60
+    assert await clock.advance(5) == 65
+    assert await clock.get() == 65
+    with pytest.raises(ValueError, match="forward"):
+        await clock.advance(-1)
+
+
+async def test_every_index_is_given_once_and_from_zero(indexes: DepositIndexes):
+    taken = await asyncio.gather(*(indexes.take("eip155:1") for _ in range(10)))
+    assert sorted(taken) == list(range(10))
+    assert await indexes.take("sui:mainnet") == 0
+
+
+async def test_processes_never_share_an_index(connections: Connections):
+    first = PostgresDepositIndexes(connections, block=3)
+    second = PostgresDepositIndexes(connections, block=3)
+    taken = [await index.take("eip155:1") for _ in range(5) for index in (first, second)]
+    assert len(set(taken)) == 10
