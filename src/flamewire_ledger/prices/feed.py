@@ -15,7 +15,7 @@ class Feed(Protocol):
     def name(self) -> str: ...
 
     async def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
-        """The newest quote for each symbol the source knows; FeedUnavailable when it says nothing."""
+        """The newest quote for each symbol the source knows, or FeedUnavailable."""
 
 
 class FeedUnavailable(Exception):
