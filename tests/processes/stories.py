@@ -43,6 +43,7 @@ PAYMENT = derived_id("pi", NOON, "payment")
 ACCOUNT = derived_id("ca", NOON, "account")
 LOCK = derived_id("pl", NOON, "lock")
 GRANT = derived_id("gr", NOON, "grant")
+SECOND = derived_id("gr", NOON, "second grant")
 CODEC = Codec()
 
 TRANSFER = Transfer("bittensor", "0xaa", 0, "5Receiver", Amount(TAO, 70_000_000))

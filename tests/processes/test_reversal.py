@@ -18,6 +18,7 @@ from tests.processes.stories import (
     ACCOUNT,
     GRANT,
     PAYMENT,
+    SECOND,
     confirmed,
     known,
     minutes,
@@ -71,21 +72,32 @@ def test_of_two_successes_the_last_one_is_undone():
     facts = stream(
         PAYMENT,
         *(requested(), confirmed(), succeeded(), reorganised(GRANT)),
-        *(confirmed(), succeeded("gr_second", at=minutes(9)), reorganised("gr_second")),
+        *(confirmed(), succeeded(SECOND, at=minutes(9)), reorganised(SECOND)),
     )
 
     reverse, void = (it.command for it in REVERSAL.react(facts[-1], known(facts)))
 
-    assert reverse.grant_id == "gr_second"
+    assert reverse.grant_id == SECOND
     assert void.invoice_id == invoice_id(facts[5])
 
 
-def test_a_transfer_that_was_only_an_excess_undoes_the_credits_made_of_it_and_no_receipt():
-    story = (requested(), confirmed(), succeeded(), resolved("credit", 3_870_000, "gr_excess"))
+def test_a_transfer_that_was_only_an_excess_undoes_what_was_made_of_it_and_not_the_success():
+    story = (requested(), confirmed(), succeeded(), resolved("credit", 3_870_000, SECOND))
+    facts = stream(PAYMENT, *story, reorganised(SECOND, undoes_success=False))
 
-    undone = commands(PAYMENT, *story, reorganised("gr_excess", undoes_success=False))
+    reverse, void = (it.command for it in REVERSAL.react(facts[-1], known(facts)))
 
-    assert undone == [ReverseGrant(ACCOUNT, "gr_excess", PAYMENT, at=minutes(5))]
+    assert reverse == ReverseGrant(ACCOUNT, SECOND, PAYMENT, at=minutes(5))
+    assert void.invoice_id == invoice_id(facts[3])
+
+
+def test_an_undone_success_without_credits_has_its_receipt_voided():
+    story = (requested(credit_account_id=None), confirmed(), succeeded(grant_id=None))
+    facts = stream(PAYMENT, *story, reorganised())
+
+    (void,) = (it.command for it in REVERSAL.react(facts[-1], known(facts)))
+
+    assert void.invoice_id == invoice_id(facts[2])
 
 
 def test_a_transfer_that_had_bought_nothing_undoes_nothing():

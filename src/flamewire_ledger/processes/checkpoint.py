@@ -7,25 +7,18 @@ harmless: the process sees old events again, and its commands are already there.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from typing import Any, Final, Protocol
-
-import psycopg
-from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from typing import Final, Protocol
 
 from flamewire_ledger.processes.reaction import Failure
-from flamewire_ledger.store.event_store import StoreUnavailable
+from flamewire_ledger.store.connections import Connections
 from flamewire_ledger.store.statements import read_statements
 
 _SQL: Final = read_statements(files(__package__) / "checkpoint.sql")
 # More streams than this waiting is a fault of another kind; what is beyond is tried, and parked.
 _WAITING_MAX: Final = 10_000
 _CONSUMER: Final = "process:"
-
-Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
 
 class Checkpoints(Protocol):
@@ -56,16 +49,16 @@ class DeadLetters(Protocol):
 class PostgresCheckpoints:
     """Checkpoints in the table process_checkpoints."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
 
     async def load(self, partition: int) -> Mapping[str, int]:
-        async with _connection(self._pool) as connection:
+        async with self._connections.use() as connection:
             rows = await connection.execute(_SQL["load"].query, {"partition": partition})
             return dict(await rows.fetchall())
 
     async def save(self, partition: int, positions: Mapping[str, int]) -> None:
-        async with _connection(self._pool) as connection:
+        async with self._connections.use() as connection:
             await connection.execute(
                 _SQL["save"].query,
                 {
@@ -79,11 +72,11 @@ class PostgresCheckpoints:
 class PostgresDeadLetters:
     """Dead letters in the table that projections use as well, as the consumer `process:NAME`."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
 
     async def waiting(self, partition: int) -> Mapping[tuple[str, str], int]:
-        async with _connection(self._pool) as connection:
+        async with self._connections.use() as connection:
             rows = await connection.execute(
                 _SQL["waiting"].query, {"partition": partition, "limit": _WAITING_MAX}
             )
@@ -93,7 +86,7 @@ class PostgresDeadLetters:
             }
 
     async def park(self, failures: Sequence[Failure]) -> None:
-        async with _connection(self._pool) as connection, connection.cursor() as cursor:
+        async with self._connections.use() as connection, connection.cursor() as cursor:
             await cursor.executemany(
                 _SQL["park"].query,
                 [
@@ -111,17 +104,8 @@ class PostgresDeadLetters:
 
     async def release(self, process: str, partition: int, position: int) -> None:
         given = {"consumer": _CONSUMER + process, "partition": partition, "position": position}
-        async with _connection(self._pool) as connection:
+        async with self._connections.use() as connection:
             await connection.execute(_SQL["release"].query, given)
-
-
-@asynccontextmanager
-async def _connection(pool: Pool) -> AsyncIterator[AsyncConnection[Any]]:
-    try:
-        async with pool.connection() as connection:
-            yield connection
-    except (psycopg.OperationalError, PoolTimeout) as error:
-        raise StoreUnavailable(f"checkpoints of processes: {type(error).__name__}") from error
 
 
 class MemoryCheckpoints:

@@ -20,7 +20,7 @@ from flamewire_ledger.domain.payment import (
     RequireResolution,
 )
 from flamewire_ledger.processes.process import Fact, FollowUp, Past, until
-from flamewire_ledger.processes.settlement import invoice_id, makes_paid
+from flamewire_ledger.processes.settlement import invoice_id, sells
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +69,29 @@ def _resolve(undone: Sequence[GrantReversed], at: datetime) -> Sequence[FollowUp
 
 def _undo(fact: Fact, past: Past) -> Sequence[FollowUp]:
     event: PaymentTransferReorganised = fact.event
-    before = until(fact, past)
-    accounts = {it.event.grant_id: it.event.credit_account_id for it in before if _grants(it.event)}
+    sales = [it for it in until(fact, past) if sells(it.event)]
+    undone = [it for it in sales if it.event.grant_id in event.grants_undone]
+    successes = [it for it in sales if isinstance(it.event, PaymentSucceeded)]
     follow_ups = [
-        FollowUp(
-            f"reverse_grant/{grant_id}",
-            ReverseGrant(accounts[grant_id], grant_id, event.payment_id, at=event.reorganised_at),
-        )
-        for grant_id in event.grants_undone
+        FollowUp(f"reverse_grant/{it.event.grant_id}", _reverse(it.event, event)) for it in undone
     ]
-    if event.undoes_success:
-        success = next(it for it in reversed(before) if makes_paid(it.event))
-        reason = f"{event.transfer.network} took back {event.transfer.transaction_id}"
-        void = VoidInvoice(invoice_id(success), reason, at=event.reorganised_at)
-        follow_ups.append(FollowUp("void_invoice", void))
+    if event.undoes_success and successes and successes[-1] not in undone:
+        undone.append(successes[-1])  # it granted nothing
+    reason = f"{event.transfer.network} took back {event.transfer.transaction_id}"
+    for receipt in map(invoice_id, undone):
+        void = VoidInvoice(receipt, reason, at=event.reorganised_at)
+        follow_ups.append(FollowUp(f"void_invoice/{receipt}", void))
     return follow_ups
 
 
-def _grants(event: object) -> bool:
-    return isinstance(event, PaymentSucceeded | PaymentResolved) and event.grant_id is not None
+def _reverse(
+    sale: PaymentSucceeded | PaymentResolved, event: PaymentTransferReorganised
+) -> ReverseGrant:
+    if sale.credit_account_id is None or sale.grant_id is None:
+        raise ValueError(f"{sale.payment_id} granted credits without saying to whom")
+    return ReverseGrant(
+        sale.credit_account_id, sale.grant_id, event.payment_id, at=event.reorganised_at
+    )
 
 
 def _reverses(event: object, grants: set[str]) -> bool:

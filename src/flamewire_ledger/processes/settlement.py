@@ -32,39 +32,42 @@ from flamewire_ledger.processes.process import Fact, FollowUp, Past, until
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """payment.succeeded → grant and receipt; payment.resolved with credits → grant."""
+    """payment.succeeded, and payment.resolved with credits → a receipt, and a grant."""
 
     name: str = "settlement"
     reads: frozenset[str] = frozenset({PaymentSucceeded.type, PaymentResolved.type})
 
     def asks(self, fact: Fact, past: Past) -> frozenset[str]:
         payment = fact.recorded.stream_id
+        if not sells(fact.event):
+            return frozenset()
         if payment not in past:
             return frozenset({payment})
-        if not makes_paid(fact.event):
-            return frozenset()
         locks = {paid.lock_id for paid in _paid(fact.event, until(fact, past))}
         return frozenset(lock for lock in locks if lock is not None and lock not in past)
 
     def react(self, fact: Fact, past: Past) -> Sequence[FollowUp]:
+        if not sells(fact.event):
+            return ()
         facts = until(fact, past)
-        follow_ups = []
+        follow_ups = [FollowUp("receipt", _receipt(fact, facts, past))]
         if fact.event.grant_id is not None:
-            follow_ups.append(FollowUp("grant", _grant(fact.event, _requested(facts))))
-        if makes_paid(fact.event):
-            follow_ups.append(FollowUp("receipt", _receipt(fact, facts, past)))
+            follow_ups.insert(0, FollowUp("grant", _grant(fact.event, _requested(facts))))
         return follow_ups
 
 
-def makes_paid(event: object) -> bool:
-    """Whether the payment is paid by this fact: by money, or by a person's word."""
+def sells(event: object) -> bool:
+    """Whether something is bought by this fact: what was asked for, or credits for what was held.
+
+    A payment that a person accepts succeeds like any other, by the fact behind the resolution.
+    """
     return isinstance(event, PaymentSucceeded) or (
-        isinstance(event, PaymentResolved) and event.choice == "accept"
+        isinstance(event, PaymentResolved) and event.grant_id is not None
     )
 
 
 def invoice_id(fact: Fact) -> str:
-    """The receipt that follows from a success: one each, should the payment succeed again."""
+    """The receipt that follows from a sale: one each, should the payment succeed again."""
     recorded = fact.recorded
     return derived_id("inv", _at(fact.event), recorded.stream_id, str(recorded.version))
 
@@ -84,9 +87,7 @@ def _grant(event: PaymentSucceeded | PaymentResolved, requested: PaymentRequeste
 
 
 def _cost(granted: Amount, requested: PaymentRequested) -> Amount | None:
-    """What these credits cost, at the rate of the request; None when it promised none to compare
-    with.
-    """
+    """What these credits cost at the rate of the request; None when it promised none."""
     if requested.credits is None or requested.credits.is_zero:
         return None
     return share(requested.amount, granted.units, requested.credits.units)
@@ -95,12 +96,9 @@ def _cost(granted: Amount, requested: PaymentRequested) -> Amount | None:
 def _receipt(fact: Fact, facts: Sequence[Fact], past: Past) -> IssueReceipt:
     event: PaymentSucceeded | PaymentResolved = fact.event
     requested = _requested(facts)
-    line = InvoiceLine(
-        description=_description(requested),
-        quantity="1",
-        unit_price=requested.amount,
-        amount=requested.amount,
-    )
+    cost = None if event.credits is None else _cost(event.credits, requested)
+    total = requested.amount if cost is None else cost
+    line = InvoiceLine(_description(event, requested), "1", unit_price=total, amount=total)
     at = _at(event)
     return IssueReceipt(
         register_id=register_id(fact.recorded.merchant_id, at),
@@ -109,7 +107,7 @@ def _receipt(fact: Fact, facts: Sequence[Fact], past: Past) -> IssueReceipt:
         credit_account_id=requested.credit_account_id,
         reference=requested.reference,
         lines=(line,),
-        total=requested.amount,
+        total=total,
         settled_with=tuple(
             SettledWith(
                 network=paid.network,
@@ -124,9 +122,9 @@ def _receipt(fact: Fact, facts: Sequence[Fact], past: Past) -> IssueReceipt:
     )
 
 
-def _description(requested: PaymentRequested) -> str:
-    if requested.credits is not None and requested.credit_account_id is not None:
-        return f"{requested.credits.text} credits for {requested.credit_account_id}"
+def _description(event: PaymentSucceeded | PaymentResolved, requested: PaymentRequested) -> str:
+    if event.credits is not None:
+        return f"{event.credits.text} credits for {event.credit_account_id}"
     return f"Payment {requested.reference or requested.payment_id}"
 
 

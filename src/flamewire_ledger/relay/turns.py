@@ -15,20 +15,19 @@ from importlib.resources import files
 from typing import Any, Final
 
 import psycopg
-from psycopg import AsyncConnection
 
+from flamewire_ledger.store.connections import Connection, Connections
 from flamewire_ledger.store.event_store import StoreUnavailable
 from flamewire_ledger.store.statements import read_statements
 
 _SQL: Final = read_statements(files(__package__) / "turns.sql")
-CONNECT_SECONDS_MAX: Final = 10
 STANDBY_SECONDS: Final = 1.0  # between two looks whether the turn is free
 
 
 class PostgresTurn:
     """The turn of one partition, as long as its connection lives."""
 
-    def __init__(self, connection: AsyncConnection[Any], partition: int, position: int) -> None:
+    def __init__(self, connection: Connection, partition: int, position: int) -> None:
         self._connection = connection
         self._partition = partition
         self._position = position
@@ -50,17 +49,18 @@ class PostgresTurn:
 class PostgresTurns:
     """One relay a partition among all processes that use this database."""
 
-    def __init__(self, dsn: str, *, standby_seconds: float = STANDBY_SECONDS) -> None:
-        self._dsn = dsn
+    def __init__(
+        self, connections: Connections, *, standby_seconds: float = STANDBY_SECONDS
+    ) -> None:
+        """A turn has a connection of its own, beyond those that are shared."""
+        self._connections = connections
         self._standby_seconds = standby_seconds
 
     @asynccontextmanager
     async def take(self, partition: int) -> AsyncIterator[PostgresTurn]:
         """Raises StoreUnavailable when there is no connection, or it breaks while waiting."""
         try:
-            connection = await AsyncConnection.connect(
-                self._dsn, autocommit=True, connect_timeout=CONNECT_SECONDS_MAX
-            )
+            connection = await self._connections.connect()
         except psycopg.OperationalError as error:
             raise StoreUnavailable("no connection to take the relay's turn on") from error
         async with connection:
@@ -70,7 +70,7 @@ class PostgresTurns:
                 raise StoreUnavailable("the connection broke while waiting for a turn") from error
             yield PostgresTurn(connection, partition, position)
 
-    async def _wait(self, connection: AsyncConnection[Any], partition: int) -> int:
+    async def _wait(self, connection: Connection, partition: int) -> int:
         await connection.execute(_SQL["unhurried"].query)
         it = {"partition": partition}
         # The one that holds it is another process: there is no event of ours to wait for.
@@ -79,7 +79,7 @@ class PostgresTurns:
         return int(await _value(connection, "position", it) or 0)
 
 
-async def _value(connection: AsyncConnection[Any], name: str, given: dict[str, int]) -> Any:
+async def _value(connection: Connection, name: str, given: dict[str, int]) -> Any:
     row = await (await connection.execute(_SQL[name].query, given)).fetchone()
     return row[0] if row else None
 

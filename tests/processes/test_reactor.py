@@ -1,0 +1,447 @@
+"""The reactor: what follows from events is recorded, once, whatever is repeated, lost or broken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from flamewire_ledger.commands import credit_account, payment
+from flamewire_ledger.commands.decider import Done, Envelope, Failed, Outcome
+from flamewire_ledger.commands.origin import Origin
+from flamewire_ledger.domain.credit_account import CREDIT, ConsumeCredits, OpenCreditAccount
+from flamewire_ledger.domain.identifiers import command_id, derived_id
+from flamewire_ledger.domain.money import Amount
+from flamewire_ledger.domain.payment import ConfirmTransfer, DropTransfer, RequestPayment
+from flamewire_ledger.processes.checkpoint import MemoryCheckpoints
+from flamewire_ledger.processes.reaction import Reactions
+from flamewire_ledger.processes.reactor import Reactor
+from flamewire_ledger.processes.settlement import Settlement
+from flamewire_ledger.store.event_store import RecordedEvent, StoreUnavailable, partition_of
+from tests.processes.conftest import Workshop
+from tests.processes.stories import (
+    ACCOUNT,
+    BLOCK,
+    CODEC,
+    GRANT,
+    LOCK,
+    MERCHANT,
+    NOON,
+    PAYMENT,
+    SECOND,
+    TRANSFER,
+    confirmed,
+    locked,
+    minutes,
+    opened,
+    record,
+    reorganised,
+    requested,
+    stream,
+    succeeded,
+)
+
+PAID = (requested(), confirmed(), succeeded())
+GRANTED, NUMBERED, ISSUED = (
+    "credit_account.granted.v1",
+    "invoice_register.number_assigned.v1",
+    "invoice.issued.v1",
+)
+REVERSED = "credit_account.grant_reversed.v1"
+
+
+async def pay(workshop: Workshop, merchant_id: str = MERCHANT) -> None:
+    await record(workshop.store, ACCOUNT, opened(), merchant_id=merchant_id)
+    await record(workshop.store, LOCK, locked(), merchant_id=merchant_id)
+    await record(workshop.store, PAYMENT, *PAID, merchant_id=merchant_id)
+
+
+async def pay_often(workshop: Workshop, count: int) -> None:
+    await record(workshop.store, ACCOUNT, opened())
+    await record(workshop.store, LOCK, locked())
+    for number in range(count):
+        payment_id = derived_id("pi", NOON, str(number))
+        grant_id = derived_id("gr", NOON, str(number))
+        await record(
+            workshop.store,
+            payment_id,
+            requested(payment_id=payment_id),
+            confirmed(payment_id=payment_id),
+            succeeded(grant_id, payment_id=payment_id),
+        )
+
+
+async def test_a_success_is_followed_by_its_grant_and_its_numbered_receipt(workshop: Workshop):
+    await pay(workshop)
+
+    await workshop.reactor().catch_up(0)
+
+    assert (await workshop.types())[5:] == [GRANTED, NUMBERED, ISSUED]
+    granted = (await workshop.store.read_stream(0, ACCOUNT))[-1]
+    assert b'"actor":"process:settlement"' in granted.metadata
+    assert f'"causation_id":"{PAYMENT}/3"'.encode() in granted.metadata
+
+
+async def test_seeing_everything_again_from_position_0_changes_nothing(workshop: Workshop):
+    await pay(workshop)
+    await record(workshop.store, PAYMENT, reorganised(GRANT))
+    await workshop.reactor().catch_up(0)
+    head = await workshop.store.head(0)
+
+    workshop.checkpoints = MemoryCheckpoints()
+    await workshop.reactor().catch_up(0)
+
+    assert await workshop.store.head(0) == head
+    assert workshop.dead_letters.letters == {}
+
+
+async def test_what_had_no_effect_then_has_none_when_it_is_seen_again(workshop: Workshop):
+    # The receipt is voided twice: the second one says nothing new, and has to be remembered so.
+    await pay(workshop)
+    await record(workshop.store, PAYMENT, reorganised(GRANT), confirmed(), succeeded(SECOND))
+    await workshop.reactor().catch_up(0)
+    await record(workshop.store, PAYMENT, reorganised(SECOND, undoes_success=False))
+    await workshop.reactor().catch_up(0)
+    head = await workshop.store.head(0)
+
+    workshop.checkpoints = MemoryCheckpoints()
+    await workshop.reactor().catch_up(0)
+
+    assert await workshop.store.head(0) == head
+
+
+async def test_a_crash_before_the_checkpoint_moves_repeats_without_doing_twice(workshop: Workshop):
+    class LosesTheLast(MemoryCheckpoints):
+        async def save(self, partition: int, positions: object) -> None:
+            raise StoreUnavailable("pulled the plug")
+
+    await pay(workshop)
+    kept, workshop.checkpoints = workshop.checkpoints, LosesTheLast()
+    with pytest.raises(StoreUnavailable):
+        await workshop.reactor().catch_up(0)
+    head = await workshop.store.head(0)
+    workshop.checkpoints = kept
+
+    await workshop.reactor().catch_up(0)
+
+    assert await workshop.store.head(0) == head == 8
+
+
+async def test_a_reorganisation_takes_back_the_grant_and_voids_the_receipt(workshop: Workshop):
+    await pay(workshop)
+    await workshop.reactor().catch_up(0)
+    await record(workshop.store, PAYMENT, reorganised(GRANT))
+
+    await workshop.reactor().catch_up(0)
+
+    types = await workshop.types()
+    assert types[-2:] == [REVERSED, "invoice.voided.v1"]
+
+
+async def test_a_success_and_its_reorganisation_in_one_page_keep_their_order(workshop: Workshop):
+    await pay(workshop)
+    await record(workshop.store, PAYMENT, reorganised(GRANT))
+
+    await workshop.reactor().catch_up(0)
+
+    assert workshop.dead_letters.letters == {}
+    assert (await workshop.types())[-1] == "invoice.voided.v1"
+
+
+async def submit(workshop: Workshop, *commands: Any) -> None:
+    """Send commands of the API and the watcher, as they would."""
+    for number, command in enumerate(commands):
+        id_ = command_id("test", type(command).__name__, str(number))
+        envelope_of = (
+            credit_account.envelope if hasattr(command, "account_id") else payment.envelope
+        )
+        outcome = await workshop.writer.submit(
+            envelope_of(Origin(id_, MERCHANT, "key:test"), command)
+        )
+        assert isinstance(outcome, Done)
+
+
+async def test_spent_credits_of_an_undone_payment_need_a_person(workshop: Workshop):
+    asked = requested()
+    request = RequestPayment(
+        asked.payment_id,
+        asked.amount,
+        asked.options,
+        asked.credits,
+        *(ACCOUNT, asked.reference, asked.requested_at, asked.expires_at),
+    )
+    await record(workshop.store, LOCK, locked())
+    await submit(
+        workshop,
+        OpenCreditAccount(ACCOUNT, None, None, NOON),
+        request,
+        ConfirmTransfer(PAYMENT, TRANSFER, BLOCK, 3, seen_at=minutes(1), at=minutes(2)),
+    )
+    await workshop.reactor().catch_up(0)
+    await submit(
+        workshop,
+        ConsumeCredits(ACCOUNT, Amount(CREDIT, 4_000_000), minutes(4)),
+        DropTransfer(PAYMENT, TRANSFER, minutes(5)),
+    )
+
+    await workshop.reactor().catch_up(0)
+
+    last = (await workshop.store.read_stream(0, PAYMENT))[-1]
+    assert last.type == "payment.resolution_required.v1"
+    assert CODEC.decode(last).why == "reorged"
+    assert (await workshop.store.read_stream(0, ACCOUNT))[-1].type == REVERSED
+    assert workshop.dead_letters.letters == {}
+
+
+async def test_receipts_of_many_payments_are_numbered_without_a_gap_in_few_appends(
+    workshop: Workshop,
+):
+    await pay_often(workshop, 120)
+
+    await workshop.reactor().catch_up(0)
+
+    events = [CODEC.decode(event) for event in await workshop.store.read(0, 0, 10_000)]
+    numbers = [event.number for event in events if event.type == ISSUED]
+    assert numbers == [f"2026-{number:06d}" for number in range(1, 121)]
+    assert workshop.writer.counts.batches <= 4
+
+
+async def test_an_event_that_cannot_be_handled_is_put_aside_and_the_rest_goes_on(
+    workshop: Workshop,
+):
+    await record(workshop.store, LOCK, locked())
+    await record(workshop.store, PAYMENT, *PAID)  # to an account that there is not
+    other = derived_id("pi", NOON, "other")
+    paid = (requested(None, other), confirmed(payment_id=other), succeeded(None, payment_id=other))
+    await record(workshop.store, other, *paid)
+
+    reached = await workshop.reactor().catch_up(0)
+
+    assert reached == await workshop.store.head(0)
+    ((key, failure),) = workshop.dead_letters.letters.items()
+    assert key == ("settlement", 0, 4)
+    assert "not_found" in (failure.cause or "")
+    assert (await workshop.types()).count(
+        ISSUED
+    ) == 2  # its own receipt does not wait for the grant
+
+
+async def test_what_comes_later_for_the_same_payment_waits_and_is_retried_in_order(
+    workshop: Workshop,
+):
+    await record(workshop.store, LOCK, locked())
+    await record(workshop.store, PAYMENT, *PAID)
+    reactor = workshop.reactor()
+    await reactor.catch_up(0)
+    await record(workshop.store, PAYMENT, confirmed(), succeeded(SECOND))
+    await reactor.catch_up(0)
+    assert [it.cause is None for it in workshop.dead_letters.letters.values()] == [False, True]
+
+    still = await reactor.retry("settlement", 0, 4)
+    assert still is not None
+    await record(workshop.store, ACCOUNT, opened())
+    assert await reactor.retry("settlement", 0, 4) is None
+
+    assert workshop.dead_letters.letters == {}
+    assert (await workshop.types()).count(GRANTED) == 2
+
+
+async def test_retrying_what_is_not_there_says_so(workshop: Workshop):
+    with pytest.raises(LookupError):
+        await workshop.reactor().retry("settlement", 0, 99)
+
+
+async def test_an_event_that_cannot_be_read_is_put_aside(workshop: Workshop):
+    await pay(workshop)
+    broken = replace((await workshop.store.read(0, 4, 1))[0], data=b'{"no":"payment"}')
+
+    await workshop.reactor().take(0, [*await workshop.store.read(0, 0, 4), broken])
+
+    ((_, failure),) = workshop.dead_letters.letters.items()
+    assert "cannot be read" in (failure.cause or "")
+
+
+class FailsAtFirst:
+    """A writer that is away for a while."""
+
+    def __init__(self, workshop: Workshop, times: int) -> None:
+        self._writer = workshop.writer
+        self.times = times
+
+    async def submit_many(self, envelopes: Sequence[Envelope]) -> list[Outcome | Failed]:
+        if self.times:
+            self.times -= 1
+            return [Failed(StoreUnavailable("away")) for _ in envelopes]
+        return await self._writer.submit_many(envelopes)
+
+
+def on(workshop: Workshop, writer: FailsAtFirst) -> Reactor:
+    reactions = Reactions(workshop.store, CODEC, writer, wait_seconds_first=0.001)
+    return Reactor(
+        workshop.store, reactions, [Settlement()], workshop.checkpoints, workshop.dead_letters
+    )
+
+
+async def test_a_store_that_comes_back_in_time_is_waited_for(workshop: Workshop):
+    await pay(workshop)
+
+    await on(workshop, FailsAtFirst(workshop, times=3)).catch_up(0)
+
+    assert (await workshop.types()).count(GRANTED) == 1
+
+
+async def test_a_store_that_stays_away_leaves_the_checkpoint_where_it_was(workshop: Workshop):
+    await pay(workshop)
+
+    with pytest.raises(StoreUnavailable):
+        await on(workshop, FailsAtFirst(workshop, times=1000)).catch_up(0)
+
+    assert await workshop.checkpoints.load(0) == {}
+    assert workshop.dead_letters.letters == {}
+
+
+@dataclass
+class Handed:
+    """A delivery, and what its reader said of it."""
+
+    events: Sequence[RecordedEvent]
+    partition: int = 0
+    said: list[str] = field(default_factory=list)
+
+    async def done(self) -> None:
+        self.said.append("done")
+
+    async def failed(self) -> None:
+        self.said.append("failed")
+
+
+class Belt:
+    """Deliveries, put there by hand."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[Handed] = asyncio.Queue()
+
+    async def __anext__(self) -> Handed:
+        return await self.queue.get()
+
+
+async def until_granted(workshop: Workshop, partition: int = 0) -> None:
+    async with asyncio.timeout(5):
+        while ISSUED not in await workshop.types(partition):
+            await asyncio.sleep(0.005)
+
+
+async def run_for(task: asyncio.Task[None], work: Callable[[], object]) -> None:
+    try:
+        await work()  # type: ignore[misc]
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_what_is_missing_before_a_delivery_is_read_from_the_store(workshop: Workshop):
+    await pay(workshop)
+    belt, last = Belt(), Handed(await workshop.store.read(0, 4, 1))
+    belt.queue.put_nowait(last)
+
+    await run_for(
+        asyncio.create_task(workshop.reactor(sweep_seconds=60).run(belt)),
+        lambda: until_granted(workshop),
+    )
+
+    assert last.said == ["done"]
+
+
+async def test_deliveries_that_come_again_or_out_of_order_change_nothing(workshop: Workshop):
+    await pay(workshop)
+    events = await workshop.store.read(0, 0, 10)
+    belt = Belt()
+    handed = [Handed(events[2:4]), Handed(events[:3]), Handed(events[3:]), Handed(events)]
+    for each in handed:
+        belt.queue.put_nowait(each)
+
+    async def all_done() -> None:
+        async with asyncio.timeout(5):
+            while not all(each.said for each in handed):
+                await asyncio.sleep(0.005)
+
+    await run_for(asyncio.create_task(workshop.reactor().run(belt)), all_done)
+
+    assert (await workshop.types()).count(GRANTED) == 1
+
+
+async def test_a_delivery_without_events_makes_it_look_in_the_store(workshop: Workshop):
+    await pay(workshop)
+    belt = Belt()
+    belt.queue.put_nowait(Handed(()))
+
+    await run_for(
+        asyncio.create_task(workshop.reactor(sweep_seconds=60).run(belt)),
+        lambda: until_granted(workshop),
+    )
+
+
+async def test_events_that_nobody_rang_for_are_found(workshop: Workshop):
+    task = asyncio.create_task(workshop.reactor().run(Belt()))
+    await asyncio.sleep(0.1)
+    await pay(workshop)
+
+    await run_for(task, lambda: until_granted(workshop))
+
+
+async def test_a_reactor_that_stands_by_leaves_the_work_to_the_one_that_does_it(
+    workshop: Workshop,
+):
+    task = asyncio.create_task(workshop.reactor().run(Belt()))
+    await asyncio.sleep(0.02)
+    await pay(workshop)
+    worker = workshop.reactor()
+    await worker.catch_up(0)
+    submitted = workshop.writer.counts.commands
+
+    await run_for(task, lambda: asyncio.sleep(0.2))
+
+    assert workshop.writer.counts.commands == submitted
+
+
+async def test_a_failed_delivery_is_said_to_have_failed_and_is_not_lost(workshop: Workshop):
+    await pay(workshop)
+    belt, handed = Belt(), Handed(await workshop.store.read(0, 0, 10))
+    belt.queue.put_nowait(handed)
+    away = workshop.store.load
+
+    async def fail(*_: object) -> None:
+        workshop.store.load = away  # type: ignore[method-assign]
+        raise StoreUnavailable("away")
+
+    workshop.store.load = fail  # type: ignore[method-assign,assignment]
+
+    await run_for(
+        asyncio.create_task(workshop.reactor().run(belt)), lambda: until_granted(workshop)
+    )
+
+    assert handed.said == ["failed"]
+
+
+async def test_without_a_broker_it_tails_every_partition(
+    workshop_of: Callable[..., Workshop],
+):
+    workshop = workshop_of(partitions=3)
+    task = asyncio.create_task(workshop.reactor(sweep_seconds=60).run())
+    await asyncio.sleep(0.02)
+    await pay(workshop)
+
+    await run_for(task, lambda: until_granted(workshop, partition_of(MERCHANT, 3)))
+
+
+def test_a_fact_is_judged_by_what_was_true_then():
+    facts = stream(PAYMENT, *PAID, reorganised(GRANT), confirmed(), succeeded(SECOND))
+
+    (grant, _) = Settlement().react(facts[2], {PAYMENT: facts, LOCK: stream(LOCK, locked())})
+
+    assert grant.command.grant_id == GRANT
