@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.tree import PACKAGE, modules, name
 from tests.services.place import ROOT
 
 # For each rule: the file that offends it, and how. The text goes at the end of the file.
