@@ -25,16 +25,18 @@ class Ears:
         self.heard: list[Observation] = []
         self.asked: list[Transfer] = []
         self.busy_times = 0
+        self.refused: set[str] = set()
 
     async def known(self, transfers: Sequence[Transfer]) -> Collection[str]:
         self.asked += transfers
         return {transfer.key for transfer in transfers if transfer.address in self.addresses}
 
-    async def observed(self, observations: Sequence[Observation]) -> None:
+    async def observed(self, observations: Sequence[Observation]) -> Collection[str]:
         if self.busy_times:
             self.busy_times -= 1
             raise ListenerBusy("the listener was told to be busy")
-        self.heard += observations
+        self.heard += [each for each in observations if each.transfer.key not in self.refused]
+        return self.refused
 
     def stages(self, transfer: Transfer | None = None) -> list[str]:
         """The stages reported, in order; of one transfer when it is given."""

@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, assert_never
 
 from flamewire_ledger.chains.chain import (
     BlockTransfers,
@@ -217,7 +217,10 @@ class Follower:
         if progress.height >= heads.latest.height:
             observations += await self._mempool(progress)
         if observations:
-            await self._listener.observed(observations)
+            refused = await self._listener.observed(observations)
+            self._tell_again(
+                progress, [each for each in observations if each.transfer.key in refused]
+            )
         self._forget_old(progress, heads)
         if progress.has_changed:
             await self._save(progress, heads)
@@ -272,6 +275,20 @@ class Follower:
             elif tracked.missing_since is None:
                 progress.put(replace(tracked, missing_since=progress.height))
         return observations
+
+    def _tell_again(self, progress: Progress, refused: Sequence[Observation]) -> None:
+        """What was not taken in is told again: the last word on a transfer says all that was before it."""
+        for each in refused:
+            match each:
+                case Detected() | Included():
+                    pass
+                case Confirmed():
+                    progress.put(replace(progress.tracked[each.transfer.key], confirmed=False))
+                case Dropped():
+                    lost_at = progress.height - self._limits.patience_blocks
+                    progress.put(Tracked(each.transfer, None, each.seen_at, missing_since=lost_at))
+                case _:
+                    assert_never(each)
 
     def _is_lost(self, progress: Progress, tracked: Tracked) -> bool:
         """A transfer may leave the mempool for a block that was not read yet: wait for one more.

@@ -67,8 +67,12 @@ class Listener(Protocol):
         Called after their block was read: an address that was given out before then must be found.
         """
 
-    async def observed(self, observations: Sequence[Observation]) -> None:
-        """Take note, durably, in this order. Repetitions are to be expected."""
+    async def observed(self, observations: Sequence[Observation]) -> Collection[str]:
+        """Take note, durably, in this order; the keys of those transfers for which that failed.
+
+        A failure of one transfer holds up no other: it is told again later, once it is confirmed or
+        dropped. Repetitions are to be expected.
+        """
 
 
 class ListenerBusy(Exception):

@@ -1,0 +1,314 @@
+"""What a chain says becomes commands on payments: recorded, confirmed, dropped.
+
+A transfer finds its payment by the address it went to, whatever the network and asset: that it is
+the wrong one is for the payment to decide, because the money has arrived. Test money never
+reaches a live payment, nor the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, Protocol, assert_never
+
+import psycopg
+import structlog
+
+from flamewire_ledger.chains.chain import Network
+from flamewire_ledger.chains.follow import Follower
+from flamewire_ledger.chains.observation import (
+    Confirmed,
+    Detected,
+    Dropped,
+    Included,
+    ListenerBusy,
+    Observation,
+)
+from flamewire_ledger.commands import payment
+from flamewire_ledger.commands.decider import Contended, Done, Envelope, Failed, Outcome
+from flamewire_ledger.commands.origin import Origin
+from flamewire_ledger.domain.identifiers import command_id
+from flamewire_ledger.domain.money import Amount, Asset, Rate, share
+from flamewire_ledger.domain.payment import (
+    ConfirmTransfer,
+    DropTransfer,
+    PaymentCommand,
+    RecordTransfer,
+)
+from flamewire_ledger.domain.price_lock import Quote
+from flamewire_ledger.domain.rejection import LimitReached, PriceUnavailable, Rejection
+from flamewire_ledger.domain.transfer import Transfer
+from flamewire_ledger.queries.database import ReadModelNotBuilt, Row
+from flamewire_ledger.store.event_store import StoreUnavailable
+
+_log = structlog.get_logger(__name__)
+
+READ_MODELS: Final = ("deposit_addresses", "merchants")
+DOLLAR: Final = Asset("USD", 2)
+_MERCHANTS_KEPT_MAX: Final = 10_000
+
+
+class Store(Protocol):
+    """What is asked of the event store."""
+
+    @property
+    def partitions(self) -> int: ...
+
+    async def head(self, partition: int) -> int: ...
+
+
+class ReadModels(Protocol):
+    """What is asked of queries.read_models.ReadModels."""
+
+    async def wait_for(
+        self, partition: int, position: int, names: Collection[str], timeout_seconds: float
+    ) -> bool: ...
+
+    async def deposits_at(
+        self, network: str, addresses: Sequence[str], *, limit: int = ...
+    ) -> Sequence[Row]: ...
+
+    async def merchant(self, merchant_id: str) -> Row | None: ...
+
+    async def payment(self, merchant_id: str, payment_id: str) -> Row | None: ...
+
+
+class Writer(Protocol):
+    """Where commands go."""
+
+    async def submit_many(self, envelopes: Sequence[Envelope]) -> Sequence[Outcome | Failed]: ...
+
+
+class Prices(Protocol):
+    """What things cost now. Raises PriceUnavailable."""
+
+    async def rate(
+        self, base: Asset, quote: Asset, now: datetime
+    ) -> tuple[Rate, tuple[Quote, ...]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WatchingLimits:
+    """How much at once, and how long to wait for a read model."""
+
+    addresses_max: int = 5_000
+    commands_max: int = 1_000
+    behind_seconds_max: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose payment an address belongs to."""
+
+    payment_id: str
+    merchant_id: str
+    expires_at: datetime
+
+
+class Watching:
+    """The listener of one chain's follower.
+
+    `networks_alike` are the names of other networks on which the same address can have been given
+    out: on every EVM network an address is the same. `now` is the time its merchants live by;
+    `credit_price` is US dollars a credit.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        store: Store,
+        reads: ReadModels,
+        writer: Writer,
+        prices: Prices,
+        now: Callable[[], datetime],
+        *,
+        networks_alike: Sequence[str] = (),
+        credit_price: Decimal = Decimal(1),
+        limits: WatchingLimits | None = None,
+    ) -> None:
+        self._network = network
+        self._store = store
+        self._reads = reads
+        self._writer = writer
+        self._prices = prices
+        self._now = now
+        self._names = (network.name, *(n for n in networks_alike if n != network.name))
+        self._credit_price = credit_price
+        self._limits = limits or WatchingLimits()
+        self._is_of_this_mode: dict[str, bool] = {}  # by merchant
+        self._failed: set[str] = set()
+
+    # Whose is it?
+
+    async def known(self, transfers: Sequence[Transfer]) -> Collection[str]:
+        """Those that went to an address we gave out, on whatever network.
+
+        Waits until the read model has everything that is in the store now: a payer can only know an
+        address that is there.
+        """
+        await self._caught_up()
+        owners = await self._owners({transfer.address for transfer in transfers})
+        return {transfer.key for transfer in transfers if transfer.address in owners}
+
+    async def _caught_up(self) -> None:
+        for partition in range(self._store.partitions):
+            head = await self._store.head(partition)
+            seconds = self._limits.behind_seconds_max
+            if not await self._reads.wait_for(partition, head, READ_MODELS, seconds):
+                raise ListenerBusy(
+                    f"{' or '.join(READ_MODELS)} is behind position {head} of partition {partition}"
+                )
+
+    async def _owners(self, addresses: Collection[str]) -> Mapping[str, Owner]:
+        owners: dict[str, Owner] = {}
+        for name in self._names:
+            missing = sorted(address for address in addresses if address not in owners)
+            for some in _in_parts(missing, self._limits.addresses_max):
+                for row in await self._reads.deposits_at(name, some):
+                    if row["address"] not in owners and await self._is_ours(row["merchant_id"]):
+                        owners[row["address"]] = Owner(
+                            row["payment_id"], row["merchant_id"], row["expires_at"]
+                        )
+        return owners
+
+    async def _is_ours(self, merchant_id: str) -> bool:
+        """Whether the merchant is of this network's mode. A merchant's mode never changes."""
+        known = self._is_of_this_mode.get(merchant_id)
+        if known is None:
+            row = await self._reads.merchant(merchant_id)
+            known = row is not None and row["livemode"] == self._network.livemode
+            if row is not None:
+                if len(self._is_of_this_mode) >= _MERCHANTS_KEPT_MAX:
+                    self._is_of_this_mode.clear()
+                self._is_of_this_mode[merchant_id] = known
+        return known
+
+    # What follows from it.
+
+    async def observed(self, observations: Sequence[Observation]) -> Collection[str]:
+        """Send the commands, many at once; the keys of the transfers whose command failed."""
+        owners = await self._owners({each.transfer.address for each in observations})
+        refused: set[str] = set()
+        for some in _in_parts(observations, self._limits.commands_max):
+            owned = [each for each in some if each.transfer.address in owners]
+            envelopes = [
+                await self._envelope(each, owners[each.transfer.address]) for each in owned
+            ]
+            outcomes = await self._writer.submit_many(envelopes) if envelopes else ()
+            for observation, outcome in zip(owned, outcomes, strict=True):
+                if not self._is_taken_in(observation, outcome):
+                    refused.add(observation.transfer.key)
+        return refused
+
+    async def _envelope(self, observation: Observation, owner: Owner) -> Envelope:
+        command, stage = await self._command(observation, owner)
+        name = command_id("transfer", self._network.chain_id, owner.payment_id, *stage)
+        origin = Origin(
+            command_id=name,
+            merchant_id=owner.merchant_id,
+            actor=f"watcher:{self._network.chain_id}",
+            fingerprint=name.bytes,
+            correlation_id=observation.transfer.transaction_id,
+        )
+        return payment.envelope(origin, command)
+
+    async def _command(
+        self, observation: Observation, owner: Owner
+    ) -> tuple[PaymentCommand, tuple[str, ...]]:
+        """The command, and what names it: the same report gives the same name."""
+        transfer, seen_at = observation.transfer, observation.seen_at
+        said = (
+            transfer.transaction_id,
+            str(transfer.index),
+            str(observation.epoch),
+            seen_at.isoformat(),
+        )
+        match observation:
+            case Detected():
+                worth = await self._worth_now(observation, owner)
+                record = RecordTransfer(owner.payment_id, transfer, None, seen_at, worth)
+                return record, (*said, "detected")
+            case Included(block=block):
+                worth = await self._worth_now(observation, owner)
+                record = RecordTransfer(owner.payment_id, transfer, block, seen_at, worth)
+                return record, (*said, "included", block.hash)
+            case Confirmed(block=block, confirmations=confirmations):
+                worth = await self._worth_now(observation, owner)
+                confirm = ConfirmTransfer(
+                    owner.payment_id, transfer, block, confirmations, seen_at, self._now(), worth
+                )
+                return confirm, (*said, "confirmed", block.hash)
+            case Dropped():
+                drop = DropTransfer(owner.payment_id, transfer, self._now())
+                return drop, (*said, "dropped")
+            case _:
+                assert_never(observation)
+
+    async def _worth_now(self, observation: Observation, owner: Owner) -> Amount | None:
+        """What a late transfer is worth now, in the currency of its payment; None without a price.
+
+        Only what is late needs it: all else is worth what its price lock says.
+        """
+        if observation.seen_at <= owner.expires_at:
+            return None
+        row = await self._reads.payment(owner.merchant_id, owner.payment_id)
+        if row is None:
+            return None
+        currency = Asset(row["currency"], row["decimals"])
+        amount = observation.transfer.amount
+        if currency == amount.asset:
+            return amount
+        try:
+            return await self._worth_in(currency, amount)
+        except PriceUnavailable as refusal:
+            _log.warning("late_transfer_without_price", why=refusal.detail)
+            return None
+
+    async def _worth_in(self, currency: Asset, amount: Amount) -> Amount:
+        if currency.code != "CREDIT":
+            rate, _ = await self._prices.rate(amount.asset, currency, self._now())
+            return rate.quote_for(amount)
+        # Dollars in the credit's decimals, then as many credits as they buy.
+        dollars = Asset(DOLLAR.code, currency.decimals)
+        rate, _ = await self._prices.rate(amount.asset, dollars, self._now())
+        numerator, denominator = self._credit_price.as_integer_ratio()
+        bought = share(rate.quote_for(amount), denominator, numerator)
+        return Amount(currency, bought.units)
+
+    def _is_taken_in(self, observation: Observation, outcome: Outcome | Failed) -> bool:
+        """Whether it is recorded. Raises ListenerBusy when all of it should be told again."""
+        match outcome:
+            case Done():
+                self._failed.discard(observation.transfer.key)
+                return True
+            case Contended() | LimitReached():
+                raise ListenerBusy("the writer is busy")
+            case Failed(error=StoreUnavailable() as error):
+                raise ListenerBusy(str(error))
+            case Rejection() | Failed():
+                self._report(observation, outcome)
+                return False
+            case _:
+                assert_never(outcome)
+
+    def _report(self, observation: Observation, outcome: Rejection | Failed) -> None:
+        """Once a transfer: it is tried again and again, and somebody has to look at it."""
+        key = observation.transfer.key
+        if key in self._failed:
+            return
+        self._failed.add(key)
+        why = outcome.detail if isinstance(outcome, Rejection) else repr(outcome.error)
+        _log.error("transfer_not_taken_in", transfer=key, what=type(observation).__name__, why=why)
+
+
+async def watch(follower: Follower) -> None:
+    """Follow for ever; what the database may do better in a while is tried again."""
+    await follower.run(retry_on=(StoreUnavailable, ReadModelNotBuilt, psycopg.OperationalError))
+
+
+def _in_parts(items: Iterable[Any], size: int) -> Iterable[list[Any]]:
+    every = list(items)
+    for first in range(0, len(every), size):
+        yield every[first : first + size]
