@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -13,6 +13,7 @@ from flamewire_ledger.relay.tail import BrokerUnavailable, Relay
 from flamewire_ledger.relay.turns import MemoryTurn, MemoryTurns
 from flamewire_ledger.store.memory import MemoryEventStore
 from tests.relay.events import NOON, append
+from tests.relay.running import running
 
 
 class Broker:
@@ -39,23 +40,10 @@ class Broker:
         return [n for it in self.messages for n in range(it.first, it.last + 1)]
 
 
-@asynccontextmanager
-async def running(*relays: Relay) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(relay.run()) for relay in relays]
-    try:
-        async with asyncio.timeout(10):
-            yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
-
-
 async def until(broker: Broker, last: int) -> None:
-    while last not in broker.positions:
-        await asyncio.sleep(0.005)
+    async with asyncio.timeout(10):
+        while last not in broker.positions:
+            await asyncio.sleep(0.005)
 
 
 @pytest.fixture
@@ -77,7 +65,7 @@ async def test_what_was_not_confirmed_is_published_again(store: MemoryEventStore
     broker = Broker(failures=3)
     await append(store, 50)
 
-    async with running(Relay(store, broker, MemoryTurns(), body_bytes_max=2000)):
+    async with running(Relay(store, broker, MemoryTurns(), body_bytes_max=2000).run()):
         await until(broker, 50)
 
     assert list(dict.fromkeys(broker.positions)) == list(range(1, 51))
@@ -108,7 +96,7 @@ async def test_a_relay_holds_one_batch_however_much_there_is(store: MemoryEventS
 
 async def test_what_is_committed_while_it_runs_is_published(store: MemoryEventStore):
     broker = Broker()
-    async with running(Relay(store, broker, MemoryTurns(), poll_seconds=60)):
+    async with running(Relay(store, broker, MemoryTurns(), poll_seconds=60).run()):
         for _ in range(5):
             await until(broker, await append(store, 3))
 
@@ -118,9 +106,9 @@ async def test_what_is_committed_while_it_runs_is_published(store: MemoryEventSt
 async def test_of_two_relays_one_works_and_the_other_takes_over(store: MemoryEventStore):
     turns, first, second = MemoryTurns(), Broker(), Broker()
     async with AsyncExitStack() as stack:
-        async with running(Relay(store, first, turns)):
+        async with running(Relay(store, first, turns).run()):
             await asyncio.sleep(0.01)
-            await stack.enter_async_context(running(Relay(store, second, turns)))
+            await stack.enter_async_context(running(Relay(store, second, turns).run()))
             await until(first, await append(store, 10))
         await append(store, 10)
         await until(second, 20)
@@ -132,7 +120,7 @@ async def test_of_two_relays_one_works_and_the_other_takes_over(store: MemoryEve
 async def test_partitions_are_relayed_side_by_side():
     store = MemoryEventStore(lambda: NOON, partitions=3)
     broker = Broker()
-    async with running(Relay(store, broker, MemoryTurns(), poll_seconds=60)):
+    async with running(Relay(store, broker, MemoryTurns(), poll_seconds=60).run()):
         for partition in range(3):
             await append(store, 4, partition)
         while len(broker.positions) < 12:

@@ -174,7 +174,7 @@ class Consumer:
         self._attempts[key] = attempts
         if len(self._attempts) > _COUNTED_MAX:
             self._attempts.popitem(last=False)
-        if message.channel.is_closed:
+        if not _is_open(message):
             return  # the broker delivers it again by itself
         self._waiting.appendleft(delivery)
         self._arrived.set()
@@ -189,3 +189,13 @@ class Consumer:
     def _count(self, name: str) -> None:
         if self._meter is not None:
             self._meter.add(name, 1, group=self._group)
+
+
+def _is_open(message: AbstractIncomingMessage) -> bool:
+    """Whether the channel it came by is still there; aio-pika raises when one looks at a closed
+    one.
+    """
+    try:
+        return not message.channel.is_closed
+    except FAULTS:
+        return False

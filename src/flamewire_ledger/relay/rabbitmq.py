@@ -27,7 +27,13 @@ CONNECT_SECONDS_MAX: Final = 10.0
 CONFIRM_SECONDS_MAX: Final = 30.0
 
 # What a broken connection, channel or confirm looks like from here.
-FAULTS: Final = (aiormq.exceptions.AMQPError, OSError, TimeoutError, asyncio.InvalidStateError)
+FAULTS: Final = (
+    aiormq.exceptions.AMQPError,
+    aiormq.exceptions.ChannelInvalidStateError,
+    asyncio.InvalidStateError,
+    OSError,
+    TimeoutError,
+)
 
 
 @asynccontextmanager
