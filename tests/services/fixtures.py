@@ -1,12 +1,13 @@
 """The fixtures that hand servers to tests; tests/conftest.py passes them on to every test.
 
 Shared, for the whole run: `postgres_url`, `amqp_url`, `redis_url`. A test's own: `database_url`,
-`amqp_prefix`, `redis_prefix`, `anvil`, `substrate`. To see a failure: `postgres_server`,
+`ledger_url`, `amqp_prefix`, `redis_prefix`, `anvil`, `substrate`. To see a failure: `postgres_server`,
 `redis_server` and `rabbitmq_server` may be killed and started again, `amqp_link` and `link_to` cut.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -16,10 +17,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from flamewire_ledger.store.migrate import migrate
 from tests.services.anvil import Anvil
 from tests.services.link import Link
 from tests.services.place import Server, ServiceMissing, lease
-from tests.services.postgres import Databases, PrivatePostgres, SharedPostgres
+from tests.services.postgres import Databases, PrivatePostgres, SharedPostgres, database_of
 from tests.services.rabbitmq import Broker, SharedRabbitMQ
 from tests.services.redis import PrivateRedis, SharedRedis
 from tests.services.substrate import Substrate
@@ -65,6 +67,22 @@ def databases(postgres_url: str) -> Iterator[Databases]:
 def database_url(databases: Databases) -> Iterator[str]:
     """An empty database of this test's own."""
     url = databases.create()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture(scope="session")
+def ledger_template(databases: Databases) -> str:
+    """The name of a database with this version's schema, to make others from."""
+    url = databases.create()
+    asyncio.run(migrate(url))
+    return database_of(url)
+
+
+@pytest.fixture
+def ledger_url(databases: Databases, ledger_template: str) -> Iterator[str]:
+    """A database of this test's own with this version's schema and one partition, empty."""
+    url = databases.create(template=ledger_template)
     yield url
     databases.drop(url)
 

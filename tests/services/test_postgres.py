@@ -12,6 +12,11 @@ def test_each_test_has_an_empty_database_of_its_own(database_url: str):
     assert tables == (0,)
 
 
+def test_a_ledger_of_the_test_s_own_has_the_schema_and_no_events(ledger_url: str):
+    with psycopg.connect(ledger_url) as connection:
+        assert connection.execute("SELECT count(*) FROM events").fetchone() == (0,)
+
+
 def test_a_database_made_from_a_template_has_what_the_template_has(databases: Databases):
     template = databases.create()
     with psycopg.connect(template) as connection:
