@@ -1,0 +1,1 @@
+"""The domain: rules as given, when, then."""

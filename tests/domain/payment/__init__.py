@@ -1,0 +1,1 @@
+"""A payment: every way money can arrive, and go again."""

@@ -1,0 +1,225 @@
+"""Money that goes away again: dropped before it was final, reorganised after."""
+
+from __future__ import annotations
+
+from flamewire_ledger.domain.money import Amount
+from flamewire_ledger.domain.payment import (
+    LatePolicy,
+    PaymentExcessRecorded,
+    PaymentExpired,
+    PaymentProcessing,
+    PaymentResolutionRequired,
+    PaymentSucceeded,
+    PaymentTransferConfirmed,
+    PaymentTransferDetected,
+    PaymentTransferDropped,
+    PaymentTransferReorganised,
+)
+from flamewire_ledger.domain.rejection import NotAllowed
+from tests.domain.books import Books
+from tests.domain.payment.samples import (
+    ETH,
+    TAO,
+    block,
+    cancel,
+    expire,
+    final,
+    gone,
+    request,
+    require,
+    resolve,
+    seen,
+    story,
+    usd,
+)
+
+
+def assert_books_are_empty(spec):
+    assert not any(Books(spec.events).balances.values())
+
+
+def test_what_is_dropped_in_time_leaves_the_payment_open():
+    spec = story().given(request(), seen(100)).when(gone()).then(PaymentTransferDropped)
+    assert spec.outcome[0].status_after == "requires_payment"
+    assert spec.state.status == "requires_payment"
+    assert spec.state.totals.detected == usd(0)
+
+
+def test_what_is_dropped_after_time_is_up_leaves_it_expired():
+    spec = story().given(request(), seen(100), expire()).when(gone(at=20))
+    spec.then(PaymentTransferDropped, PaymentExpired)
+    assert spec.outcome[0].status_after == "expired"
+
+
+def test_what_is_dropped_after_time_is_up_leaves_the_part_underpaid():
+    spec = story().given(request(), final(40), seen(60, "0xb"), expire()).when(gone("0xb", at=20))
+    spec.then(PaymentTransferDropped, PaymentResolutionRequired)
+    assert spec.outcome[1].why == "underpaid"
+
+
+def test_a_drop_leaves_it_processing_when_the_rest_is_still_enough():
+    spec = story().given(request(), seen(100), seen(100, "0xb")).when(gone())
+    spec.then(PaymentTransferDropped)
+    assert spec.state.status == "processing"
+
+
+def test_a_drop_of_what_was_never_seen_says_nothing():
+    story().given(request()).when(gone()).then_nothing_new()
+
+
+def test_a_drop_twice_says_nothing_new():
+    story().given(request(), seen(100), gone()).when(gone(at=4)).then_nothing_new()
+    story().given(request(), final(100), gone()).when(gone(at=4)).then_nothing_new()
+
+
+def test_what_was_dropped_may_come_again():
+    spec = story().given(request(), seen(100), gone())
+    spec.when(seen(100, at=5)).then(PaymentTransferDetected, PaymentProcessing)
+    spec.when(final(100, at=6)).then(PaymentTransferConfirmed, PaymentSucceeded)
+
+
+def test_announcing_a_transfer_in_time_and_dropping_it_keeps_no_price_open():
+    spec = story().given(request(), seen(100, at=1), gone(at=2), expire())
+    spec.when(final(100, at=600))
+    assert spec.state.status == "requires_action"
+    assert "late" in spec.state.labels
+
+
+def test_what_had_been_in_a_block_keeps_its_time_when_it_comes_again():
+    spec = story().given(request(), seen(100, at=1, block=block(1)), gone(at=14), expire())
+    spec.when(final(100, at=16, seen_at=16, block_at=16, height=2))
+    assert spec.state.status == "succeeded"
+    assert "late" not in spec.state.labels
+
+
+def test_a_drop_after_confirmation_is_a_reorganisation_that_reverses_the_books():
+    spec = story().given(request(), final(40)).when(gone(units=40))
+    spec.then(PaymentTransferReorganised)
+    confirmed = spec.events[2]
+    reorganised = spec.outcome[0]
+    assert reorganised.postings == tuple(p.reversed() for p in confirmed.postings)
+    assert not reorganised.undoes_success
+    assert spec.state.status == "requires_payment"
+    assert spec.state.labels == {"reorged"}
+    assert_books_are_empty(spec)
+
+
+def test_a_reorganisation_after_success_undoes_it_and_waits():
+    spec = story().given(request(for_credits=True), final(100))
+    confirmed, succeeded = spec.events[-2:]
+    spec.when(gone()).then(PaymentTransferReorganised)
+    reorganised = spec.outcome[0]
+    assert reorganised.undoes_success
+    assert reorganised.status_after == "processing"
+    assert reorganised.grants_undone == (succeeded.grant_id,)
+    assert reorganised.postings == (
+        *(posting.reversed() for posting in succeeded.postings),
+        *(posting.reversed() for posting in confirmed.postings),
+    )
+    assert spec.state.totals.confirmed == usd(0)
+    assert_books_are_empty(spec)
+
+
+def test_what_was_reorganised_and_comes_back_succeeds_again_with_another_grant():
+    spec = story().given(request(for_credits=True), final(100))
+    first = spec.events[-1]
+    spec.given(gone())
+    spec.when(seen(100, at=4, block=block(4, height=2))).then(PaymentTransferDetected)
+    spec.when(final(100, at=5, height=2)).then(PaymentTransferConfirmed, PaymentSucceeded)
+    assert spec.outcome[-1].grant_id != first.grant_id
+    assert Books(spec.events).debit("assets:wallet:bittensor", TAO.code) == 100
+
+
+def test_what_was_reorganised_and_comes_back_after_expiry_is_not_late():
+    spec = story().given(request(), final(100), gone(at=14))
+    spec.when(final(100, at=40, seen_at=40, height=9)).then(
+        PaymentTransferDetected, PaymentTransferConfirmed, PaymentSucceeded
+    )
+    assert "late" not in spec.state.labels
+
+
+def test_what_was_repriced_and_comes_back_keeps_its_price():
+    policy = LatePolicy("reprice")
+    spec = story().given(request(late=policy), expire(), final(100, at=16, worth_now=2500))
+    spec.given(gone(at=17)).when(final(100, at=18, height=2, worth_now=1))
+    assert spec.state.status == "succeeded"
+
+
+def test_what_does_not_come_back_needs_a_person_in_the_end():
+    spec = story().given(request(), final(100), gone(at=3))
+    spec.when(expire(at=62)).then_refused(NotAllowed)
+    spec.when(expire(at=63)).then(PaymentResolutionRequired)
+    assert spec.outcome[0].why == "reorged"
+    assert spec.state.status == "requires_action"
+
+
+def test_spent_credits_need_a_person_at_once():
+    spec = story().given(request(for_credits=True), final(100), gone())
+    spec.when(require()).then(PaymentResolutionRequired)
+    assert spec.outcome[0].labels == ("reorged",)
+    assert spec.state.status == "requires_action"
+    spec.when(require()).then_nothing_new()
+    spec.when(final(100, at=6, height=2))
+    assert spec.state.status == "succeeded"
+
+
+def test_a_payment_that_has_succeeded_again_needs_nobody():
+    spec = story().given(request(for_credits=True), final(100), gone(), final(100, height=2))
+    spec.when(require()).then_nothing_new()
+
+
+def test_a_second_payment_takes_the_place_of_the_one_that_went_away():
+    spec = story().given(request(for_credits=True), final(100), final(1000, "0xe", asset=ETH))
+    spec.when(gone()).then(PaymentTransferReorganised, PaymentSucceeded)
+    reorganised, succeeded = spec.outcome
+    assert reorganised.undoes_success
+    assert succeeded.applied == (Amount(ETH, 1000),)
+    assert succeeded.transaction_id == "0xe"
+    assert spec.state.status == "succeeded"
+    assert spec.state.totals.excess == usd(0)
+
+
+def test_an_excess_that_goes_away_leaves_success_alone():
+    spec = story().given(request(), final(100), final(50, "0xb")).when(gone("0xb"))
+    spec.then(PaymentTransferReorganised)
+    assert not spec.outcome[0].undoes_success
+    assert spec.state.status == "succeeded"
+    assert spec.state.totals.excess == usd(0)
+
+
+def test_a_refund_of_what_went_away_is_not_owed_any_more():
+    spec = story().given(request(), final(40), expire(), resolve("refund"))
+    spec.when(gone(units=40, at=31)).then(PaymentTransferReorganised)
+    assert_books_are_empty(spec)
+    assert spec.state.status == "expired"
+
+
+def test_a_refund_of_two_when_one_went_away_is_decided_again():
+    spec = story().given(request(), final(40), final(30, "0xb"), expire(), resolve("refund"))
+    spec.when(gone(units=40, at=31)).then(PaymentTransferReorganised, PaymentResolutionRequired)
+    assert spec.outcome[1].why == "reorged"
+    assert spec.outcome[1].held == (Amount(TAO, 30),)
+
+
+def test_a_decision_about_an_excess_is_undone_with_its_transfer():
+    spec = story().given(request(for_credits=True), final(100), final(50, "0xb"))
+    spec.given(final(10, "0xc"), resolve("credit"))
+    credited = spec.events[-1]
+    spec.when(gone("0xb", at=31)).then(PaymentTransferReorganised, PaymentExcessRecorded)
+    reorganised, excess = spec.outcome
+    assert not reorganised.undoes_success
+    assert reorganised.grants_undone == (credited.grant_id,)
+    assert excess.excess == (Amount(TAO, 10),)
+    assert spec.state.status == "succeeded"
+
+
+def test_a_part_that_goes_away_after_it_was_underpaid_leaves_nothing_to_decide():
+    spec = story().given(request(), final(40), expire()).when(gone(units=40, at=20))
+    spec.then(PaymentTransferReorganised, PaymentExpired)
+
+
+def test_what_comes_back_after_a_cancellation_is_held():
+    spec = story().given(request(), final(40), gone(units=40), cancel(at=4))
+    spec.when(final(40, at=5, height=2))
+    assert spec.state.status == "requires_action"
+    assert spec.state.why == "canceled"
