@@ -6,15 +6,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import pytest
 
-from flamewire_ledger.commands import credit_account, payment
-from flamewire_ledger.commands.decider import Done, Envelope, Failed, Outcome
-from flamewire_ledger.commands.origin import Origin
+from flamewire_ledger.commands.decider import Envelope, Failed, Outcome
 from flamewire_ledger.domain.credit_account import CREDIT, ConsumeCredits, OpenCreditAccount
-from flamewire_ledger.domain.identifiers import command_id, derived_id
+from flamewire_ledger.domain.identifiers import derived_id
 from flamewire_ledger.domain.money import Amount
 from flamewire_ledger.domain.payment import ConfirmTransfer, DropTransfer, RequestPayment
 from flamewire_ledger.processes.checkpoint import MemoryCheckpoints
@@ -152,19 +149,6 @@ async def test_a_success_and_its_reorganisation_in_one_page_keep_their_order(wor
     assert (await workshop.types())[-1] == "invoice.voided.v1"
 
 
-async def submit(workshop: Workshop, *commands: Any) -> None:
-    """Send commands of the API and the watcher, as they would."""
-    for number, command in enumerate(commands):
-        id_ = command_id("test", type(command).__name__, str(number))
-        envelope_of = (
-            credit_account.envelope if hasattr(command, "account_id") else payment.envelope
-        )
-        outcome = await workshop.writer.submit(
-            envelope_of(Origin(id_, MERCHANT, "key:test"), command)
-        )
-        assert isinstance(outcome, Done)
-
-
 async def test_spent_credits_of_an_undone_payment_need_a_person(workshop: Workshop):
     asked = requested()
     request = RequestPayment(
@@ -175,15 +159,13 @@ async def test_spent_credits_of_an_undone_payment_need_a_person(workshop: Worksh
         *(ACCOUNT, asked.reference, asked.requested_at, asked.expires_at),
     )
     await record(workshop.store, LOCK, locked())
-    await submit(
-        workshop,
+    await workshop.do(
         OpenCreditAccount(ACCOUNT, None, None, NOON),
         request,
         ConfirmTransfer(PAYMENT, TRANSFER, BLOCK, 3, seen_at=minutes(1), at=minutes(2)),
     )
     await workshop.reactor().catch_up(0)
-    await submit(
-        workshop,
+    await workshop.do(
         ConsumeCredits(ACCOUNT, Amount(CREDIT, 4_000_000), minutes(4)),
         DropTransfer(PAYMENT, TRANSFER, minutes(5)),
     )
