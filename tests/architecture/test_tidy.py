@@ -107,7 +107,7 @@ def sql_strings(path: Path) -> list[str]:
 def string(node: ast.expr) -> str:
     """The text of a literal, with a word in place of what an f-string fills in; else empty."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
+        return "" if "\\" in node.value else node.value  # a pattern, not a statement
     if isinstance(node, ast.JoinedStr):
         return "".join(string(part) or "filled" for part in node.values)
     return ""
