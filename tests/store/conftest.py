@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from flamewire_ledger.store.connections import Connections
 from flamewire_ledger.store.migrate import migrate
@@ -20,3 +21,17 @@ async def connections(ledger_url: str) -> AsyncIterator[Connections]:
     opened = Connections(ledger_url, size_max=4)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def library_settings(database_url: str) -> dict[str, str]:
+    """An empty database as the library `eventsourcing` is told of it."""
+    parts = conninfo_to_dict(database_url)
+    return {
+        "PERSISTENCE_MODULE": "flamewire_ledger.store.recorder",
+        "POSTGRES_DBNAME": str(parts["dbname"]),
+        "POSTGRES_HOST": str(parts["host"]),
+        "POSTGRES_PORT": str(parts["port"]),
+        "POSTGRES_USER": str(parts["user"]),
+        "POSTGRES_PASSWORD": str(parts.get("password") or ""),
+    }

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from struct import Struct, pack
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from psycopg import pq
-from psycopg.abc import AdaptContext
-from psycopg.adapt import Dumper
+from psycopg.adapt import AdaptersMap, Dumper
 
 _LENGTH: Final = Struct(">i")
 _NULL: Final = _LENGTH.pack(-1)
@@ -98,8 +97,7 @@ def _dumper(array: type[PackedArray]) -> type[Dumper]:
 _DUMPERS: Final = {array: _dumper(array) for array in (Int4Array, UuidArray, ByteaArray, TextArray)}
 
 
-def register_arrays(context: AdaptContext) -> None:
-    """Let a connection take these arrays as parameters."""
-    adapters: Any = context.adapters
+def register_arrays(adapters: AdaptersMap) -> None:
+    """Let a connection, or all that are made later, take these arrays as parameters."""
     for array, dumper in _DUMPERS.items():
         adapters.register_dumper(array, dumper)

@@ -1,6 +1,8 @@
-"""How far each chain was followed, in Postgres; the Protocol is FollowerState in chains/progress.py.
+"""How far each chain was followed, in Postgres; the Protocol is FollowerState in
+chains/progress.py.
 
-One transaction moves the cursor with its blocks and transfers, so a crash leaves a place that was true.
+One transaction moves the cursor with its blocks and transfers, so a crash leaves a place that was
+true.
 """
 
 from __future__ import annotations

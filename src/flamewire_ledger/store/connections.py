@@ -95,7 +95,7 @@ class Connections:
             application_name="flamewire",
             keepalives_idle=10,
         )
-        register_arrays(connection)
+        register_arrays(connection.adapters)
         self.opened += 1
         return connection
 

@@ -7,9 +7,10 @@ change something, add a file.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, Connection
 
 from flamewire_ledger.store.connections import meaning
 from flamewire_ledger.store.event_store import StoreUnavailable
@@ -60,37 +61,54 @@ def migrations(folder: Traversable | Path = _HERE / "migrations") -> list[Migrat
 async def migrate(
     dsn: str, *, partitions: int = 1, known: Sequence[Migration] | None = None
 ) -> list[str]:
-    """Bring the database to this version; the names of what ran now. Safe to repeat, and to run
-    twice at once.
+    """Bring the database to this version; the names of what ran now.
 
-    `partitions` counts when the ledger is made, and is ignored afterwards. Raises MigrationError,
-    or StoreUnavailable when there is no database to connect to.
+    Safe to repeat, and to run twice at once. `partitions` counts when the ledger is made, and is
+    ignored afterwards. Raises MigrationError, or StoreUnavailable when nothing answers.
     """
+    return await asyncio.to_thread(migrate_blocking, dsn, partitions=partitions, known=known)
+
+
+def migrate_blocking(
+    dsn: str,
+    *,
+    partitions: int = 1,
+    known: Sequence[Migration] | None = None,
+    only: Container[int] | None = None,
+) -> list[str]:
+    """The same for code without a loop. With `only` some numbers, no ledger is made."""
     wanted = migrations() if known is None else known
-    async with await _connect(dsn) as connection:
-        await connection.execute(_SQL["lock"].query)
-        await connection.execute(_SQL["create_table"].query)
-        pending = _pending(wanted, await _applied(connection))
+    with _connect(dsn) as connection:
+        connection.execute(_SQL["lock"].query)
+        connection.execute(_SQL["create_table"].query)
+        applied = connection.execute(_SQL["applied"].query).fetchall()
+        pending = [
+            migration
+            for migration in _pending(wanted, applied)
+            if only is None or migration.number in only
+        ]
         for migration in pending:
-            async with connection.transaction():
-                await connection.execute(migration.sql.encode())
-                await connection.execute(
-                    _SQL["record"].query,
-                    {
-                        "number": migration.number,
-                        "name": migration.name,
-                        "sha256": migration.sha256,
-                    },
-                )
-        if known is None:
-            await connection.execute(_SQL["create_partitions"].query, {"partitions": partitions})
+            _run(connection, migration)
+        if known is None and only is None:
+            connection.execute(_SQL["create_partitions"].query, {"partitions": partitions})
     return [migration.name for migration in pending]
+
+
+def _run(connection: Connection[Any], migration: Migration) -> None:
+    with connection.transaction():
+        connection.execute(migration.sql.encode())
+        connection.execute(
+            _SQL["record"].query,
+            {"number": migration.number, "name": migration.name, "sha256": migration.sha256},
+        )
 
 
 async def check_migrated(connection: AsyncConnection[Any]) -> None:
     """Raises MigrationError unless the database is at exactly this version."""
     row = await (await connection.execute(_SQL["table_exists"].query)).fetchone()
-    applied = await _applied(connection) if row and row[0] else []
+    applied = []
+    if row and row[0]:
+        applied = await (await connection.execute(_SQL["applied"].query)).fetchall()
     pending = _pending(migrations(), applied)
     if pending:
         raise MigrationError(
@@ -99,15 +117,11 @@ async def check_migrated(connection: AsyncConnection[Any]) -> None:
         )
 
 
-async def _connect(dsn: str) -> AsyncConnection[Any]:
+def _connect(dsn: str) -> Connection[Any]:
     try:
-        return await AsyncConnection.connect(dsn, autocommit=True, connect_timeout=10)
+        return Connection.connect(dsn, autocommit=True, connect_timeout=10)
     except psycopg.OperationalError as error:
         raise StoreUnavailable(meaning(error)) from error
-
-
-async def _applied(connection: AsyncConnection[Any]) -> list[tuple[int, str, str]]:
-    return await (await connection.execute(_SQL["applied"].query)).fetchall()
 
 
 def _pending(

@@ -1,4 +1,5 @@
-"""The journal of the sandbox chains, in Postgres; the Protocol is SandboxJournal in chains/sandbox/journal.py.
+"""The journal of the sandbox chains, in Postgres; the Protocol is SandboxJournal in
+chains/sandbox/journal.py.
 
 Appends to one chain happen one after the other, under a lock: so there are no gaps to wait for.
 """

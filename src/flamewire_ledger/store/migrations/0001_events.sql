@@ -58,7 +58,7 @@ CREATE TABLE snapshots (
 );
 
 -- Make a partition: its head, and its part of the events.
-CREATE FUNCTION create_partition(new_partition integer) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION create_partition(new_partition integer) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format(
         'CREATE TABLE IF NOT EXISTS events_%s PARTITION OF events FOR VALUES IN (%s)',
@@ -68,7 +68,7 @@ BEGIN
 END $$;
 
 -- Make the ledger's partitions, once: a ledger that has some keeps them.
-CREATE FUNCTION create_partitions(wanted integer) RETURNS integer LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION create_partitions(wanted integer) RETURNS integer LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO ledger (partitions) VALUES (wanted) ON CONFLICT DO NOTHING;
     PERFORM create_partition(number)

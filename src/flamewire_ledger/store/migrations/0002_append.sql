@@ -12,7 +12,7 @@
 -- Joins must be nested loops over indexes: a plan made while the tables were empty would scan them.
 
 -- append_each: the slow path, one verdict for each command. The head's lock comes first.
-CREATE FUNCTION append_each(
+CREATE OR REPLACE FUNCTION append_each(
     into_partition integer,
     c_id uuid[], c_fingerprint bytea[], c_answer bytea[], c_events integer[], c_earlier integer[],
     s_id text[],
@@ -112,7 +112,7 @@ END $$;
 -- append_batch: what the store calls. `chained` says that the mentions of each stream continue each
 -- other and that no id comes twice; then the fast path assumes that all is as expected, and whatever
 -- is not undoes it.
-CREATE FUNCTION append_batch(
+CREATE OR REPLACE FUNCTION append_batch(
     into_partition integer, chained boolean,
     c_id uuid[], c_fingerprint bytea[], c_answer bytea[], c_events integer[], c_earlier integer[],
     s_id text[], s_expected integer[], s_last integer[],
@@ -190,7 +190,7 @@ BEGIN
 END $$;
 
 -- position_before: the last position recorded at or before a time, by halving; the times never fall.
-CREATE FUNCTION position_before(in_partition integer, at timestamptz) RETURNS bigint
+CREATE OR REPLACE FUNCTION position_before(in_partition integer, at timestamptz) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     low bigint := 0;  -- recorded by then, or before the first
