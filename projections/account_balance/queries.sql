@@ -22,3 +22,7 @@ GROUP BY merchant_id, asset
 HAVING sum(debit_units) <> sum(credit_units)
 ORDER BY merchant_id, asset
 LIMIT %(limit)s;
+
+-- books: for verification, how many books there are: one for each merchant and asset.
+SELECT count(*)
+FROM (SELECT DISTINCT merchant_id, asset FROM account_balance_v1) AS book;

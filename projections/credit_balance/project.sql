@@ -132,14 +132,14 @@ WITH told AS (
 ),
 moved AS (
     SELECT told.position, slice->>'grant_id' AS grant_id, (slice->>'units')::numeric AS units,
-        move.value->>0 AS source, move.value->>1 AS target
+        move.value->>0 AS source, move.value->>1 AS target, false AS is_reversal
     FROM told, jsonb_each(told.moves) AS move, jsonb_array_elements(told.data->move.key) AS slice
     UNION ALL
-    SELECT position, data->>'grant_id', (data->'amount'->>'units')::numeric, 'remaining', 'expired'
+    SELECT position, data->>'grant_id', (data->'amount'->>'units')::numeric, 'remaining', 'expired', false
     FROM told
     WHERE type = 'credit_account.grant_expired.v1'
     UNION ALL
-    SELECT position, data->>'grant_id', (data->'taken_back'->>'units')::numeric, 'remaining', 'reversed'
+    SELECT position, data->>'grant_id', (data->'taken_back'->>'units')::numeric, 'remaining', 'reversed', true
     FROM told
     WHERE type = 'credit_account.grant_reversed.v1'
 ),
@@ -153,7 +153,8 @@ change AS (
             - coalesce(sum(units) FILTER (WHERE source = 'held'), 0) AS held,
         coalesce(sum(units) FILTER (WHERE target = 'consumed'), 0) AS consumed,
         coalesce(sum(units) FILTER (WHERE target = 'expired'), 0) AS expired,
-        coalesce(sum(units) FILTER (WHERE target = 'reversed'), 0) AS reversed
+        coalesce(sum(units) FILTER (WHERE target = 'reversed'), 0) AS reversed,
+        bool_or(is_reversal) AS is_reversed
     FROM moved
     GROUP BY grant_id
 )
@@ -163,6 +164,7 @@ SET remaining_units = grant_row.remaining_units + change.remaining,
     consumed_units = grant_row.consumed_units + change.consumed,
     expired_units = grant_row.expired_units + change.expired,
     reversed_units = grant_row.reversed_units + change.reversed,
+    is_reversed = grant_row.is_reversed OR change.is_reversed,
     position = change.position
 FROM change
 WHERE grant_row.grant_id = change.grant_id;

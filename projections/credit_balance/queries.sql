@@ -1,19 +1,43 @@
--- credit_account_by_id: one account of a merchant, or no row; lapsed_units are in available_units still and must not count.
-SELECT account.*, coalesce((
-        SELECT sum(remaining_units)
-        FROM credit_grants_v1 AS lapsed
-        WHERE lapsed.account_id = account.account_id AND remaining_units > 0 AND expires_at <= %(now)s
-    ), 0) AS lapsed_units
-FROM credit_accounts_v1 AS account
+-- credit_account_by_id: one account of a merchant, or no row. The clock may be ahead of the books: lapsed_units are in available_units still, ended_units in held_units.
+SELECT account.*, lapsed.lapsed_units, ended.ended_units, ended.ended_expired_units, ended.ended_reversed_units
+FROM credit_accounts_v1 AS account,
+    LATERAL (
+        SELECT coalesce(sum(remaining_units), 0) AS lapsed_units
+        FROM credit_grants_v1 AS grant_row
+        WHERE grant_row.account_id = account.account_id AND remaining_units > 0 AND expires_at <= %(now)s
+    ) AS lapsed,
+    LATERAL (
+        SELECT
+            coalesce(sum((slice->>'units')::numeric), 0) AS ended_units,
+            coalesce(sum((slice->>'units')::numeric)
+                FILTER (WHERE NOT grant_row.is_reversed AND grant_row.expires_at <= %(now)s), 0) AS ended_expired_units,
+            coalesce(sum((slice->>'units')::numeric) FILTER (WHERE grant_row.is_reversed), 0) AS ended_reversed_units
+        FROM credit_holds_v1 AS hold,
+            jsonb_array_elements(hold.slices) AS slice
+        JOIN credit_grants_v1 AS grant_row ON grant_row.grant_id = slice->>'grant_id'
+        WHERE hold.account_id = account.account_id AND hold.status = 'held' AND hold.expires_at <= %(now)s
+    ) AS ended
 WHERE account.account_id = %(account_id)s AND account.merchant_id = %(merchant_id)s;
 
 -- credit_accounts_older: a page of a merchant's accounts, newest first, behind an id when one is given.
-SELECT account.*, coalesce((
-        SELECT sum(remaining_units)
-        FROM credit_grants_v1 AS lapsed
-        WHERE lapsed.account_id = account.account_id AND remaining_units > 0 AND expires_at <= %(now)s
-    ), 0) AS lapsed_units
-FROM credit_accounts_v1 AS account
+SELECT account.*, lapsed.lapsed_units, ended.ended_units, ended.ended_expired_units, ended.ended_reversed_units
+FROM credit_accounts_v1 AS account,
+    LATERAL (
+        SELECT coalesce(sum(remaining_units), 0) AS lapsed_units
+        FROM credit_grants_v1 AS grant_row
+        WHERE grant_row.account_id = account.account_id AND remaining_units > 0 AND expires_at <= %(now)s
+    ) AS lapsed,
+    LATERAL (
+        SELECT
+            coalesce(sum((slice->>'units')::numeric), 0) AS ended_units,
+            coalesce(sum((slice->>'units')::numeric)
+                FILTER (WHERE NOT grant_row.is_reversed AND grant_row.expires_at <= %(now)s), 0) AS ended_expired_units,
+            coalesce(sum((slice->>'units')::numeric) FILTER (WHERE grant_row.is_reversed), 0) AS ended_reversed_units
+        FROM credit_holds_v1 AS hold,
+            jsonb_array_elements(hold.slices) AS slice
+        JOIN credit_grants_v1 AS grant_row ON grant_row.grant_id = slice->>'grant_id'
+        WHERE hold.account_id = account.account_id AND hold.status = 'held' AND hold.expires_at <= %(now)s
+    ) AS ended
 WHERE account.merchant_id = %(merchant_id)s
     AND (%(starting_after)s::text IS NULL OR account.account_id < %(starting_after)s)
     AND (%(external_id)s::text IS NULL OR account.external_id = %(external_id)s)
@@ -21,12 +45,24 @@ ORDER BY account.account_id DESC
 LIMIT %(limit)s;
 
 -- credit_accounts_newer: the page before an id, oldest first: turn it round to show it.
-SELECT account.*, coalesce((
-        SELECT sum(remaining_units)
-        FROM credit_grants_v1 AS lapsed
-        WHERE lapsed.account_id = account.account_id AND remaining_units > 0 AND expires_at <= %(now)s
-    ), 0) AS lapsed_units
-FROM credit_accounts_v1 AS account
+SELECT account.*, lapsed.lapsed_units, ended.ended_units, ended.ended_expired_units, ended.ended_reversed_units
+FROM credit_accounts_v1 AS account,
+    LATERAL (
+        SELECT coalesce(sum(remaining_units), 0) AS lapsed_units
+        FROM credit_grants_v1 AS grant_row
+        WHERE grant_row.account_id = account.account_id AND remaining_units > 0 AND expires_at <= %(now)s
+    ) AS lapsed,
+    LATERAL (
+        SELECT
+            coalesce(sum((slice->>'units')::numeric), 0) AS ended_units,
+            coalesce(sum((slice->>'units')::numeric)
+                FILTER (WHERE NOT grant_row.is_reversed AND grant_row.expires_at <= %(now)s), 0) AS ended_expired_units,
+            coalesce(sum((slice->>'units')::numeric) FILTER (WHERE grant_row.is_reversed), 0) AS ended_reversed_units
+        FROM credit_holds_v1 AS hold,
+            jsonb_array_elements(hold.slices) AS slice
+        JOIN credit_grants_v1 AS grant_row ON grant_row.grant_id = slice->>'grant_id'
+        WHERE hold.account_id = account.account_id AND hold.status = 'held' AND hold.expires_at <= %(now)s
+    ) AS ended
 WHERE account.merchant_id = %(merchant_id)s
     AND account.account_id > %(ending_before)s
     AND (%(external_id)s::text IS NULL OR account.external_id = %(external_id)s)

@@ -33,6 +33,7 @@ CREATE TABLE credit_grants_v1 (
     consumed_units   numeric(78, 0) NOT NULL, -- what settled an old debt is consumed from the start
     expired_units    numeric(78, 0) NOT NULL DEFAULT 0,
     reversed_units   numeric(78, 0) NOT NULL DEFAULT 0,
+    is_reversed      boolean NOT NULL DEFAULT false, -- nothing of it can be spent, whatever is let go
     expires_at       timestamptz,
     payment_id       text,
     cost             jsonb,             -- what was paid for it: {asset, decimals, units}
@@ -42,6 +43,7 @@ CREATE TABLE credit_grants_v1 (
 ) WITH (fillfactor = 60);
 
 CREATE INDEX credit_grants_v1_by_account ON credit_grants_v1 (account_id, grant_id);
+CREATE INDEX credit_grants_v1_open ON credit_grants_v1 (account_id, expires_at) WHERE remaining_units > 0;
 CREATE INDEX credit_grants_v1_waiting ON credit_grants_v1 (expires_at, grant_id)
     WHERE remaining_units > 0 AND expires_at IS NOT NULL;
 
@@ -62,4 +64,5 @@ CREATE TABLE credit_holds_v1 (
 ) WITH (fillfactor = 70);
 
 CREATE INDEX credit_holds_v1_by_account ON credit_holds_v1 (account_id, hold_id);
+CREATE INDEX credit_holds_v1_open ON credit_holds_v1 (account_id, expires_at) WHERE status = 'held';
 CREATE INDEX credit_holds_v1_waiting ON credit_holds_v1 (expires_at, hold_id) WHERE status = 'held';

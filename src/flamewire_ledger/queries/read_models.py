@@ -15,36 +15,23 @@ merchant's things are not there. In lists the newest come first.
     deposits_at · deposits_after                for watchers, over all merchants
     due_deadlines                               for processes, over all merchants of one mode
     wait_for · positions                        how far the read models have come
+    ask                                         any other question, by its name
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from flamewire_ledger.queries.database import ReadPool, Row, ask
+from flamewire_ledger.queries.pages import Listing, Page, entry_cursor, positions_only
 from flamewire_ledger.queries.progress import Progress
+from flamewire_ledger.queries.statements import queries_of
 
 PAGE_ROWS_MAX: Final = 100
 GRANTS_MAX: Final = 1_000
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Which part of a list: behind or before an id (or a position), never both."""
-
-    limit: int = 20
-    starting_after: str | None = None
-    ending_before: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    rows: Sequence[Row]
-    has_more: bool
 
 
 class ReadModels:
@@ -54,11 +41,22 @@ class ReadModels:
         self._pool = pool
         self._progress = Progress(pool)
 
+    async def ask(
+        self, projection: str, question: str, parameters: Mapping[str, object]
+    ) -> Sequence[Row]:
+        """Any question of projections/<projection>/queries.sql, by its name.
+
+        Raises ReadModelNotBuilt; UnknownQuestion when the projection answers no such question.
+        """
+        if question not in queries_of(projection):
+            raise UnknownQuestion(f"{projection} answers no question {question}")
+        return await ask(self._pool, question, **parameters)
+
     async def wait_for(
-        self, partition: int, position: int, names: Collection[str], timeout_seconds: float
+        self, projection: str, partition: int, position: int, timeout_seconds: float
     ) -> bool:
-        """Whether the named projections came to the position in time."""
-        return await self._progress.wait_for(partition, position, names, timeout_seconds)
+        """Whether the read model has come to the position, now or before time is up."""
+        return await self._progress.wait_for(partition, position, [projection], timeout_seconds)
 
     async def positions(self) -> Mapping[tuple[str, int], int]:
         """How far each live read model is: (name, partition) → position."""
@@ -100,8 +98,8 @@ class ReadModels:
     ) -> Row | None:
         """The account, with `grants` in burn order: at most GRANTS_MAX, used up ones on request.
 
-        What has lapsed by `now` counts as expired, not as available, whether or not it was booked
-        yet; its grants have `has_lapsed`, and what was left of them in `expired_units`.
+        The balance is as of `now`: what has lapsed counts as expired, and holds whose time is up
+        as let go, whether or not that was booked yet. Grants that have lapsed say `has_lapsed`.
         """
         row = await self._one(
             "credit_account_by_id", merchant_id=merchant_id, account_id=account_id, now=now
@@ -145,7 +143,7 @@ class ReadModels:
     async def credit_entries(self, merchant_id: str, account_id: str, page: Page) -> Listing:
         """Pages by position: a line's cursor is its `position` as text."""
         return await self._list(
-            "credit_entries", _positions_only(page), merchant_id=merchant_id, account_id=account_id
+            "credit_entries", positions_only(page), merchant_id=merchant_id, account_id=account_id
         )
 
     # Invoices.
@@ -221,7 +219,7 @@ class ReadModels:
         if account is not None:
             parameters["account"] = account
         if page.ending_before is None:
-            position, line = _entry_cursor(page.starting_after)
+            position, line = entry_cursor(page.starting_after)
             rows = await ask(
                 self._pool,
                 f"{question}_older",
@@ -230,7 +228,7 @@ class ReadModels:
                 **parameters,
             )
             return Listing(rows[: page.limit], len(rows) > page.limit)
-        position, line = _entry_cursor(page.ending_before)
+        position, line = entry_cursor(page.ending_before)
         rows = await ask(
             self._pool, f"{question}_newer", after_position=position, after_line=line, **parameters
         )
@@ -247,7 +245,7 @@ class ReadModels:
         """Pages by position: a row's cursor is its `position` as text."""
         return await self._list(
             "audit",
-            _positions_only(page),
+            positions_only(page),
             merchant_id=merchant_id,
             stream_id=stream_id,
             type=event_type,
@@ -345,32 +343,19 @@ class ReadModels:
         return Listing(rows[: page.limit][::-1], len(rows) > page.limit)
 
 
-class CursorError(ValueError):
-    """A cursor that no list gave out."""
-
-
-def _positions_only(page: Page) -> Page:
-    for cursor in (page.starting_after, page.ending_before):
-        if cursor is not None and not (cursor.isdecimal() and len(cursor) <= 18):
-            raise CursorError("a cursor of this list is a position")
-    return page
-
-
-def _entry_cursor(cursor: str | None) -> tuple[int | None, int | None]:
-    if cursor is None:
-        return None, None
-    position, _, line = cursor.partition("-")
-    if not (position.isdecimal() and line.isdecimal() and len(cursor) <= 24):
-        raise CursorError("a cursor of ledger entries is <position>-<line>")
-    return int(position), int(line)
+class UnknownQuestion(LookupError):
+    """No projection's queries.sql has a statement of this name."""
 
 
 def _lapsed_account(row: Row) -> Row:
-    lapsed = row["lapsed_units"]
+    """What the clock has done to an account that no event has said yet."""
+    back = row["ended_units"] - row["ended_expired_units"] - row["ended_reversed_units"]
     return {
         **row,
-        "available_units": row["available_units"] - lapsed,
-        "expired_units": row["expired_units"] + lapsed,
+        "available_units": row["available_units"] - row["lapsed_units"] + back,
+        "held_units": row["held_units"] - row["ended_units"],
+        "expired_units": row["expired_units"] + row["lapsed_units"] + row["ended_expired_units"],
+        "reversed_units": row["reversed_units"] + row["ended_reversed_units"],
     }
 
 

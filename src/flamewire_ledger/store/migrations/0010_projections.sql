@@ -7,7 +7,8 @@ CREATE SCHEMA read_models;
 CREATE TABLE projections (
     name         text PRIMARY KEY,
     version      integer NOT NULL,
-    fingerprint  text NOT NULL,        -- of schema.sql and project.sql
+    fingerprint  text NOT NULL,        -- of its events, schema.sql and project.sql
+    tables       text[] NOT NULL,
     built_at     timestamptz NOT NULL DEFAULT now()
 );
 
@@ -24,6 +25,7 @@ CREATE TABLE projection_checkpoints (
 -- Events that could not be handled, and behind each those of its key that wait for it (they have no cause).
 -- What a person discarded stays here: a rebuild leaves it out as well.
 CREATE TABLE dead_letters (
+    id            bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     consumer      text NOT NULL,       -- projection:payment_status, process:…
     generation    text NOT NULL DEFAULT 'live',
     partition     integer NOT NULL,

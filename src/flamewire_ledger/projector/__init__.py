@@ -1,0 +1,1 @@
+"""Runs what the folders in projections/ define: events in, rows of read models out."""

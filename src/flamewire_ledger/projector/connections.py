@@ -1,0 +1,47 @@
+"""Connections that write read models: a pool with what all of their transactions need."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from flamewire_ledger.projector.apply import JsonText, JsonTextDumper
+
+WriteConnection: TypeAlias = AsyncConnection[Any]
+WritePool: TypeAlias = AsyncConnectionPool[WriteConnection]
+
+# Not to wait for the disk is safe here: rows and checkpoint are lost together, and come again from
+# the store. Plans are made anew each time, because a plan from when a table was empty reads it whole.
+_OPTIONS: Final = " ".join(
+    f"-c {name}={value}"
+    for name, value in {
+        "search_path": "read_models,public",
+        "synchronous_commit": "off",
+        "plan_cache_mode": "force_custom_plan",
+        "jit": "off",
+        "timezone": "UTC",
+        "work_mem": "32MB",
+        "idle_in_transaction_session_timeout": "300s",
+    }.items()
+)
+
+
+def write_pool(database_url: str, *, connections_max: int = 4) -> WritePool:
+    """A closed pool: `await pool.open()` before use, `await pool.close()` after."""
+    return AsyncConnectionPool(
+        database_url,
+        connection_class=AsyncConnection[Any],
+        kwargs={"autocommit": True, "options": _OPTIONS},
+        configure=_configure,
+        min_size=1,
+        max_size=connections_max,
+        open=False,
+        timeout=10,
+        name="projector",
+    )
+
+
+async def _configure(connection: WriteConnection) -> None:
+    connection.adapters.register_dumper(JsonText, JsonTextDumper)

@@ -1,0 +1,241 @@
+"""The live loop: this file holds how every batch gets into every read model, once.
+
+Projections share lanes: those of a lane take a batch in one transaction, each with its own
+checkpoint in it. One that is behind, has something parked, or fails on a batch takes it alone, so
+that nobody waits for it. Batches are only news: what is missing between a checkpoint and a batch is
+read from the store, and now and then the store is asked whether the news left something out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import psycopg
+import structlog
+
+from flamewire_ledger.projector.alone import NotBuilt, Stretch, apply_stretch, catch_up
+from flamewire_ledger.projector.apply import apply
+from flamewire_ledger.projector.catalog import Catalog, Projection
+from flamewire_ledger.projector.checkpoint import lock_marks, move_marks
+from flamewire_ledger.projector.connections import WritePool
+from flamewire_ledger.projector.generations import RebuildRunning
+from flamewire_ledger.projector.installed import Standing, standing_of
+from flamewire_ledger.projector.patience import AWAY, insist
+from flamewire_ledger.projector.poison import ProjectionBroken, is_poison
+from flamewire_ledger.projector.rebuild import heads, rebuild
+from flamewire_ledger.projector.source import Batches, TailBatches
+from flamewire_ledger.store.event_store import EventStore
+
+_log = structlog.get_logger(__name__)
+_BUILDERS_MAX: Final = 2  # at once
+_BROKEN_PAUSE_SECONDS: Final = 5.0  # before a projection that stands still is tried again
+
+
+class Projector:
+    """Keeps every projection of a catalog up to date.
+
+    `run` until cancelled; or `catch_up` once, to the store's heads. `source` None tails the store.
+    """
+
+    def __init__(
+        self,
+        pool: WritePool,
+        store: EventStore,
+        catalog: Catalog,
+        source: Batches | None = None,
+        *,
+        lanes: int = 2,
+        batch_events_max: int = 2_000,
+        look_again_seconds: float = 1.0,
+    ) -> None:
+        """`lanes`: transactions at once. `look_again_seconds`: how soon lost news is noticed."""
+        self._pool = pool
+        self._store = store
+        self._catalog = catalog
+        self._source = source
+        self._lanes = lanes
+        self._batch_events_max = batch_events_max
+        self._look_again_seconds = look_again_seconds
+        self._live: dict[str, Projection] = {}
+        self._positions: dict[tuple[str, int], int] = {}
+        self._turns = [asyncio.Lock() for _ in range(store.partitions)]
+        self._broken: dict[str, str] = {}
+        self._builders = asyncio.Semaphore(_BUILDERS_MAX)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every projection is built, was caught up once, and goes on."""
+        return len(self._live) == len(self._catalog)
+
+    @property
+    def broken(self) -> Mapping[str, str]:
+        """The projections that stand still, with the reason."""
+        return dict(self._broken)
+
+    async def run(self) -> None:
+        """Build what is missing, catch up, and go on with the news, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            joined = [tasks.create_task(self._join(name, tasks)) for name in self._catalog.names]
+            await asyncio.gather(*joined)
+            tasks.create_task(self._look_again(tasks))
+            await self._follow(tasks)
+
+    async def catch_up(self) -> None:
+        """Build what is missing and apply everything the store has now. Raises ProjectionBroken."""
+        for projection in self._catalog:
+            await self._bring_up(projection)
+
+    async def _follow(self, tasks: asyncio.TaskGroup) -> None:
+        source = self._source or TailBatches(
+            self._store,
+            {turn: self._least(turn) for turn in range(len(self._turns))},
+            events_max=self._batch_events_max,
+            poll_seconds=self._look_again_seconds,
+        )
+        async for delivery in source:
+            events = delivery.events
+            async with self._turns[delivery.partition]:
+                if events:
+                    await self._take(Stretch.of(events), tasks)
+                else:
+                    await self._take_from_store(delivery.partition, delivery.last, tasks)
+            await delivery.done()
+
+    async def _look_again(self, tasks: asyncio.TaskGroup) -> None:
+        """What the news left out is in the store."""
+        while True:
+            await asyncio.sleep(self._look_again_seconds)
+            for partition, turn in enumerate(self._turns):
+                try:
+                    head = await self._store.head(partition)
+                except AWAY:
+                    continue  # whoever has something to do says so
+                async with turn:
+                    await self._take_from_store(partition, head, tasks)
+
+    async def _take_from_store(self, partition: int, until: int, tasks: asyncio.TaskGroup) -> None:
+        for projection in list(self._live.values()):
+            if self._positions.get((projection.name, partition), 0) < until:
+                await self._alone(projection, partition, until, None, tasks)
+
+    async def _take(self, stretch: Stretch, tasks: asyncio.TaskGroup) -> None:
+        """Get a stretch into every live read model, however long the database stays away."""
+        live = list(self._live.values())
+        lanes = [lane for lane in (live[n :: self._lanes] for n in range(self._lanes)) if lane]
+        await asyncio.gather(*(self._take_in_lane(lane, stretch, tasks) for lane in lanes))
+
+    async def _take_in_lane(
+        self, lane: Sequence[Projection], stretch: Stretch, tasks: asyncio.TaskGroup
+    ) -> None:
+        behind = await insist(lambda: self._together(lane, stretch))
+        for projection in behind:
+            await self._alone(projection, stretch.partition, stretch.last, stretch, tasks)
+
+    async def _together(self, lane: Sequence[Projection], stretch: Stretch) -> Sequence[Projection]:
+        """Apply to all of a lane in one transaction; returns those that have to take it alone."""
+        partition, alone, moved = stretch.partition, [], {}
+        try:
+            async with self._pool.connection() as connection, connection.transaction():
+                names = [projection.name for projection in lane]
+                marks = await lock_marks(connection, names, partition, "live")
+                for projection in lane:
+                    mark = marks.get(projection.name)
+                    if mark is not None and mark.position >= stretch.last:
+                        self._positions[projection.name, partition] = mark.position
+                    elif (
+                        mark is None
+                        or mark.fingerprint != projection.fingerprint
+                        or mark.position + 1 < stretch.first
+                        or not mark.is_plain
+                    ):
+                        alone.append(projection)
+                    else:
+                        await apply(connection, projection, stretch.behind(mark.position))
+                        moved[projection.name] = stretch.last
+                await move_marks(connection, moved, partition, "live")
+        except psycopg.Error as error:
+            if is_poison(error) or isinstance(error, psycopg.ProgrammingError):
+                return lane
+            raise
+        self._positions.update({(name, partition): at for name, at in moved.items()})
+        return alone
+
+    async def _alone(
+        self,
+        projection: Projection,
+        partition: int,
+        until: int,
+        stretch: Stretch | None,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        """Bring one projection to a position, over a gap too; one that cannot go on steps aside."""
+
+        async def go() -> int:
+            if stretch is not None:
+                async with self._pool.connection() as connection:
+                    at = await apply_stretch(connection, projection, "live", stretch)
+                if at >= until:
+                    return at
+            return await catch_up(
+                self._pool,
+                self._store,
+                projection,
+                partition,
+                until,
+                events_max=self._batch_events_max,
+            )
+
+        try:
+            self._positions[projection.name, partition] = await insist(go)
+        except (ProjectionBroken, NotBuilt) as error:
+            self._live.pop(projection.name, None)
+            self._broken[projection.name] = str(error)
+            _log.error("a projection stands still", projection=projection.name, error=str(error))
+            tasks.create_task(self._join_again(projection.name, tasks))
+
+    async def _join_again(self, name: str, tasks: asyncio.TaskGroup) -> None:
+        await asyncio.sleep(_BROKEN_PAUSE_SECONDS)
+        await self._join(name, tasks)
+
+    async def _join(self, name: str, tasks: asyncio.TaskGroup) -> None:
+        """Build it if need be, catch up, and let it take part in the news. If it cannot: later."""
+        projection = self._catalog.get(name)
+        try:
+            await insist(lambda: self._bring_up(projection))
+        except (ProjectionBroken, NotBuilt, RebuildRunning) as error:
+            self._broken[name] = str(error)
+            _log.error("a projection stands still", projection=name, error=str(error))
+            tasks.create_task(self._join_again(name, tasks))
+            return
+        self._broken.pop(name, None)
+        self._live[name] = projection
+
+    async def _bring_up(self, projection: Projection) -> None:
+        async with self._builders:
+            standing = await standing_of(self._pool, projection)
+            if standing is Standing.CHANGED or standing is Standing.NEWER:
+                raise NotBuilt(f"{projection.name}: {standing.value}")
+            if standing is not Standing.CURRENT:
+                _log.info("a read model is being built", projection=projection.name)
+                await rebuild(self._pool, self._store, projection)
+            await self._catch_up(projection)
+
+    async def _catch_up(self, projection: Projection) -> None:
+        for partition, until in (await heads(self._store)).items():
+            self._positions[projection.name, partition] = await catch_up(
+                self._pool,
+                self._store,
+                projection,
+                partition,
+                until,
+                events_max=self._batch_events_max,
+            )
+
+    def _least(self, partition: int) -> int:
+        """Up to where every live projection is, as far as this process knows. News begin there;
+        what joins later comes up to them from the store.
+        """
+        known = [at for (_, shard), at in self._positions.items() if shard == partition]
+        return min(known, default=0)

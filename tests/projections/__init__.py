@@ -1,0 +1,1 @@
+"""Every projection's example as a test."""

@@ -1,0 +1,1 @@
+"""How events become rows, whatever goes wrong in between."""
