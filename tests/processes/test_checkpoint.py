@@ -71,11 +71,11 @@ def failure(position: int, cause: str | None = "broken", stream_id: str = PAYMEN
 async def test_the_first_of_a_stream_that_waits_holds_up_the_others(dead_letters: DeadLetters):
     await dead_letters.park([failure(8, None), failure(4), failure(9, stream_id=ACCOUNT)])
 
-    assert await dead_letters.waiting(0) == {
+    assert (await dead_letters.parked(0)).waiting == {
         ("settlement", PAYMENT): 4,
         ("settlement", ACCOUNT): 9,
     }
-    assert await dead_letters.waiting(1) == {}
+    assert (await dead_letters.parked(1)).waiting == {}
 
 
 async def test_what_was_handled_waits_no_more(dead_letters: DeadLetters):
@@ -83,7 +83,7 @@ async def test_what_was_handled_waits_no_more(dead_letters: DeadLetters):
 
     await dead_letters.release("settlement", 0, 4)
 
-    assert await dead_letters.waiting(0) == {("settlement", PAYMENT): 8}
+    assert (await dead_letters.parked(0)).waiting == {("settlement", PAYMENT): 8}
 
 
 async def test_a_letter_counts_its_attempts_and_shows_the_last_cause(connections: Connections):
@@ -101,13 +101,32 @@ async def test_a_letter_counts_its_attempts_and_shows_the_last_cause(connections
         ]
 
 
-async def test_what_a_person_discarded_holds_up_nobody(connections: Connections):
+async def test_what_a_person_discarded_holds_up_nobody_and_is_remembered(
+    connections: Connections,
+):
     letters = PostgresDeadLetters(connections)
-    await letters.park([failure(4)])
+    await letters.park([failure(4), failure(8, None)])
     async with connections.use() as connection:
-        await connection.execute("UPDATE dead_letters SET discarded_at = now()")
+        await connection.execute("UPDATE dead_letters SET discarded_at = now() WHERE position = 4")
 
-    assert await letters.waiting(0) == {}
+    parked = await letters.parked(0)
+
+    assert parked.waiting == {("settlement", PAYMENT): 8}
+    assert parked.discarded == {("settlement", 4)}
+    assert await letters.due(0) == [("settlement", 8)]
+
+
+async def test_a_letter_is_due_again_after_a_while_and_its_followers_are_not(
+    connections: Connections,
+):
+    letters = PostgresDeadLetters(connections)
+    await letters.park([failure(4), failure(8, None)])
+    assert await letters.due(0) == []
+
+    async with connections.use() as connection:
+        await connection.execute("UPDATE dead_letters SET tried_at = now() - interval '1 minute'")
+
+    assert await letters.due(0) == [("settlement", 4)]
 
 
 async def test_a_database_that_is_away_is_said_to_be():

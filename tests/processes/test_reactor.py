@@ -232,6 +232,25 @@ async def test_what_comes_later_for_the_same_payment_waits_and_is_retried_in_ord
     assert (await workshop.types()).count(GRANTED) == 2
 
 
+async def test_what_was_put_aside_is_tried_again_by_itself(workshop: Workshop):
+    await record(workshop.store, LOCK, locked())
+    await record(workshop.store, PAYMENT, *PAID)
+    task = asyncio.create_task(workshop.reactor(retry_seconds=0.02).run())
+    async with asyncio.timeout(5):
+        while not workshop.dead_letters.letters:
+            await asyncio.sleep(0.005)
+    await record(workshop.store, ACCOUNT, opened())
+
+    async def granted() -> None:
+        async with asyncio.timeout(5):
+            while GRANTED not in await workshop.types():
+                await asyncio.sleep(0.005)
+
+    await run_for(task, granted)
+
+    assert workshop.dead_letters.letters == {}
+
+
 async def test_retrying_what_is_not_there_says_so(workshop: Workshop):
     with pytest.raises(LookupError):
         await workshop.reactor().retry("settlement", 0, 99)

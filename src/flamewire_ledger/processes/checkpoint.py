@@ -8,6 +8,7 @@ harmless: the process sees old events again, and its commands are already there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final, Protocol
 
@@ -16,8 +17,9 @@ from flamewire_ledger.store.connections import Connections
 from flamewire_ledger.store.statements import read_statements
 
 _SQL: Final = read_statements(files(__package__) / "checkpoint.sql")
-# More streams than this waiting is a fault of another kind; what is beyond is tried, and parked.
-_WAITING_MAX: Final = 10_000
+# More than this aside is a fault of another kind; what is beyond is tried, and parked.
+_PARKED_MAX: Final = 10_000
+_DUE_MAX: Final = 100
 _CONSUMER: Final = "process:"
 
 
@@ -31,11 +33,24 @@ class Checkpoints(Protocol):
         """Move the checkpoints forward. One that is further already stays where it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """`waiting`: the first position that waits, by (process, stream). `discarded`: (process,
+    position).
+    """
+
+    waiting: Mapping[tuple[str, str], int]
+    discarded: frozenset[tuple[str, int]]
+
+
 class DeadLetters(Protocol):
     """Events that a process could not handle. Those of the same stream wait behind them."""
 
-    async def waiting(self, partition: int) -> Mapping[tuple[str, str], int]:
-        """The first position that waits, by (process, stream)."""
+    async def parked(self, partition: int) -> Parked:
+        """What is put aside in a partition."""
+
+    async def due(self, partition: int) -> Sequence[tuple[str, int]]:
+        """What should be tried again: (process, position), the first of its stream each."""
 
     async def park(self, failures: Sequence[Failure]) -> None:
         """Keep them, each once however often it is parked; its cause is the latest. No cause: it
@@ -75,15 +90,25 @@ class PostgresDeadLetters:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    async def waiting(self, partition: int) -> Mapping[tuple[str, str], int]:
+    async def parked(self, partition: int) -> Parked:
+        waiting: dict[tuple[str, str], int] = {}
+        discarded: set[tuple[str, int]] = set()
+        given = {"partition": partition, "limit": _PARKED_MAX}
         async with self._connections.use() as connection:
-            rows = await connection.execute(
-                _SQL["waiting"].query, {"partition": partition, "limit": _WAITING_MAX}
-            )
-            return {
-                (consumer.removeprefix(_CONSUMER), stream_id): position
-                for consumer, stream_id, position in await rows.fetchall()
-            }
+            rows = await connection.execute(_SQL["parked"].query, given)
+            for consumer, stream_id, position, is_discarded in await rows.fetchall():
+                process = consumer.removeprefix(_CONSUMER)
+                if is_discarded:
+                    discarded.add((process, position))
+                else:
+                    waiting.setdefault((process, stream_id), position)
+        return Parked(waiting, frozenset(discarded))
+
+    async def due(self, partition: int) -> Sequence[tuple[str, int]]:
+        given = {"partition": partition, "limit": _DUE_MAX}
+        async with self._connections.use() as connection:
+            rows = await connection.execute(_SQL["due"].query, given)
+            return [(it.removeprefix(_CONSUMER), at) for it, at in await rows.fetchall()]
 
     async def park(self, failures: Sequence[Failure]) -> None:
         async with self._connections.use() as connection, connection.cursor() as cursor:
@@ -129,12 +154,16 @@ class MemoryDeadLetters:
     def __init__(self) -> None:
         self.letters: dict[tuple[str, int, int], Failure] = {}
 
-    async def waiting(self, partition: int) -> Mapping[tuple[str, str], int]:
-        first: dict[tuple[str, str], int] = {}
+    async def parked(self, partition: int) -> Parked:
+        waiting: dict[tuple[str, str], int] = {}
         for (process, its_partition, position), failure in sorted(self.letters.items()):
             if its_partition == partition:
-                first.setdefault((process, failure.event.stream_id), position)
-        return first
+                waiting.setdefault((process, failure.event.stream_id), position)
+        return Parked(waiting, frozenset())
+
+    async def due(self, partition: int) -> Sequence[tuple[str, int]]:
+        waiting = (await self.parked(partition)).waiting
+        return [(process, position) for (process, _), position in waiting.items()]
 
     async def park(self, failures: Sequence[Failure]) -> None:
         for failure in failures:

@@ -10,12 +10,25 @@ ON CONFLICT (name, partition) DO UPDATE
 SET position = excluded.position, moved_at = now()
 WHERE kept.position < excluded.position;
 
--- waiting: the first event of each process and stream that could not be handled, and that nobody gave up.
-SELECT consumer, key, min(position)
+-- parked: the events of processes that wait, and those that a person gave up, in order.
+SELECT consumer, key, position, discarded_at IS NOT NULL
 FROM dead_letters
-WHERE partition = %(partition)s AND generation = 'live' AND consumer LIKE 'process:%%'
-  AND discarded_at IS NULL
-GROUP BY consumer, key
+WHERE partition = %(partition)s AND generation = 'live' AND starts_with(consumer, 'process:')
+ORDER BY position
+LIMIT %(limit)s;
+
+-- due: the first event of each stream that waits, unless it was tried lately: 30 s, 1 min, 2 min … 1 h ago.
+SELECT consumer, position
+FROM (
+    SELECT DISTINCT ON (consumer, key) consumer, position, attempts, tried_at
+    FROM dead_letters
+    WHERE partition = %(partition)s AND generation = 'live' AND starts_with(consumer, 'process:')
+      AND discarded_at IS NULL
+    ORDER BY consumer, key, position
+) AS first
+WHERE tried_at IS NULL
+   OR tried_at < now() - make_interval(secs => least(15 * 2 ^ least(attempts, 10), 3600))
+ORDER BY position
 LIMIT %(limit)s;
 
 -- park: put an event aside with its cause; with none, it waits for another of its stream.

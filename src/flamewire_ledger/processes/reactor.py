@@ -66,6 +66,7 @@ class _Progress:
     saved: dict[str, int]
     saved_at: float
     moved_at: float
+    retried_at: float
 
     @property
     def start(self) -> int:
@@ -90,9 +91,13 @@ class Reactor:
         *,
         batch_events_max: int = 500,
         sweep_seconds: float = 5.0,
+        retry_seconds: float = 15.0,
         meter: Meter | None = None,
     ) -> None:
-        """`sweep_seconds`: how long something may lie in the store before it is looked for."""
+        """`sweep_seconds`: how long something may lie in the store before it is looked for.
+
+        `retry_seconds`: between two looks whether a dead letter should be tried again.
+        """
         self._store = store
         self._reactions = reactions
         self._processes = {process.name: process for process in processes}
@@ -100,6 +105,7 @@ class Reactor:
         self._dead_letters = dead_letters
         self._batch_events_max = batch_events_max
         self._sweep_seconds = sweep_seconds
+        self._retry_seconds = retry_seconds
         self._meter = meter
         self._progress: dict[int, _Progress] = {}
 
@@ -158,8 +164,8 @@ class Reactor:
                 await self._dead_letters.park(reaction.failures)
                 return reaction.failures[0]
             await self._dead_letters.release(process, partition, waiting)
-            behind = await self._dead_letters.waiting(partition)
-            waiting = behind.get((process, event.stream_id))
+            parked = await self._dead_letters.parked(partition)
+            waiting = parked.waiting.get((process, event.stream_id))
         return None
 
     async def _page(
@@ -182,14 +188,16 @@ class Reactor:
             await self._save(partition, progress)
 
     async def _react(self, partition: int, tasks: Sequence[Task]) -> None:
-        waiting = await self._dead_letters.waiting(partition)
-        free = [it for it in tasks if (it.process.name, it.event.stream_id) not in waiting]
-        behind = [
-            Failure(it.process.name, it.event, None)
-            for it in tasks
-            if (first := waiting.get((it.process.name, it.event.stream_id))) is not None
-            and first != it.event.position
-        ]
+        parked = await self._dead_letters.parked(partition)
+        free: list[Task] = []
+        behind: list[Failure] = []
+        for task in tasks:
+            name, event = task.process.name, task.event
+            first = parked.waiting.get((name, event.stream_id), event.position + 1)
+            if event.position < first and (name, event.position) not in parked.discarded:
+                free.append(task)
+            elif event.position > first:
+                behind.append(Failure(name, event, None))
         reaction = await self._reactions.react(partition, free)
         failures = (*behind, *reaction.failures)
         if failures:
@@ -212,7 +220,9 @@ class Reactor:
             saved = dict(await self._checkpoints.load(partition))
             positions = {name: saved.get(name, 0) for name in self._processes}
             now = asyncio.get_running_loop().time()
-            progress = self._progress[partition] = _Progress(positions, saved, now, now)
+            progress = self._progress[partition] = _Progress(
+                positions, saved, now, now, now - self._retry_seconds
+            )
         return progress
 
     async def _save(self, partition: int, progress: _Progress) -> None:
@@ -231,6 +241,7 @@ class Reactor:
         while True:
             try:
                 position = await self.catch_up(partition)
+                await self._retry_due(partition)
                 await self._store.wait_beyond(partition, position, self._sweep_seconds)
                 wait_seconds = _WAIT_SECONDS_FIRST
             except Exception as error:  # noqa: BLE001 - the loop's edge
@@ -266,12 +277,23 @@ class Reactor:
         now = asyncio.get_running_loop().time()
         for partition in range(self._store.partitions):
             progress = await self._begin(partition)
+            await self._retry_due(partition)
             if now - progress.moved_at < self._sweep_seconds:
                 continue
             progress.moved_at = now
             await self._save(partition, progress)
             if not self._advance(progress, await self._checkpoints.load(partition)):
                 await self.catch_up(partition)
+
+    async def _retry_due(self, partition: int) -> None:
+        """Try dead letters again, now and then: what was missing may be there, or mended."""
+        progress, now = await self._begin(partition), asyncio.get_running_loop().time()
+        if now - progress.retried_at < self._retry_seconds:
+            return
+        progress.retried_at = now
+        for process, position in await self._dead_letters.due(partition):
+            if process in self._processes:
+                await self.retry(process, partition, position)
 
     def _advance(self, progress: _Progress, saved: Mapping[str, int]) -> bool:
         """Take over what another reactor has done meanwhile; False when it did nothing."""
