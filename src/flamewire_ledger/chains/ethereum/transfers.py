@@ -1,0 +1,149 @@
+"""Transfers in the JSON of Ethereum blocks and receipts: ETH by transaction, tokens by ERC-20 Transfer logs.
+
+Only what succeeded counts: a transaction's receipt says so, and a failed one has no logs. ETH
+that a contract passes on within a transaction (from a multisig wallet or an exchange's sweeper,
+say) is in no list a plain node gives out, and is not seen here.
+
+Index 0 is the transaction's own ETH, n its nth Transfer log. A log's number within the block
+would change when the transaction comes back in another block; its place among its own
+transaction's logs does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from flamewire_ledger.chains.addresses import evm_address
+from flamewire_ledger.chains.chain import BlockTransfers, ChainUnavailable, Network, Token
+from flamewire_ledger.domain.money import Amount, Asset
+from flamewire_ledger.domain.transfer import Block, Transfer
+
+# keccak256("Transfer(address,address,uint256)"), ERC-20.
+TRANSFER_TOPIC: Final = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+# The first four bytes of keccak256("transfer(address,uint256)").
+TRANSFER_CALL: Final = "0xa9059cbb"
+_WORD: Final = 64  # hexadecimal digits
+
+Json = Mapping[str, Any]
+
+
+class Decoder:
+    """Reads the answers of a node of one network."""
+
+    def __init__(self, network: Network) -> None:
+        self._name = network.name
+        self._coin = next(token.asset for token in network.tokens if token.contract is None)
+        self._tokens: dict[str, Token] = {
+            token.contract.lower(): token for token in network.tokens if token.contract
+        }
+
+    def block_transfers(self, answer: Json, receipts: Sequence[Json]) -> BlockTransfers | None:
+        """A block with what succeeded in it; None when the receipts are of another block.
+
+        The two were asked for by height, and the chain may have been reorganised in between.
+        """
+        try:
+            block = block_of(answer)
+            by_transaction = {receipt["transactionHash"]: receipt for receipt in receipts}
+            found: list[Transfer] = []
+            for transaction in answer["transactions"]:
+                receipt = by_transaction.get(transaction["hash"])
+                if receipt is None or receipt["blockHash"] != block.hash:
+                    return None
+                found += self._of_transaction(transaction, receipt)
+            return BlockTransfers(block, answer["parentHash"], tuple(found))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ChainUnavailable(f"the node's block makes no sense: {error!r}") from None
+
+    def pending(self, answer: Json) -> Iterator[Transfer]:
+        """What the transactions of a pending block would move: ETH, and plain calls of our tokens."""
+        try:
+            for transaction in answer["transactions"]:
+                if (native := self._native(transaction)) is not None:
+                    yield native
+                if (called := self._called(transaction)) is not None:
+                    yield called
+        except (KeyError, TypeError, ValueError) as error:
+            raise ChainUnavailable(f"the node's pending block makes no sense: {error!r}") from None
+
+    def _of_transaction(self, transaction: Json, receipt: Json) -> Iterator[Transfer]:
+        if int(receipt["status"], 16) != 1:
+            return
+        native = self._native(transaction)
+        if native is not None:
+            yield native
+        place = 0
+        for log in receipt["logs"]:
+            if not _is_transfer(log):
+                continue
+            place += 1
+            transfer = self._logged(transaction["hash"], place, log)
+            if transfer is not None:
+                yield transfer
+
+    def _native(self, transaction: Json) -> Transfer | None:
+        units = int(transaction["value"], 16)
+        receiver = transaction["to"]  # null: it makes a contract
+        if units == 0 or receiver is None:
+            return None
+        address = _spelled(receiver.lower())
+        return Transfer(self._name, transaction["hash"], 0, address, Amount(self._coin, units))
+
+    def _logged(self, transaction_id: str, place: int, log: Json) -> Transfer | None:
+        units = int(log["data"], 16)
+        if units == 0:
+            return None
+        receiver = _spelled("0x" + log["topics"][2][-40:].lower())
+        return Transfer(
+            self._name, transaction_id, place, receiver, Amount(self._asset(log["address"]), units)
+        )
+
+    def _called(self, transaction: Json) -> Transfer | None:
+        """A plain `transfer` of a token of ours makes one log: it will be the transaction's first."""
+        token = self._tokens.get((transaction["to"] or "").lower())
+        data = transaction["input"]
+        if token is None or len(data) != len(TRANSFER_CALL) + 2 * _WORD:
+            return None
+        if not data.startswith(TRANSFER_CALL):
+            return None
+        words = data[len(TRANSFER_CALL) :]
+        units = int(words[_WORD:], 16)
+        if units == 0:
+            return None
+        receiver = _spelled("0x" + words[_WORD - 40 : _WORD].lower())
+        return Transfer(self._name, transaction["hash"], 1, receiver, Amount(token.asset, units))
+
+    def _asset(self, contract: str) -> Asset:
+        """A token that is not configured is named by its contract; its decimals are not known."""
+        token = self._tokens.get(contract.lower())
+        if token is not None:
+            return token.asset
+        return Asset(f"{self._name}:{_spelled(contract.lower())}", 0)
+
+
+def block_of(answer: Json) -> Block:
+    """Height, hash and time of a block's JSON. Raises ChainUnavailable when it makes no sense."""
+    try:
+        at = datetime.fromtimestamp(int(answer["timestamp"], 16), UTC)
+        return Block(int(answer["number"], 16), str(answer["hash"]), at)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ChainUnavailable(f"the node's block makes no sense: {error!r}") from None
+
+
+def _is_transfer(log: Json) -> bool:
+    """ERC-20's: sender and receiver are topics, the units are all the data. ERC-721 has a topic more."""
+    topics = log["topics"]
+    return (
+        len(topics) == 3
+        and topics[0] == TRANSFER_TOPIC
+        and len(log["data"]) == 2 + _WORD
+        and not log.get("removed", False)
+    )
+
+
+@lru_cache(maxsize=100_000)
+def _spelled(address: str) -> str:
+    return evm_address(bytes.fromhex(address[2:]))

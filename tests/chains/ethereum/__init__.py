@@ -1,0 +1,1 @@
+"""Ethereum, against a real node."""
