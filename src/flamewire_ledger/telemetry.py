@@ -27,7 +27,8 @@ _SECRET_KEY = re.compile(
 )
 # What a secret looks like wherever it stands: (pattern, what is left of it).
 _SECRET_TEXT: Final = (
-    (re.compile(r"(?i)\b(bearer|basic)\s+[^\s'\",;]+"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?i)\b(bearer)\s+[^\s'\",;]+"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?i)\b(authorization:\s*basic)\s+[^\s'\",;]+"), rf"\1 {HIDDEN}"),
     (re.compile(r"\b(fw_(?:test|live)_)[A-Za-z0-9_-]+"), rf"\1{HIDDEN}"),
     (re.compile(r"\b(whsec_)[A-Za-z0-9+/=_-]+"), rf"\1{HIDDEN}"),
     (re.compile(r"\b([a-zA-Z]prv)[1-9A-HJ-NP-Za-km-z]{40,}"), rf"\1{HIDDEN}"),
