@@ -247,6 +247,8 @@ class AnyOrder(RuleBasedStateMachine):
         assert totals.due.is_zero or not state.is_settled
         if state.status in ("expired", "canceled", "failed"):
             assert not state.held_amounts
+        if state.is_enough(state.counted(confirmed=False)):
+            assert state.status in ("processing", "succeeded")
 
     @invariant()
     def every_grant_is_named_once_and_undone_with_what_it_came_from(self):

@@ -329,3 +329,21 @@ def test_an_option_in_the_currency_of_the_request_needs_no_lock():
     spec.when(final(25, "0xe", asset=ETH))
     assert spec.state.totals.confirmed == Amount(ETH, 25)
     assert spec.state.status == "succeeded"
+
+
+def test_what_becomes_final_counts_and_not_what_had_been_announced():
+    spec = story().given(request(), seen(100)).when(final(40))
+    spec.then(PaymentTransferDetected, PaymentTransferConfirmed)
+    assert spec.state.totals.confirmed == usd(1000)
+
+
+def test_more_of_too_little_is_shown_again():
+    spec = story().given(request(), final(40), expire())
+    spec.when(final(30, "0xb", at=20, seen_at=14))
+    spec.then(PaymentTransferDetected, PaymentTransferConfirmed, PaymentResolutionRequired)
+    assert spec.outcome[-1].held == (Amount(TAO, 70),)
+
+
+def test_a_final_part_with_the_rest_on_its_way_makes_it_processing():
+    spec = story().given(request(), seen(40)).when(final(60, "0xb"))
+    spec.then(PaymentTransferDetected, PaymentTransferConfirmed, PaymentProcessing)

@@ -223,3 +223,11 @@ def test_what_comes_back_after_a_cancellation_is_held():
     spec.when(final(40, at=5, height=2))
     assert spec.state.status == "requires_action"
     assert spec.state.why == "canceled"
+
+
+def test_a_late_transfer_while_another_is_waited_for_is_shown_at_once():
+    spec = story().given(request(), final(100), gone(at=14)).when(final(100, "0xb", at=20))
+    spec.then(PaymentTransferDetected, PaymentTransferConfirmed, PaymentResolutionRequired)
+    assert spec.outcome[-1].why == "late"
+    spec.when(final(100, at=21, seen_at=21, height=2))
+    assert spec.state.status == "succeeded"

@@ -137,8 +137,10 @@ def after_confirmation(payment: Payment, arrival: Arrival, at: datetime) -> Fact
         return (excess_recorded(payment, labels),)
     if payment.is_enough(payment.counted(confirmed=True)):
         return succeed(payment, at, arrival.transfer.transaction_id)
+    if payment.is_enough(payment.counted(confirmed=False)):
+        return processing(payment, at)  # the rest is on its way
     status = resting_status(payment, at)
-    if status == "requires_action" and not arrival.counts:
+    if status == "requires_action" or not arrival.counts:
         # Said again for every transfer that is held: there is more to decide about than before.
         return (resolution_required(payment, at),)
     return entering(payment, status, at)

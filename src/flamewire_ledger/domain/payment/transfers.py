@@ -70,8 +70,10 @@ def confirm(payment: Payment, command: ConfirmTransfer) -> Facts:
         return ()
     events: tuple[PaymentEvent, ...] = ()
     known = payment.arrivals.get(command.transfer.key)
-    if known is None or not known.is_live:
-        # Nobody saw it coming: we were not there, or it comes back after it was gone.
+    if known is not None and known.status == "confirmed":
+        return ()
+    if known is None or not known.is_live or known.transfer != command.transfer:
+        # Nobody saw it coming like this: we were not there, or it comes back after it was gone.
         detected = _detected(
             payment,
             RecordTransfer(
@@ -85,8 +87,6 @@ def confirm(payment: Payment, command: ConfirmTransfer) -> Facts:
         events = (detected,)
         payment = evolve(payment, detected)
         known = payment.arrivals[command.transfer.key]
-    if known.status == "confirmed":
-        return ()
     confirmed = _confirmed(payment, known, command)
     payment = evolve(payment, confirmed)
     arrival = payment.arrivals[command.transfer.key]
