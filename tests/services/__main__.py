@@ -11,9 +11,18 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.services import node
-from tests.services.place import PLACE, Server, ServiceMissing, lease, locked, stop_if_unused
+from tests.services.place import (
+    PLACE,
+    Lease,
+    Server,
+    ServiceMissing,
+    lease,
+    locked,
+    stop_if_unused,
+)
 from tests.services.postgres import SharedPostgres
 from tests.services.rabbitmq import SharedRabbitMQ
 from tests.services.redis import SharedRedis
@@ -24,30 +33,42 @@ NODES = ("ethereum", "substrate")
 
 def start() -> int:
     """Start what is missing, and keep it until `stop`; install the nodes' programs."""
-    missing = 0
-    for server in SERVERS:
-        began = time.monotonic()
-        try:
-            leased = lease(server)
-        except ServiceMissing as error:
-            missing += 1
-            _say(server.name, f"missing: {error}")
-            continue
-        if server.elsewhere() is None:
-            with locked(PLACE / server.name / "mutex"):
-                (PLACE / server.name / "kept").touch()
-        leased.release()
-        _say(server.name, f"{leased.url}  ({time.monotonic() - began:.1f} s)")
-    for name in NODES:
-        began = time.monotonic()
-        try:
-            node.installed(name)
-        except ServiceMissing as error:
-            missing += 1
-            _say(name, f"missing: {error}")
-            continue
-        _say(name, f"installed; each test starts its own  ({time.monotonic() - began:.1f} s)")
-    return 3 if missing else 0
+    with ThreadPoolExecutor() as side_by_side:
+        servers = [side_by_side.submit(_keep, server) for server in SERVERS]
+        nodes = [side_by_side.submit(_install, name) for name in NODES]
+    return 0 if all(done.result() for done in (*servers, *nodes)) else 3
+
+
+def _keep(server: Server) -> bool:
+    began = time.monotonic()
+    leased = _lease(server)
+    if leased is None:
+        return False
+    if server.elsewhere() is None:
+        with locked(PLACE / server.name / "mutex"):
+            (PLACE / server.name / "kept").touch()
+    leased.release()
+    _say(server.name, f"{leased.url}  ({time.monotonic() - began:.1f} s)")
+    return True
+
+
+def _lease(server: Server) -> Lease | None:
+    try:
+        return lease(server)
+    except ServiceMissing as error:  # the tests that need it will say so again
+        _say(server.name, f"missing: {error}")
+        return None
+
+
+def _install(name: str) -> bool:
+    began = time.monotonic()
+    try:
+        node.installed(name)
+    except ServiceMissing as error:
+        _say(name, f"missing: {error}")
+        return False
+    _say(name, f"installed; each test starts its own  ({time.monotonic() - began:.1f} s)")
+    return True
 
 
 def stop() -> int:
@@ -77,21 +98,23 @@ def status() -> int:
 
 
 def run_with(command: list[str]) -> int:
-    """Run the command with every server up, then give back what nobody else uses."""
-    leases = []
-    for server in SERVERS:
-        try:
-            leases.append(lease(server))
-        except ServiceMissing as error:  # the tests that need it will fail, and say so
-            _say(server.name, f"missing: {error}")
+    """Run the command while every server comes up, then give back what nobody else uses.
+
+    A test that asks for a server before it is there waits for it: the locks see to that.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which then ends
-    try:
-        with subprocess.Popen(command, preexec_fn=_hear_interrupts) as running:
-            signal.signal(signal.SIGTERM, lambda *_: running.terminate())
-            return running.wait()
-    finally:
-        for leased in leases:
-            leased.release()
+    with ThreadPoolExecutor() as side_by_side:
+        leases = [side_by_side.submit(_lease, server) for server in SERVERS]
+        for name in NODES:
+            side_by_side.submit(_install, name)
+        try:
+            with subprocess.Popen(command, preexec_fn=_hear_interrupts) as running:
+                signal.signal(signal.SIGTERM, lambda *_: running.terminate())
+                return running.wait()
+        finally:
+            for leased in leases:
+                if (held := leased.result()) is not None:
+                    held.release()
 
 
 def _hear_interrupts() -> None:

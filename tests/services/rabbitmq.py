@@ -193,6 +193,8 @@ def ensure_installed() -> None:
         finally:
             if made_policy:
                 _POLICY.unlink(missing_ok=True)
+    if not _PROGRAM.exists():
+        raise ServiceMissing(f"the package rabbitmq-server brought no {_PROGRAM}")
 
 
 def _apt_get(*words: str, required: bool = True) -> None:

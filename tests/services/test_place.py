@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import place
+from tests.services import fixtures, place
 
 
 class Recorded:
@@ -67,3 +67,15 @@ def test_a_server_of_somebody_else_is_never_stopped(
     monkeypatch.setattr(server, "elsewhere", lambda: "there")
     place.lease(server).release()
     assert server.log == []
+
+
+def test_a_missing_server_skips_a_test(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv(fixtures.REQUIRE, raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no room"), fixtures.or_skip("redis"):
+        raise place.ServiceMissing("no room")
+
+
+def test_under_scripts_test_a_missing_server_fails_the_test(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(fixtures.REQUIRE, "1")
+    with pytest.raises(pytest.fail.Exception, match="no room"), fixtures.or_skip("redis"):
+        raise place.ServiceMissing("no room")
