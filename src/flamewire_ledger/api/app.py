@@ -5,13 +5,14 @@ of each.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from flamewire_ledger.api import problems
+from flamewire_ledger.api import docs, health, problems
 from flamewire_ledger.api.call import Office
 from flamewire_ledger.api.contract import OPERATIONS
 from flamewire_ledger.api.door import pass_through, problem_response
@@ -19,7 +20,8 @@ from flamewire_ledger.api.exchange import Exchange, Exchanges
 from flamewire_ledger.api.operation import Operation
 from flamewire_ledger.api.parts import Parts
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+OpenEndpoint: TypeAlias = Callable[[Request, Parts], Awaitable[Response]]
 
 
 def create_app(parts: Parts) -> ASGIApp:
@@ -28,7 +30,8 @@ def create_app(parts: Parts) -> ASGIApp:
     """
     office = Office.of(parts)
     routes: list[BaseRoute] = [
-        _route(path, by_method, office) for path, by_method in _by_path().items()
+        *(_route(path, by_method, office) for path, by_method in _by_path().items()),
+        *(_open_route(path, answer, parts) for path, answer in _OPEN.items()),
     ]
     return Exchanges(Router(routes, redirect_slashes=False, default=_nowhere), parts)
 
@@ -53,6 +56,29 @@ def _route(path: str, by_method: Mapping[str, Operation], office: Office) -> Bas
         return await pass_through(operation, office, request)
 
     return Route(path, _AnyMethod(endpoint))
+
+
+def _open_route(path: str, answer: OpenEndpoint, parts: Parts) -> BaseRoute:
+    """What needs no key, and is only ever read."""
+
+    async def endpoint(request: Request) -> Response:
+        exchange = Exchange.of(request.scope)
+        exchange.route = f"GET {path}"
+        if request.method not in ("GET", "HEAD"):
+            return problem_response(problems.method_not_allowed("GET"), exchange)
+        return await answer(request, parts)
+
+    return Route(path, _AnyMethod(endpoint))
+
+
+_OPEN: Final[Mapping[str, OpenEndpoint]] = {
+    "/health/live": health.live,
+    "/health/ready": health.ready,
+    "/metrics": health.metrics,
+    "/openapi.json": docs.openapi,
+    "/docs": docs.page,
+    "/docs/{name:path}": docs.asset,
+}
 
 
 class _AnyMethod:

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flamewire_ledger.api import problems
-from flamewire_ledger.queries.read_models import ReadModels
-from flamewire_ledger.security.api_keys import ApiKey, ApiKeys, is_secret, sha256_of
+from flamewire_ledger.security.api_keys import ApiKeys, is_secret, sha256_of
 from flamewire_ledger.security.scopes import allows
 
 
@@ -48,21 +47,3 @@ async def authenticate(headers: Mapping[str, str], keys: ApiKeys) -> Caller:
 def require_scope(caller: Caller, needed: str) -> None:
     if not allows(caller.scopes, needed):
         raise problems.insufficient_scope(needed)
-
-
-class KeysInForce:
-    """API keys from the read model. Nothing is kept: a key that is revoked ends at once."""
-
-    def __init__(self, reads: ReadModels) -> None:
-        self._reads = reads
-
-    async def find(self, secret_sha256: str) -> ApiKey | None:
-        row = await self._reads.api_key(secret_sha256)
-        if row is None or row["revoked_at"] is not None:
-            return None
-        return ApiKey(
-            key_id=row["key_id"],
-            merchant_id=row["merchant_id"],
-            livemode=row["livemode"],
-            scopes=frozenset(row["scopes"]),
-        )

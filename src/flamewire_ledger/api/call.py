@@ -4,6 +4,7 @@ it gives.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.store.event_store import partition_of
 
 _REMEMBERED_MAX: Final = 100_000
+DRAWN_AT_ONCE_MAX: Final = 2
 
 
 class Acknowledged:
@@ -66,10 +68,12 @@ class Office:
     running: Running
     acknowledged: Acknowledged
     owners: Owners
+    drawing: asyncio.Semaphore  # documents take a thread and a tenth of a second each
 
     @classmethod
     def of(cls, parts: Parts) -> Office:
-        return cls(parts, Running(), Acknowledged(), Owners(parts))
+        drawing = asyncio.Semaphore(DRAWN_AT_ONCE_MAX)
+        return cls(parts, Running(), Acknowledged(), Owners(parts), drawing)
 
 
 @dataclass(frozen=True, slots=True)

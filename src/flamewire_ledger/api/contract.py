@@ -6,70 +6,434 @@ from __future__ import annotations
 
 from typing import Final
 
-from flamewire_ledger.api import payment_intents
-from flamewire_ledger.api.fields import Fresh, NoBody
+from flamewire_ledger.api import (
+    api_keys,
+    books,
+    credit_accounts,
+    events,
+    invoices,
+    payment_intents,
+    prices,
+    sandbox,
+)
+from flamewire_ledger.api.batch import Batch
+from flamewire_ledger.api.fields import AsOf, Fresh, NoBody, Page
+from flamewire_ledger.api.models import api_keys as key_models
+from flamewire_ledger.api.models import batch as batch_models
+from flamewire_ledger.api.models import books as book_models
+from flamewire_ledger.api.models import credit_accounts as credit_models
+from flamewire_ledger.api.models import events as event_models
+from flamewire_ledger.api.models import invoices as invoice_models
 from flamewire_ledger.api.models import payment_intents as payment_models
-from flamewire_ledger.api.operation import Operation
+from flamewire_ledger.api.models import prices as price_models
+from flamewire_ledger.api.models import sandbox as sandbox_models
+from flamewire_ledger.api.operation import NDJSON, PDF, Operation
+
+_INTENTS: Final = "/v1/payment_intents"
+_LOCKS: Final = "/v1/price_locks"
+_PRICES: Final = "/v1/prices/{base}-{quote}"
+_CREDITS: Final = "/v1/credit_accounts"
+_INVOICES: Final = "/v1/invoices"
+_KEYS: Final = "/v1/api_keys"
 
 _PAYMENT_INTENTS: Final = (
     Operation(
         "create_payment_intent",
         "POST",
-        "/v1/payment_intents",
-        payment_intents.create,
+        _INTENTS,
         "Ask for a payment",
         "payments:write",
+        build=payment_intents.create,
         response=payment_models.PaymentIntent,
         request=payment_models.CreatePaymentIntent,
         status=201,
         key="required",
-        command="create_payment_intent",
         description="Rates are locked for each way to pay until the intent expires.",
     ),
     Operation(
         "list_payment_intents",
         "GET",
-        "/v1/payment_intents",
-        payment_intents.list_all,
+        _INTENTS,
         "List payment intents, newest first",
         "payments:read",
+        handler=payment_intents.list_all,
         response=payment_models.PaymentIntents,
         query=payment_models.ListPaymentIntents,
     ),
     Operation(
         "get_payment_intent",
         "GET",
-        "/v1/payment_intents/{id}",
-        payment_intents.get,
+        f"{_INTENTS}/{{id}}",
         "Look at a payment intent",
         "payments:read",
+        handler=payment_intents.get,
         response=payment_models.PaymentIntent,
         query=Fresh,
     ),
     Operation(
         "cancel_payment_intent",
         "POST",
-        "/v1/payment_intents/{id}/cancel",
-        payment_intents.cancel,
+        f"{_INTENTS}/{{id}}/cancel",
         "Give up a payment nobody has begun to make",
         "payments:write",
+        build=payment_intents.cancel,
         response=payment_models.PaymentIntent,
         request=NoBody,
         key="optional",
-        command="cancel_payment_intent",
     ),
     Operation(
         "resolve_payment_intent",
         "POST",
-        "/v1/payment_intents/{id}/resolve",
-        payment_intents.resolve,
+        f"{_INTENTS}/{{id}}/resolve",
         "Say what becomes of money that is held",
         "payments:write",
+        build=payment_intents.resolve,
         response=payment_models.PaymentIntent,
         request=payment_models.ResolvePaymentIntent,
         key="required",
-        command="resolve_payment_intent",
     ),
 )
 
-OPERATIONS: Final[tuple[Operation, ...]] = (*_PAYMENT_INTENTS,)
+_PRICES_AND_LOCKS: Final = (
+    Operation(
+        "create_price_lock",
+        "POST",
+        _LOCKS,
+        "Lock a price",
+        "prices:write",
+        build=prices.lock,
+        response=price_models.PriceLockView,
+        request=price_models.CreatePriceLock,
+        status=201,
+        key="required",
+        description=(
+            "The promise of a rate for 900 seconds, with every quote it was made from. It "
+            "serves one payment intent."
+        ),
+    ),
+    Operation(
+        "get_price_lock",
+        "GET",
+        f"{_LOCKS}/{{id}}",
+        "Look at a price lock",
+        "prices:read",
+        handler=prices.get_lock,
+        response=price_models.PriceLockView,
+        query=Fresh,
+    ),
+    Operation(
+        "get_price_history",
+        "GET",
+        f"{_PRICES}/history",
+        "Past prices, newest first",
+        "prices:read",
+        handler=prices.get_history,
+        response=price_models.PriceHistory,
+        query=price_models.ListPrices,
+        description="In USD or CREDIT, of the last day.",
+    ),
+    Operation(
+        "get_price",
+        "GET",
+        _PRICES,
+        "The price now",
+        "prices:read",
+        handler=prices.get_price,
+        response=price_models.PriceView,
+    ),
+)
+
+_CREDIT_ACCOUNTS: Final = (
+    Operation(
+        "create_credit_account",
+        "POST",
+        _CREDITS,
+        "Open a credit account",
+        "credits:write",
+        build=credit_accounts.create,
+        response=credit_models.CreditAccountView,
+        request=credit_models.CreateCreditAccount,
+        status=201,
+        key="optional",
+    ),
+    Operation(
+        "list_credit_accounts",
+        "GET",
+        _CREDITS,
+        "List credit accounts, newest first",
+        "credits:read",
+        handler=credit_accounts.list_all,
+        response=credit_models.CreditAccounts,
+        query=credit_models.ListCreditAccounts,
+    ),
+    Operation(
+        "get_credit_account",
+        "GET",
+        f"{_CREDITS}/{{id}}",
+        "Look at a credit account",
+        "credits:read",
+        handler=credit_accounts.get,
+        response=credit_models.CreditAccountView,
+        query=AsOf,
+    ),
+    Operation(
+        "grant_credits",
+        "POST",
+        f"{_CREDITS}/{{id}}/grants",
+        "Grant credits",
+        "credits:write",
+        build=credit_accounts.grant,
+        response=credit_models.GrantMade,
+        request=credit_models.GrantCreditsBody,
+        status=201,
+        key="required",
+    ),
+    Operation(
+        "consume_credits",
+        "POST",
+        f"{_CREDITS}/{{id}}/consume",
+        "Burn credits",
+        "credits:write",
+        build=credit_accounts.consume,
+        response=credit_models.Consumption,
+        request=credit_models.ConsumeCreditsBody,
+        key="required",
+    ),
+    Operation(
+        "hold_credits",
+        "POST",
+        f"{_CREDITS}/{{id}}/holds",
+        "Put credits aside",
+        "credits:write",
+        build=credit_accounts.hold,
+        response=credit_models.HoldChanged,
+        request=credit_models.HoldCreditsBody,
+        status=201,
+        key="required",
+    ),
+    Operation(
+        "list_holds",
+        "GET",
+        f"{_CREDITS}/{{id}}/holds",
+        "List holds, newest first",
+        "credits:read",
+        handler=credit_accounts.list_holds,
+        response=credit_models.Holds,
+        query=credit_models.ListHolds,
+    ),
+    Operation(
+        "get_hold",
+        "GET",
+        f"{_CREDITS}/{{id}}/holds/{{hold}}",
+        "Look at a hold",
+        "credits:read",
+        handler=credit_accounts.get_hold,
+        response=credit_models.HoldView,
+        query=Fresh,
+    ),
+    Operation(
+        "capture_hold",
+        "POST",
+        f"{_CREDITS}/{{id}}/holds/{{hold}}/capture",
+        "Burn what was put aside, or part of it",
+        "credits:write",
+        build=credit_accounts.capture,
+        response=credit_models.HoldChanged,
+        request=credit_models.CaptureHoldBody,
+        key="required",
+        description="What is not captured is available again.",
+    ),
+    Operation(
+        "release_hold",
+        "POST",
+        f"{_CREDITS}/{{id}}/holds/{{hold}}/release",
+        "Make what was put aside available again",
+        "credits:write",
+        build=credit_accounts.release,
+        response=credit_models.HoldChanged,
+        request=NoBody,
+        key="required",
+    ),
+    Operation(
+        "list_credit_entries",
+        "GET",
+        f"{_CREDITS}/{{id}}/entries",
+        "Every change of a credit account, newest first",
+        "credits:read",
+        handler=credit_accounts.list_entries,
+        response=credit_models.Entries,
+        query=Page,
+    ),
+)
+
+_BOOKS: Final = (
+    Operation(
+        "list_invoices",
+        "GET",
+        _INVOICES,
+        "List invoices, newest first",
+        "invoices:read",
+        handler=invoices.list_all,
+        response=invoice_models.Invoices,
+        query=invoice_models.ListInvoices,
+    ),
+    Operation(
+        "get_invoice_pdf",
+        "GET",
+        f"{_INVOICES}/{{id}}.pdf",
+        "An invoice to print",
+        "invoices:read",
+        handler=invoices.get_pdf,
+        query=Fresh,
+        gives=PDF,
+    ),
+    Operation(
+        "get_invoice",
+        "GET",
+        f"{_INVOICES}/{{id}}",
+        "Look at an invoice",
+        "invoices:read",
+        handler=invoices.get,
+        response=invoice_models.InvoiceView,
+        query=Fresh,
+    ),
+    Operation(
+        "list_balances",
+        "GET",
+        "/v1/balances",
+        "Both sides of every account and asset",
+        "ledger:read",
+        handler=books.list_balances,
+        response=book_models.Balances,
+        query=book_models.ListBalances,
+    ),
+    Operation(
+        "list_ledger_entries",
+        "GET",
+        "/v1/ledger/entries",
+        "Postings, newest first",
+        "ledger:read",
+        handler=books.list_entries,
+        response=book_models.LedgerEntries,
+        query=book_models.ListLedgerEntries,
+    ),
+    Operation(
+        "get_trial_balance",
+        "GET",
+        "/v1/ledger/trial_balance",
+        "Sums of debits and credits by asset",
+        "ledger:read",
+        handler=books.get_trial_balance,
+        response=book_models.TrialBalance,
+        query=AsOf,
+        description="They are equal, or the books are wrong.",
+    ),
+    Operation(
+        "list_events",
+        "GET",
+        "/v1/events",
+        "Events in their order, from a position on",
+        "events:read",
+        handler=events.list_all,
+        response=event_models.Events,
+        query=event_models.ListEvents,
+    ),
+)
+
+_KEYS_AND_SANDBOX: Final = (
+    Operation(
+        "create_api_key",
+        "POST",
+        _KEYS,
+        "Make an API key",
+        "keys:write",
+        handler=api_keys.create,
+        response=key_models.ApiKeyMade,
+        request=key_models.CreateApiKeyBody,
+        status=201,
+        key="optional",
+    ),
+    Operation(
+        "list_api_keys",
+        "GET",
+        _KEYS,
+        "List API keys, the oldest first",
+        "keys:read",
+        handler=api_keys.list_all,
+        response=key_models.ApiKeys,
+        query=key_models.ListApiKeys,
+    ),
+    Operation(
+        "revoke_api_key",
+        "POST",
+        f"{_KEYS}/{{id}}/revoke",
+        "End an API key",
+        "keys:write",
+        handler=api_keys.revoke,
+        response=key_models.ApiKeyChanged,
+        request=NoBody,
+        key="optional",
+    ),
+    Operation(
+        "delete_api_key",
+        "DELETE",
+        f"{_KEYS}/{{id}}",
+        "End an API key",
+        "keys:write",
+        handler=api_keys.revoke,
+        response=key_models.ApiKeyChanged,
+        request=NoBody,
+        key="optional",
+        description="The same as revoke.",
+    ),
+    Operation(
+        "create_sandbox_transfer",
+        "POST",
+        "/v1/sandbox/transfers",
+        "Play the payer of an intent",
+        "sandbox:write",
+        handler=sandbox.pay,
+        response=sandbox_models.SandboxTransfer,
+        request=sandbox_models.CreateTransfer,
+        status=201,
+        key="required",
+    ),
+    Operation(
+        "advance_sandbox_clock",
+        "POST",
+        "/v1/sandbox/clock",
+        "Move the sandbox clock on",
+        "sandbox:write",
+        handler=sandbox.advance,
+        response=sandbox_models.SandboxClock,
+        request=sandbox_models.AdvanceClock,
+    ),
+)
+
+_SINGLE: Final = (
+    *_PAYMENT_INTENTS,
+    *_PRICES_AND_LOCKS,
+    *_CREDIT_ACCOUNTS,
+    *_BOOKS,
+    *_KEYS_AND_SANDBOX,
+)
+COMMANDS: Final = {it.name: it for it in _SINGLE if it.build is not None}
+_BATCH: Final = Operation(
+    "run_batch",
+    "POST",
+    "/v1/batch",
+    "Up to 1000 commands in one request",
+    None,
+    handler=Batch(COMMANDS).run,
+    response=batch_models.LineAnswer,
+    request=batch_models.Line,
+    takes=NDJSON,
+    gives=NDJSON,
+    description=(
+        "One JSON object a line, in and out, in the same order. Each line is its own idempotent "
+        "command and needs the scope of that command. Commands: "
+        + ", ".join(f"`{name}`" for name in COMMANDS)
+    ),
+)
+
+OPERATIONS: Final[tuple[Operation, ...]] = (*_SINGLE, _BATCH)

@@ -20,6 +20,7 @@ from flamewire_ledger.api import problems, requests
 from flamewire_ledger.api.authentication import Caller, authenticate, require_scope
 from flamewire_ledger.api.call import Answer, Call, Office
 from flamewire_ledger.api.exchange import Exchange
+from flamewire_ledger.api.fields import is_clean
 from flamewire_ledger.api.idempotency import check_key, command_of, fingerprint
 from flamewire_ledger.api.operation import JSON, Operation
 from flamewire_ledger.api.problems import Problem
@@ -68,7 +69,10 @@ async def _answer(
     caller = await authenticate(request.headers, parts.keys)
     exchange.caller = caller
     _limit_rate(office, caller, exchange)
-    require_scope(caller, operation.scope)
+    if operation.scope is not None:
+        require_scope(caller, operation.scope)
+    if not all(is_clean(str(part)) for part in request.path_params.values()):
+        raise problems.not_found()
     query = requests.validate_query(operation.query, request.query_params)
     sent, body = await _body(operation, office, request)
     key = _key(operation, request.headers)
@@ -84,7 +88,7 @@ async def _answer(
         fingerprint=fingerprint(operation.method, request.url.path, sent) if has_key else b"",
         has_key=has_key,
     )
-    return await operation.handler(call)
+    return await operation.answer(call)
 
 
 def command_identity(office: Office, caller: Caller, key: str | None) -> tuple[UUID, bool]:

@@ -54,9 +54,14 @@ def _amount(value: Any) -> str:
 
 
 def _text(value: str) -> str:
-    if _CONTROL.search(value):
+    if not is_clean(value):
         raise PydanticCustomError("malformed", "text has no control characters")
     return value
+
+
+def is_clean(value: str) -> bool:
+    """Whether it holds nothing that neither a log line nor a database can."""
+    return _CONTROL.search(value) is None
 
 
 def _time(value: Any) -> datetime:
@@ -136,6 +141,6 @@ class Page(Fresh):
 class AsOf(Fresh):
     """A question about a moment that has been."""
 
-    as_of: Annotated[str, Field(max_length=40)] | None = Field(
+    as_of: Annotated[str, Field(max_length=40), AfterValidator(_text)] | None = Field(
         default=None, description="A position, or an RFC 3339 time: the answer as it was then."
     )

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from flamewire_ledger.api.call import Answer, Call
 from flamewire_ledger.api.fields import Query
+from flamewire_ledger.api.submitting import Build, submit
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Answer]]
 JSON = "application/json"
@@ -21,22 +22,23 @@ PDF = "application/pdf"
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`key`: whether an Idempotency-Key is required, may be sent, or means nothing. `command`: its
-    name in a batch.
+    """A query has a handler; a command has `build`, and by that its place in a batch under `name`.
+
+    `key`: whether an Idempotency-Key is required, may be sent, or means nothing.
     """
 
     name: str
     method: Literal["GET", "POST", "DELETE"]
     path: str
-    handler: Handler
     summary: str
-    scope: str
+    scope: str | None  # None: any key will do
+    handler: Handler | None = None
+    build: Build | None = None
     response: type[BaseModel] | None = None  # None: not JSON
     request: type[BaseModel] | None = None
     query: type[BaseModel] = Query
     status: int = 200
     key: Literal["required", "optional", "none"] = "none"
-    command: str | None = None
     takes: str = JSON
     gives: str = JSON
     description: str = ""
@@ -46,6 +48,8 @@ class Operation:
         """The resource it belongs to: the first word of its path behind the version."""
         return self.path.removeprefix("/v1/").partition("/")[0]
 
-    @property
-    def is_command(self) -> bool:
-        return self.method != "GET"
+    async def answer(self, call: Call) -> Answer:
+        if self.build is not None:
+            return await submit(call, self.build)
+        assert self.handler is not None, f"{self.name} does something"
+        return await self.handler(call)

@@ -12,14 +12,16 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from flamewire_ledger.api.pricing import Prices
 from flamewire_ledger.chains.chain import Chain
-from flamewire_ledger.commands.decider import Envelope, Outcome
+from flamewire_ledger.commands.decider import Envelope, Failed, Outcome
 from flamewire_ledger.domain.payment import LatePolicy
 from flamewire_ledger.queries.read_models import ReadModels
 from flamewire_ledger.security.api_keys import ApiKeys
 from flamewire_ledger.security.rate_limits import RateLimits
 from flamewire_ledger.store.event_store import EventStore, RecordedEvent
 
-Behaviour: TypeAlias = Literal["normal", "reorg", "drop", "wrong_asset"]
+Behaviour: TypeAlias = Literal[
+    "normal", "reorg", "reorg_before_final", "reorg_and_back", "drop", "wrong_asset", "failed"
+]
 
 
 class Clock(Protocol):
@@ -30,6 +32,8 @@ class Writer(Protocol):
     """Where commands go: commands/writer.py keeps it."""
 
     async def submit(self, envelope: Envelope) -> Outcome: ...
+
+    async def submit_many(self, envelopes: Sequence[Envelope]) -> Sequence[Outcome | Failed]: ...
 
 
 class Decoder(Protocol):
@@ -101,9 +105,9 @@ Entropy: TypeAlias = Callable[[int], bytes]
 class Meter(Protocol):
     """telemetry.Meters keeps it."""
 
-    def add(self, name: str, amount: int = 1, **labels: str) -> None: ...
+    def add(self, name: str, amount: int = 1, /, **labels: str) -> None: ...
 
-    def seconds(self, name: str, value: float, **labels: str) -> None: ...
+    def seconds(self, name: str, value: float, /, **labels: str) -> None: ...
 
     def render(self) -> bytes: ...
 

@@ -23,11 +23,11 @@ from flamewire_ledger.api.payment_options import Moment, Terms
 from flamewire_ledger.api.reading import Row, find, listed, page_of
 from flamewire_ledger.api.rendering import as_list, to_json
 from flamewire_ledger.api.streams import events_of, own
-from flamewire_ledger.api.submitting import submit
 from flamewire_ledger.commands import payment as commands
 from flamewire_ledger.commands import price_lock as price_lock_commands
 from flamewire_ledger.commands.decider import Envelope
-from flamewire_ledger.commands.origin import Origin
+from flamewire_ledger.commands.origin import Answer as Stored
+from flamewire_ledger.commands.origin import Decision
 from flamewire_ledger.domain.identifiers import derived_id
 from flamewire_ledger.domain.money import Amount
 from flamewire_ledger.domain.payment import (
@@ -43,17 +43,8 @@ TOLERANCE_PPM_MAX: Final = 100_000
 READ_MODEL: Final = "payment_status"
 
 
-async def create(call: Call) -> Answer:
-    async def build(origin: Origin) -> Envelope:
-        return await build_request(call, origin)
-
-    return await submit(call, build)
-
-
-async def build_request(call: Call, origin: Origin) -> Envelope:
-    """The command that asks for the payment: currency, rates and addresses are found out here,
-    once.
-    """
+async def create(call: Call) -> Envelope:
+    """The request: its currency, rates and addresses are found out here, once."""
     body: CreatePaymentIntent = call.body
     chains = call.chains
     only = find_chain(chains, body.network, "/network") if body.network is not None else None
@@ -82,7 +73,7 @@ async def build_request(call: Call, origin: Origin) -> Envelope:
         late_policy=call.parts.offer.late_policy,
     )
     locks = [one.lock for one in agreed if one.lock is not None]
-    return commands.request(origin, command, locks, _answer(call, payment_id, {}))
+    return commands.request(call.origin, command, locks, _answer(call, payment_id, {}))
 
 
 async def _lock(call: Call, body: CreatePaymentIntent) -> PriceLock | None:
@@ -143,30 +134,27 @@ def _tolerance_ppm(text: str) -> int:
     return ppm
 
 
-async def cancel(call: Call) -> Answer:
-    return await submit(call, _on(call, CancelPayment(call.path["id"], call.now())))
+async def cancel(call: Call) -> Envelope:
+    return await _on(call, CancelPayment(call.path["id"], call.now()))
 
 
-async def resolve(call: Call) -> Answer:
+async def resolve(call: Call) -> Envelope:
     body: ResolvePaymentIntent = call.body
     command = ResolvePayment(call.path["id"], body.choice, body.reason, call.now())
-    return await submit(call, _on(call, command))
+    return await _on(call, command)
 
 
-def _on(call: Call, command: PaymentCommand) -> Any:
-    async def build(origin: Origin) -> Envelope:
-        await own(call, "pi", command.payment_id)
-        seen = views.seen_in(await events_of(call, command.payment_id))
-        return commands.envelope(origin, command, _answer(call, command.payment_id, seen))
-
-    return build
+async def _on(call: Call, command: PaymentCommand) -> Envelope:
+    await own(call, "pi", command.payment_id)
+    seen = views.seen_in(await events_of(call, command.payment_id))
+    return commands.envelope(call.origin, command, _answer(call, command.payment_id, seen))
 
 
-def _answer(call: Call, payment_id: str, seen: Mapping[str, views.Seen]) -> Any:
+def _answer(call: Call, payment_id: str, seen: Mapping[str, views.Seen]) -> Stored:
     livemode, chains = call.caller.livemode, call.chains
 
-    def answer(states: Mapping[str, Any]) -> bytes:
-        facts = views.of_state(states[payment_id], livemode, seen)
+    def answer(decision: Decision) -> bytes:
+        facts = views.of_state(decision.after[payment_id], livemode, seen)
         return to_json(views.rendered(facts, chains))
 
     return answer
@@ -181,14 +169,17 @@ async def get(call: Call) -> Answer:
 
 async def list_all(call: Call) -> Answer:
     query: ListPaymentIntents = call.query
-    question = call.parts.reads.payments(
-        call.merchant_id,
-        page_of(call),
-        status=query.status,
-        reference=query.reference,
-        credit_account_id=query.credit_account_id,
+    listing = await listed(
+        call,
+        READ_MODEL,
+        lambda: call.parts.reads.payments(
+            call.merchant_id,
+            page_of(call),
+            status=query.status,
+            reference=query.reference,
+            credit_account_id=query.credit_account_id,
+        ),
     )
-    listing = await listed(call, READ_MODEL, question)
     return Answer(
         as_list([_rendered(call, row) for row in listing.rows], has_more=listing.has_more)
     )

@@ -98,16 +98,16 @@ async def _terms(call: Call, way: Way, amount: Amount, moment: Moment) -> Terms:
     if asset.symbol == amount.asset.symbol:
         one_for_one = Rate(asset, amount.asset, Decimal(1))
         return Terms(way, one_for_one.base_for(amount), None)
-    rate, quotes = await call.till(moment.now).rate(asset, amount.asset)
+    priced = await call.till(moment.now).rate(asset, amount.asset)
     lock = LockPrice(
         lock_id=derived_id("pl", moment.now, str(call.command_id), asset.code),
-        rate=rate,
-        quotes=quotes,
+        rate=priced.rate,
+        quotes=priced.quotes,
         locked_at=moment.now,
         expires_at=moment.expires_at,
         payment_id=moment.payment_id,
     )
-    return Terms(way, rate.base_for(amount), lock)
+    return Terms(way, priced.rate.base_for(amount), lock)
 
 
 def locked_terms(

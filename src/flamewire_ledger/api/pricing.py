@@ -25,21 +25,40 @@ _ROUNDED: Final = Context(prec=18, rounding=ROUND_DOWN)
 class Prices(Protocol):
     """prices/board.py keeps it."""
 
-    async def rate(
-        self, base: Asset, quote: Asset, now: datetime
-    ) -> tuple[Rate, tuple[Quote, ...]]:
+    async def pair(self, base: Asset, quote: Asset, now: datetime) -> Pair:
         """What one `base` is worth in `quote`, and every quote behind it; or PriceUnavailable."""
 
     def history(self, symbol: str, limit: int) -> Sequence[PastPrice]:
         """The dollar prices of a symbol that were seen, oldest first."""
 
 
-class PastPrice(Protocol):
+class Pair(Protocol):
     @property
-    def dollars(self) -> Decimal: ...
+    def rate(self) -> Rate: ...
 
     @property
     def quotes(self) -> tuple[Quote, ...]: ...
+
+    @property
+    def at(self) -> datetime: ...
+
+    @property
+    def is_stale(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A rate, every quote it was made from, and how old it is."""
+
+    rate: Rate
+    quotes: tuple[Quote, ...]
+    at: datetime
+    is_stale: bool
+
+
+class PastPrice(Protocol):
+    @property
+    def dollars(self) -> Decimal: ...
 
     @property
     def at(self) -> datetime: ...
@@ -56,13 +75,16 @@ class Till:
     credit_price: Decimal  # US dollars
     now: datetime
 
-    async def rate(self, base: Asset, quote: Asset) -> tuple[Rate, tuple[Quote, ...]]:
+    async def rate(self, base: Asset, quote: Asset) -> Priced:
         """As the board's rate, and in credits too."""
-        if quote != CREDIT:
-            return await self.prices.rate(base, quote, self.now)
-        rate, quotes = await self.prices.rate(base, USD, self.now)
-        price = _ROUNDED.divide(rate.price, self.credit_price)
-        return Rate(base, CREDIT, price), quotes
+        found = await self.prices.pair(base, USD if quote == CREDIT else quote, self.now)
+        rate = found.rate
+        if quote == CREDIT:
+            rate = Rate(base, CREDIT, self.in_credits(rate.price))
+        return Priced(rate, found.quotes, found.at, found.is_stale)
+
+    def in_credits(self, dollars: Decimal) -> Decimal:
+        return _ROUNDED.divide(dollars, self.credit_price)
 
     async def credits_for(self, amount: Amount) -> Amount:
         """The credits that an amount buys, rounded down once."""
@@ -70,7 +92,7 @@ class Till:
             return amount
         price = Decimal(1)
         if amount.asset != USD:
-            price = (await self.prices.rate(amount.asset, USD, self.now))[0].price
+            price = (await self.prices.pair(amount.asset, USD, self.now)).rate.price
         worth = Fraction(amount.units, amount.asset.units_per_major) * Fraction(price)
         bought = worth / Fraction(self.credit_price) * CREDIT.units_per_major
         return Amount(CREDIT, bought.numerator // bought.denominator)

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 from flamewire_ledger.api import problems
 from flamewire_ledger.api.call import Call
 from flamewire_ledger.api.fields import POSITION_MAX, Page, is_time, parse_time
-from flamewire_ledger.queries import read_models
-from flamewire_ledger.queries.read_models import CursorError, Listing
+from flamewire_ledger.queries import pages
+from flamewire_ledger.queries.pages import CursorError, Listing
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -53,19 +53,19 @@ async def find(call: Call, name: str, question: Callable[[], Awaitable[Row | Non
     return row
 
 
-def page_of(call: Call) -> read_models.Page:
+def page_of(call: Call) -> pages.Page:
     """The part of a list that the query asks for."""
     query: Page = call.query
     if query.starting_after is not None and query.ending_before is not None:
         raise problems.wrong_parameter("ending_before", "give it or starting_after, not both")
-    return read_models.Page(query.limit, query.starting_after, query.ending_before)
+    return pages.Page(query.limit, query.starting_after, query.ending_before)
 
 
-async def listed(call: Call, name: str, question: Awaitable[Listing]) -> Listing:
+async def listed(call: Call, name: str, question: Callable[[], Awaitable[Listing]]) -> Listing:
     """A page of a list; a cursor that is none is a 422."""
     await caught_up(call, name)
     try:
-        return await question
+        return await question()
     except CursorError as error:
         which = "starting_after" if call.query.ending_before is None else "ending_before"
         raise problems.wrong_parameter(which, str(error)) from None

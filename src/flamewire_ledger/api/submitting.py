@@ -13,12 +13,11 @@ from typing import Final, assert_never
 from flamewire_ledger.api import problems
 from flamewire_ledger.api.call import Answer, Call
 from flamewire_ledger.commands.decider import Contended, Done, Envelope, Outcome
-from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.domain.rejection import IdempotencyKeyReused, Rejection
 
 POSITION_HEADER: Final = "X-Ledger-Position"
 REPLAYED_HEADER: Final = "Idempotent-Replayed"
-Build = Callable[[Origin], Awaitable[Envelope]]
+Build = Callable[[Call], Awaitable[Envelope]]
 
 
 async def submit(call: Call, build: Build) -> Answer:
@@ -32,7 +31,7 @@ async def done(call: Call, build: Build) -> Done:
     """As `submit`, for those who put more into the answer than is stored."""
     with call.office.running.only_one(call.command_id):
         try:
-            envelope = await build(call.origin)
+            envelope = await build(call)
         except Rejection as rejection:
             return concluded(call, await recorded(call) or rejection)
         return concluded(call, await call.parts.writer.submit(envelope))

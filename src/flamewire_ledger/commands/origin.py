@@ -9,7 +9,17 @@ from uuid import UUID
 
 from flamewire_ledger.commands.decider import Envelope, Facts, Subject
 
-Answer: TypeAlias = Callable[[Mapping[str, Any]], bytes]  # the stored answer, from the states after
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided: the states before and after by stream id, and the facts between them."""
+
+    before: Mapping[str, Any]
+    facts: Facts
+    after: Mapping[str, Any]
+
+
+Answer: TypeAlias = Callable[[Decision], bytes]  # makes the stored answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +46,25 @@ class Origin:
         """The command, ready for the writer. One that asks for an answer is remembered even when it
         changes nothing.
         """
+        decided: dict[str, Any] = {}
+
+        def remembering(states: Mapping[str, Any]) -> Facts:
+            decided["before"], decided["facts"] = states, decide(states)
+            return decided["facts"]  # type: ignore[no-any-return]
+
+        def stored(states: Mapping[str, Any]) -> bytes:
+            # The writer asks for the answer right after the decision it is about.
+            assert answer is not None, "nobody asks for an answer where there is none"
+            return answer(Decision(decided["before"], decided["facts"], states))
+
         return Envelope(
             command_id=self.command_id,
             fingerprint=self.fingerprint,
             merchant_id=self.merchant_id,
             actor=self.actor,
             subjects=subjects,
-            decide=decide,
-            answer=answer,
+            decide=decide if answer is None else remembering,
+            answer=None if answer is None else stored,
             correlation_id=self.correlation_id,
             causation_id=self.causation_id,
             remember_nothing_new=answer is not None,

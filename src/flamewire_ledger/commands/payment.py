@@ -39,11 +39,11 @@ def request(
     stream_id = command.payment_id
 
     def decide(states: Mapping[str, Any]) -> Facts:
+        # The payment comes last: its position is the command's.
         facts: dict[str, Sequence[Any]] = {
-            stream_id: payment.decide(states[stream_id], command),
+            lock.lock_id: price_lock.decide(states[lock.lock_id], lock) for lock in locks
         }
-        for lock in locks:
-            facts[lock.lock_id] = price_lock.decide(states[lock.lock_id], lock)
+        facts[stream_id] = payment.decide(states[stream_id], command)
         return facts
 
     subjects = (

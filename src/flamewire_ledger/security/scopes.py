@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from typing import Final
+
+from flamewire_ledger.domain.rejection import Malformed
 
 EVERYTHING: Final = "*"
 RESOURCES: Final = (
@@ -34,3 +36,13 @@ def covers(held: Set[str], given: Set[str]) -> bool:
     if EVERYTHING in held:
         return True
     return all(scope != EVERYTHING and allows(held, scope) for scope in given)
+
+
+def check_scopes(scopes: Iterable[str]) -> None:
+    """Raises Malformed for a scope there is not, and for none at all."""
+    given = set(scopes)
+    if not given:
+        raise Malformed("an API key has at least one scope", pointer="/scopes")
+    if unknown := sorted(given - SCOPES):
+        known = ", ".join(sorted(SCOPES))
+        raise Malformed(f"{unknown[0]!r} is no scope; there is {known}", pointer="/scopes")

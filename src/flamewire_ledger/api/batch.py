@@ -1,0 +1,194 @@
+"""Batches: up to a thousand commands in one request, a line each, with an answer a line in the same
+order.
+
+Each line is its own idempotent command: its id is the idempotency key, and it does what the single
+request with that key would have done, and was done by it if it came before. A line that is refused
+leaves the others untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from flamewire_ledger.api import problems
+from flamewire_ledger.api.authentication import require_scope
+from flamewire_ledger.api.call import Answer, Call
+from flamewire_ledger.api.fields import is_clean
+from flamewire_ledger.api.idempotency import check_key, command_of, fingerprint
+from flamewire_ledger.api.models.batch import Line
+from flamewire_ledger.api.operation import NDJSON, Operation
+from flamewire_ledger.api.problems import Fault, Problem
+from flamewire_ledger.api.rendering import to_json
+from flamewire_ledger.api.requests import parse_json, validate
+from flamewire_ledger.api.submitting import concluded, recorded, with_position
+from flamewire_ledger.commands.decider import Done, Envelope, Failed, Outcome
+from flamewire_ledger.domain.rejection import LimitReached, Rejection
+from flamewire_ledger.store.event_store import StoreUnavailable
+
+CONFLICTS: Final = frozenset({"contended", "store_unavailable", "request_in_progress"})
+# What a path calls {id} and {hold}, params call by their whole names.
+_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
+    "payment_intents": {"id": "payment_intent_id"},
+    "credit_accounts": {"id": "credit_account_id", "hold": "hold_id"},
+}
+
+
+@dataclass(slots=True)
+class Work:
+    """One line on its way: its envelope, or what became of it already."""
+
+    id: str | None
+    call: Call | None = None
+    envelope: Envelope | None = None
+    outcome: Outcome | Failed | Problem | None = None
+
+
+class Batch:
+    """Runs lines against the commands of the contract."""
+
+    def __init__(self, operations: Mapping[str, Operation]) -> None:
+        self._operations = operations
+
+    async def run(self, call: Call) -> Answer:
+        lines = [line for line in call.body.split(b"\n") if line.strip()]
+        most = call.parts.limits.batch_lines_max
+        if len(lines) > most:
+            raise LimitReached(f"a batch has at most {most} lines: send the rest in another")
+        with ExitStack() as running:
+            ours: set[UUID] = set()
+            works = [await self._prepare(call, line, running, ours) for line in lines]
+            await _submit(call, works)
+        body = b"".join(_answer(call, work) + b"\n" for work in works)
+        return Answer(body, media_type=NDJSON)
+
+    async def _prepare(self, batch: Call, data: bytes, running: ExitStack, ours: set[UUID]) -> Work:
+        """The line's command, built; what is wrong with it is its outcome."""
+        work = Work(None)
+        try:
+            line = _parse(batch, data, work)
+            operation, work.call = self._call(batch, line)
+            command_id = work.call.command_id
+            if command_id not in ours:  # twice in one batch is a repeat: the writer knows those
+                running.enter_context(batch.office.running.only_one(command_id))
+                ours.add(command_id)
+            assert operation.build is not None, "the table has commands only"
+            work.envelope = await operation.build(work.call)
+        except Problem as problem:
+            work.outcome = problem
+        except StoreUnavailable:
+            work.outcome = problems.store_unavailable()
+        except Rejection as rejection:
+            before = None if work.call is None else await recorded(work.call)
+            work.outcome = before or rejection
+        return work
+
+    def _call(self, batch: Call, line: Line) -> tuple[Operation, Call]:
+        operation = self._operations.get(line.command)
+        if operation is None:
+            known = ", ".join(self._operations)
+            fault = Fault(f"there is no such command; there is {known}", pointer="/command")
+            raise Problem(422, "unknown_command", fault.detail, [fault])
+        if operation.scope is not None:
+            require_scope(batch.caller, operation.scope)
+        params = dict(line.params)
+        path = _path(operation, params)
+        assert operation.request is not None, "a command has a body, if an empty one"
+        body = validate(operation.request, params)
+        where = operation.path.format(**path)
+        return operation, replace(
+            batch,
+            path=path,
+            body=body,
+            command_id=command_of(batch.merchant_id, line.id),
+            fingerprint=fingerprint(operation.method, where, params),
+            has_key=True,
+        )
+
+
+def _parse(batch: Call, data: bytes, work: Work) -> Line:
+    sent = parse_json(data, batch.parts.limits)
+    key = sent.get("id")
+    work.id = key if isinstance(key, str) else None
+    try:
+        line = Line.model_validate(sent)
+    except ValidationError as error:
+        raise problems.of_validation(error) from None
+    check_key(line.id)
+    return line
+
+
+def _path(operation: Operation, params: dict[str, Any]) -> dict[str, str]:
+    """The ids of the path, taken out of the params, where they have their whole names."""
+    path: dict[str, str] = {}
+    for name, whole in _NAMES.get(operation.tag, {}).items():
+        if f"{{{name}}}" not in operation.path:
+            continue
+        value = params.pop(whole, None)
+        if not isinstance(value, str) or not is_clean(value) or not 1 <= len(value) <= 64:
+            fault = Fault("this command needs it", pointer=f"/{whole}")
+            raise Problem(422, "malformed", f"{whole}: {fault.detail}", [fault])
+        path[name] = value
+    return path
+
+
+async def _submit(batch: Call, works: Sequence[Work]) -> None:
+    """All that could be built, in their order, in one go."""
+    built = [work for work in works if work.envelope is not None]
+    envelopes = [work.envelope for work in built if work.envelope is not None]
+    outcomes = await batch.parts.writer.submit_many(envelopes)
+    for work, outcome in zip(built, outcomes, strict=True):
+        work.outcome = outcome
+
+
+def _answer(batch: Call, work: Work) -> bytes:
+    """The line's answer; the result is the stored one, to the byte."""
+    try:
+        done = _concluded(batch, work)
+    except Rejection as rejection:
+        return _refused(work, problems.of_rejection(rejection))
+    except Problem as problem:
+        return _refused(work, problem)
+    head = {"id": work.id, "status": "ok", "position": done.position, "code": None}
+    head["replayed"] = done.replayed
+    return b'%s,"result":%s}' % (to_json(head)[:-1], with_position(done))
+
+
+def _concluded(batch: Call, work: Work) -> Done:
+    match work.outcome:
+        case Problem():
+            raise work.outcome
+        case Failed(error):
+            is_passing = isinstance(error, StoreUnavailable)
+            raise problems.store_unavailable() if is_passing else problems.internal()
+        case None:
+            raise problems.internal()
+        case outcome:
+            return concluded(batch, outcome)
+
+
+def _refused(work: Work, problem: Problem) -> bytes:
+    is_passing = problem.code in CONFLICTS
+    # What a handler calls the body is the line's params.
+    inside = "/params" if work.call is not None else ""
+    return to_json(
+        {
+            "id": work.id,
+            "status": "conflict" if is_passing else "rejected",
+            "position": None,
+            "code": problem.code,
+            "result": None,
+            "detail": problem.detail,
+            "errors": [
+                {**it.rendered(), "pointer": f"{inside}{it.pointer}"}
+                for it in problem.errors
+                if it.pointer is not None
+            ],
+            **problem.facts,
+        }
+    )

@@ -1,0 +1,205 @@
+"""Credit accounts, grants and holds as they are answered: from the state after a command, or from
+the rows of the read model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from flamewire_ledger.api.reading import Row
+from flamewire_ledger.api.rendering import money, signed, time
+from flamewire_ledger.domain.credit_account import (
+    CREDIT,
+    CreditAccount,
+    Grant,
+    Slice,
+    balance,
+    grants_in_burn_order,
+)
+from flamewire_ledger.domain.money import Amount
+
+GRANTS_MAX: Final = 1000
+
+
+def in_credits(units: int) -> Amount:
+    return Amount(CREDIT, int(units))
+
+
+def of_state(account: CreditAccount, at: datetime) -> dict[str, Any]:
+    """The account as it stands at a time, what has lapsed by then counted as lapsed."""
+    opened = account.opened
+    grants = grants_in_burn_order(account, at)[:GRANTS_MAX]
+    return {
+        "id": opened.account_id,
+        "object": "credit_account",
+        "external_id": opened.external_id,
+        "name": opened.name,
+        **money("overage_max", opened.overage_max),
+        "balance": balance_of(account, at),
+        "grants": [grant_of(grant, at) for grant in grants],
+        "created_at": time(opened.opened_at),
+    }
+
+
+def of_row(row: Row, *, with_grants: bool = True) -> dict[str, Any]:
+    view = {
+        "id": row["account_id"],
+        "object": "credit_account",
+        "external_id": row["external_id"],
+        "name": row["name"],
+        **money("overage_max", in_credits(row["overage_max"])),
+        "balance": _balance(
+            {name: in_credits(row[f"{name}_units"]) for name in _PARTS},
+        ),
+        "grants": [grant_of_row(grant) for grant in row["grants"]] if with_grants else [],
+        "created_at": time(row["opened_at"]),
+        "position": row["position"],
+    }
+    if not with_grants:
+        del view["grants"]
+    return view
+
+
+_PARTS: Final = ("available", "held", "granted", "consumed", "expired", "reversed", "owed")
+
+
+def _balance(parts: Mapping[str, Amount]) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for name in _PARTS:
+        shown.update(money(name, parts[name]))
+    return shown
+
+
+def balance_of(account: CreditAccount, at: datetime) -> dict[str, Any]:
+    now = balance(account, at)
+    return _balance(
+        {
+            "available": now.available,
+            "held": now.held,
+            "granted": now.granted,
+            "consumed": now.consumed,
+            "expired": now.expired,
+            "reversed": now.taken_back,
+            "owed": now.owed,
+        }
+    )
+
+
+def grant_of(grant: Grant, at: datetime) -> dict[str, Any]:
+    terms = grant.terms
+    return _grant(
+        grant_id=terms.grant_id,
+        units=terms.units,
+        remaining=0 if grant.is_over(at) else grant.remaining,
+        held=grant.held,
+        source=terms.source,
+        priority=terms.priority,
+        expires_at=terms.expires_at,
+        payment_id=terms.payment_id,
+        granted_at=terms.granted_at,
+    )
+
+
+def grant_of_row(row: Row) -> dict[str, Any]:
+    return _grant(
+        grant_id=row["grant_id"],
+        units=row["granted_units"],
+        remaining=row["remaining_units"],
+        held=row["held_units"],
+        source=row["source"],
+        priority=row["priority"],
+        expires_at=row["expires_at"],
+        payment_id=row["payment_id"],
+        granted_at=row["granted_at"],
+    )
+
+
+def _grant(
+    *,
+    grant_id: str,
+    units: int,
+    remaining: int,
+    held: int,
+    source: str,
+    priority: int,
+    expires_at: datetime | None,
+    payment_id: str | None,
+    granted_at: datetime,
+) -> dict[str, Any]:
+    return {
+        "id": grant_id,
+        "object": "credit_grant",
+        **money("amount", in_credits(units)),
+        **money("remaining", in_credits(remaining)),
+        **money("held", in_credits(held)),
+        "source": source,
+        "priority": priority,
+        "expires_at": time(expires_at),
+        "payment_intent_id": payment_id,
+        "created_at": time(granted_at),
+    }
+
+
+def hold(
+    *,
+    hold_id: str,
+    account_id: str,
+    status: str,
+    units: int,
+    captured: int,
+    reference: str | None,
+    expires_at: datetime,
+) -> dict[str, Any]:
+    return {
+        "id": hold_id,
+        "object": "credit_hold",
+        "credit_account_id": account_id,
+        "status": status,
+        **money("amount", in_credits(units)),
+        **money("captured", in_credits(captured)),
+        "reference": reference,
+        "expires_at": time(expires_at),
+    }
+
+
+def hold_of_row(row: Row) -> dict[str, Any]:
+    return {
+        **hold(
+            hold_id=row["hold_id"],
+            account_id=row["account_id"],
+            status=row["status"],
+            units=row["units"],
+            captured=row["captured_units"],
+            reference=row["reference"],
+            expires_at=row["expires_at"],
+        ),
+        "position": row["position"],
+    }
+
+
+def entry_of_row(row: Row) -> dict[str, Any]:
+    slices = [Slice(part["grant_id"], int(part["units"])) for part in row["slices"] or ()]
+    return {
+        "object": "credit_entry",
+        "id": str(row["position"]),
+        "kind": row["kind"],
+        **money("amount", in_credits(row["units"])),
+        **signed("available", CREDIT, row["available_units"]),
+        **signed("held", CREDIT, row["held_units"]),
+        **signed("balance", CREDIT, row["balance_units"]),
+        "grant_id": row["grant_id"],
+        "hold_id": row["hold_id"],
+        "payment_intent_id": row["payment_id"],
+        "reference": row["reference"],
+        "slices": slices_of(slices),
+        "created_at": time(row["at"]),
+        "position": row["position"],
+    }
+
+
+def slices_of(slices: Iterable[Slice]) -> list[dict[str, Any]]:
+    return [
+        {"grant_id": part.grant_id, **money("amount", in_credits(part.units))} for part in slices
+    ]

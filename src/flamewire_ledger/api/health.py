@@ -1,0 +1,35 @@
+"""Health: whether the process lives, whether all of its roles are up, and what it has counted."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from flamewire_ledger.api.parts import Parts
+from flamewire_ledger.api.rendering import to_json
+
+JSON: Final = "application/json"
+PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+async def live(_: Request, __: Parts) -> Response:
+    """It answers, so it lives: nothing else is asked."""
+    return Response(to_json({"status": "live"}), media_type=JSON)
+
+
+async def ready(_: Request, parts: Parts) -> Response:
+    """200 when every role and server of this process is there, else 503; either way what is not."""
+    checks = await parts.health.checks()
+    is_ready = all(check.is_ready for check in checks)
+    body = {
+        "status": "ready" if is_ready else "not_ready",
+        "checks": {check.name: {"ready": check.is_ready, **check.details} for check in checks},
+    }
+    headers = {} if is_ready else {"Retry-After": "1"}
+    return Response(to_json(body), 200 if is_ready else 503, headers, media_type=JSON)
+
+
+async def metrics(_: Request, parts: Parts) -> Response:
+    return Response(parts.meter.render(), media_type=PROMETHEUS)

@@ -1,0 +1,67 @@
+"""Prices and price locks as they are asked for and answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from flamewire_ledger.api.fields import Body, Limit, Query, Symbol, View
+
+
+class CreatePriceLock(Body):
+    base: Symbol = Field(
+        examples=["TAO"], description="What will be paid: a symbol, `network:SYMBOL` or CAIP-19."
+    )
+    quote: Symbol = Field(examples=["USD"], description="What the payment will be denominated in.")
+
+
+class QuoteView(View):
+    source: str
+    price: str
+    quoted_at: datetime
+    dropped: str | None = Field(description="Why it did not count; null when it did.")
+
+
+class PriceLockView(View):
+    id: str
+    object: Literal["price_lock"]
+    status: Literal["locked", "used", "expired"]
+    base: str
+    base_asset_id: str | None = Field(description="CAIP-19")
+    quote: str
+    price: str = Field(description="What one of the base is worth in the quote.")
+    quotes: list[QuoteView]
+    payment_intent_id: str | None
+    created_at: datetime
+    expires_at: datetime
+    position: int
+
+
+class PriceView(View):
+    object: Literal["price"]
+    base: str
+    quote: str
+    price: str
+    is_stale: bool = Field(description="The sources could not be trusted since `at`.")
+    quotes: list[QuoteView]
+    at: datetime
+
+
+class PastPriceView(View):
+    price: str
+    is_stale: bool
+    at: datetime
+
+
+class PriceHistory(View):
+    object: Literal["list"]
+    base: str
+    quote: str
+    data: list[PastPriceView]
+    has_more: bool
+
+
+class ListPrices(Query):
+    limit: Limit = Field(default=100, description="How many, the newest first.")

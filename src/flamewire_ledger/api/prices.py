@@ -1,0 +1,174 @@
+"""Prices as they are now, as they were, and locked: a promise of one for 900 seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from flamewire_ledger.api.call import Answer, Call
+from flamewire_ledger.api.currencies import USD, asset_id_of, find_currency
+from flamewire_ledger.api.models.prices import CreatePriceLock, ListPrices
+from flamewire_ledger.api.reading import Row, find
+from flamewire_ledger.api.rendering import as_list, time, to_json
+from flamewire_ledger.chains.chain import Chain
+from flamewire_ledger.commands import price_lock as commands
+from flamewire_ledger.commands.decider import Envelope
+from flamewire_ledger.domain.credit_account import CREDIT
+from flamewire_ledger.domain.identifiers import derived_id
+from flamewire_ledger.domain.money import Asset
+from flamewire_ledger.domain.price_lock import LockPrice, PriceLock, Quote
+from flamewire_ledger.domain.rejection import NotFound, UnknownAsset
+
+READ_MODEL: Final = "price_locks"
+
+
+async def lock(call: Call) -> Envelope:
+    body: CreatePriceLock = call.body
+    base = find_currency(call.chains, body.base, "/base")
+    quote = find_currency(call.chains, body.quote, "/quote")
+    if base.network is None:
+        raise UnknownAsset("payments are made in what lives on a chain", pointer="/base")
+    if base.symbol == quote.symbol:
+        raise UnknownAsset("this is the same thing twice: it needs no lock", pointer="/quote")
+    now = call.now()
+    priced = await call.till(now).rate(base, quote)
+    command = LockPrice(
+        lock_id=derived_id("pl", now, str(call.command_id)),
+        rate=priced.rate,
+        quotes=priced.quotes,
+        locked_at=now,
+        expires_at=now + timedelta(seconds=call.parts.offer.price_lock_seconds),
+    )
+    return commands.envelope(
+        call.origin,
+        command,
+        lambda it: to_json(of_state(it.after[command.lock_id], call.chains)),
+    )
+
+
+async def get_lock(call: Call) -> Answer:
+    lock_id = call.path["id"]
+    row = await find(
+        call, READ_MODEL, lambda: call.parts.reads.price_lock(call.merchant_id, lock_id)
+    )
+    return Answer(to_json(of_row(row, call.chains, call.now())))
+
+
+def of_state(lock: PriceLock, chains: Sequence[Chain]) -> dict[str, Any]:
+    """The lock right after it was made."""
+    locked = lock.locked
+    return {
+        "id": locked.lock_id,
+        "object": "price_lock",
+        "status": "locked" if lock.used_by is None else "used",
+        "base": locked.rate.base.symbol,
+        "base_asset_id": asset_id_of(chains, locked.rate.base.code),
+        "quote": locked.rate.quote.symbol,
+        "price": plain(locked.rate.price),
+        "quotes": [_quote(quote) for quote in locked.quotes],
+        "payment_intent_id": lock.used_by,
+        "created_at": time(locked.locked_at),
+        "expires_at": time(locked.expires_at),
+    }
+
+
+def of_row(row: Row, chains: Sequence[Chain], now: datetime) -> dict[str, Any]:
+    """The lock as the read model has it; its time may be up before a fact says so."""
+    is_over = row["status"] == "locked" and row["expires_at"] <= now
+    base = Asset(row["base"], row["base_decimals"])
+    return {
+        "id": row["lock_id"],
+        "object": "price_lock",
+        "status": "expired" if is_over else row["status"],
+        "base": base.symbol,
+        "base_asset_id": asset_id_of(chains, base.code),
+        "quote": Asset(row["quote"], row["quote_decimals"]).symbol,
+        "price": plain(row["price"]),
+        "quotes": [_quote_of_row(quote) for quote in row["quotes"]],
+        "payment_intent_id": row["payment_id"],
+        "created_at": time(row["locked_at"]),
+        "expires_at": time(row["expires_at"]),
+        "position": row["position"],
+    }
+
+
+def plain(price: Decimal) -> str:
+    """Without exponent, and without zeros nobody said."""
+    text = format(price, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _quote(quote: Quote) -> dict[str, Any]:
+    return {
+        "source": quote.source,
+        "price": plain(quote.price),
+        "quoted_at": time(quote.quoted_at),
+        "dropped": quote.dropped,
+    }
+
+
+def _quote_of_row(quote: Mapping[str, Any]) -> dict[str, Any]:
+    return _quote(
+        Quote(
+            source=quote["source"],
+            price=Decimal(quote["price"]),
+            quoted_at=datetime.fromisoformat(quote["quoted_at"]),
+            dropped=quote["dropped"],
+        )
+    )
+
+
+async def get_price(call: Call) -> Answer:
+    base, quote = _pair(call)
+    priced = await call.till(call.now()).rate(base, quote)
+    return Answer(
+        to_json(
+            {
+                "object": "price",
+                "base": base.symbol,
+                "quote": quote.symbol,
+                "price": plain(priced.rate.price),
+                "is_stale": priced.is_stale,
+                "quotes": [_quote(quote) for quote in priced.quotes],
+                "at": time(priced.at),
+            }
+        )
+    )
+
+
+async def get_history(call: Call) -> Answer:
+    """What this process has seen, in dollars or credits: the board remembers a day."""
+    query: ListPrices = call.query
+    base, quote = _pair(call)
+    if quote not in (USD, CREDIT):
+        raise NotFound("past prices are kept in USD and CREDIT")
+    till = call.till(call.now())
+    past = list(call.mode.prices.history(base.symbol, query.limit + 1))[::-1]
+    data = [
+        {
+            "price": plain(it.dollars if quote == USD else till.in_credits(it.dollars)),
+            "is_stale": it.is_stale,
+            "at": time(it.at),
+        }
+        for it in past[: query.limit]
+    ]
+    has_more = len(past) > query.limit
+    return Answer(as_list(data, has_more=has_more, base=base.symbol, quote=quote.symbol))
+
+
+def _pair(call: Call) -> tuple[Asset, Asset]:
+    """What the path names. Symbols do: one price is that of a symbol, wherever it lives."""
+    return _asset(call, call.path["base"]), _asset(call, call.path["quote"])
+
+
+def _asset(call: Call, name: str) -> Asset:
+    for chain in call.chains:
+        for token in chain.network.tokens:
+            if token.asset.symbol == name.upper():
+                return token.asset
+    try:
+        return find_currency(call.chains, name, "")
+    except UnknownAsset as error:
+        raise NotFound(error.detail) from None
