@@ -331,7 +331,7 @@ async def test_a_reorganisation_before_finality_drops_the_transfer(office: Offic
     for _ in range(5):
         await office.world.mine()
         await office.catch_up()
-    assert (await office.types(payment))[-2:] == ["transfer_included", "transfer_dropped"]
+    assert (await office.types(payment))[-2:] == ["processing", "transfer_dropped"]
 
 
 async def test_a_reorganisation_after_success_is_undone_to_the_last_posting(
