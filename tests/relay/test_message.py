@@ -101,3 +101,14 @@ GOOD = next(iter(pack([recorded(5), recorded(6)])))
 def test_what_is_not_a_message_of_ours_is_refused(body: bytes, headers: dict[str, Any]):
     with pytest.raises(MalformedMessage):
         unpack(body, headers)
+
+
+def test_metadata_in_another_order_says_the_same():
+    (message,) = pack([recorded(5)])
+    line = msgspec.json.decode(message.body)
+    line["metadata"] = dict(reversed(line["metadata"].items()))
+
+    _, (event,) = unpack(msgspec.json.encode(line), message.headers)
+
+    assert msgspec.json.decode(event.metadata) == msgspec.json.decode(recorded(5).metadata)
+    assert event.merchant_id == recorded(5).merchant_id

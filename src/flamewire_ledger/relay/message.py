@@ -51,16 +51,21 @@ class _Line(msgspec.Struct):
     version: int
     type: str
     data: msgspec.Raw
-    metadata: dict[str, msgspec.Raw]
+    metadata: msgspec.Raw
+
+
+class _Columns(msgspec.Struct):
+    """What lives in columns of the store, and in `metadata` outside of it."""
+
+    merchant_id: str
+    command_id: UUID
+    recorded_at: datetime
 
 
 _ENCODE = msgspec.json.Encoder()
 _LINES = msgspec.json.Decoder(_Line)
-_TEXT = msgspec.json.Decoder(str)
-_TIME = msgspec.json.Decoder(datetime)
-_UUID = msgspec.json.Decoder(UUID)
-# These live in columns of the store and in `metadata` outside of it.
-_COLUMNS: Final = ("merchant_id", "command_id", "recorded_at")
+_COLUMNS = msgspec.json.Decoder(_Columns)
+_METADATA = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def pack(
@@ -100,7 +105,7 @@ def unpack(body: bytes, headers: Mapping[str, Any]) -> tuple[Message, Sequence[R
         return message, ()
     try:
         events = [_event(line) for line in _LINES.decode_lines(body)]
-    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, ValueError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
         raise MalformedMessage(f"its body is not events as JSON lines: {error}") from error
     if [event.position for event in events] != list(range(message.first, message.last + 1)):
         raise MalformedMessage("its events are not the stretch that its headers claim")
@@ -116,13 +121,7 @@ def _line(event: RecordedEvent) -> bytes | None:
     data, metadata = event.data.strip(), event.metadata.strip()
     if b"\n" in data or b"\n" in metadata or not _is_json(data) or not metadata.startswith(b"{"):
         return None
-    own = _ENCODE.encode(
-        {
-            "merchant_id": event.merchant_id,
-            "command_id": event.command_id,
-            "recorded_at": event.recorded_at,
-        }
-    )
+    own = _ENCODE.encode(_Columns(event.merchant_id, event.command_id, event.recorded_at))
     rest = metadata[1:].lstrip()
     joint = b"" if rest == b"}" else b","
     head = _ENCODE.encode(
@@ -147,7 +146,7 @@ def _is_json(data: bytes) -> bool:
 
 
 def _event(line: _Line) -> RecordedEvent:
-    own = {name: line.metadata.pop(name) for name in _COLUMNS}
+    own = _COLUMNS.decode(line.metadata)
     return RecordedEvent(
         position=line.position,
         partition=line.partition,
@@ -155,11 +154,20 @@ def _event(line: _Line) -> RecordedEvent:
         version=line.version,
         type=line.type,
         data=bytes(line.data),
-        merchant_id=_TEXT.decode(own["merchant_id"]),
-        command_id=_UUID.decode(own["command_id"]),
-        metadata=_ENCODE.encode(line.metadata),
-        recorded_at=_TIME.decode(own["recorded_at"]),
+        merchant_id=own.merchant_id,
+        command_id=own.command_id,
+        metadata=_without(own, line.metadata),
+        recorded_at=own.recorded_at,
     )
+
+
+def _without(own: _Columns, metadata: msgspec.Raw) -> bytes:
+    """The metadata as the store has it: what `_line` put in front is cut off again."""
+    given, front = bytes(metadata), _ENCODE.encode(own)[:-1]
+    if given.startswith(front):
+        return b"{" + given[len(front) :].removeprefix(b",")
+    rest = _METADATA.decode(metadata)  # by another hand: the same, in another order
+    return _ENCODE.encode({k: v for k, v in rest.items() if k not in _Columns.__struct_fields__})
 
 
 def _whole(headers: Mapping[str, Any], name: str) -> int:
