@@ -1,11 +1,28 @@
-"""The store in Postgres keeps the contract."""
+"""The store in Postgres keeps the contract, and what only a database can get wrong."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from importlib.resources import files
 
+import psycopg
 import pytest
+from psycopg import AsyncConnection
 
+from flamewire_ledger import store as store_package
+from flamewire_ledger.store.arrays import register_arrays
+from flamewire_ledger.store.connections import meaning
+from flamewire_ledger.store.event_store import Append, Appended, StoreUnavailable
+from flamewire_ledger.store.memory import MemoryEventStore
+from flamewire_ledger.store.packed_batch import pack_batch
 from flamewire_ledger.store.postgres import PostgresEventStore
-from tests.store.contract import EventStoreContract
+from flamewire_ledger.store.statements import Statement, read_statements
+from tests.store.contract import EventStoreContract, append, to, told
+
+
+def statements() -> Mapping[str, Statement]:
+    return read_statements(files(store_package) / "postgres.sql")
 
 
 @pytest.fixture
@@ -16,3 +33,110 @@ async def store(ledger_url: str) -> AsyncIterator[PostgresEventStore]:
 
 class TestPostgresEventStore(EventStoreContract):
     pass
+
+
+async def test_a_held_back_append_hides_what_is_behind_it_and_leaves_no_gap(
+    store: PostgresEventStore, ledger_url: str
+):
+    """The race that loses events for readers of a bare sequence, made to happen every time."""
+    await store.append(0, [append(to("a", 0, "one"))])
+    slow = pack_batch(0, [append(to("slow", 0, "two"))])
+    async with await AsyncConnection.connect(ledger_url) as connection:
+        register_arrays(connection.adapters)
+        await connection.execute(statements()["append"].query, slow)
+        behind = asyncio.create_task(store.append(0, [append(to("b", 0, "three"))]))
+        await asyncio.sleep(0.3)
+        assert not behind.done()
+        assert await store.head(0) == 1
+        assert [e.position for e in await store.read(0, 0, 10)] == [1]
+        await connection.commit()
+    assert await behind == [Appended(3)]
+    assert await told(store) == [(1, "a", 1, "one"), (2, "slow", 1, "two"), (3, "b", 1, "three")]
+
+
+async def test_an_append_that_was_rolled_back_leaves_no_gap(
+    store: PostgresEventStore, ledger_url: str
+):
+    async with await AsyncConnection.connect(ledger_url) as connection:
+        register_arrays(connection.adapters)
+        lost = pack_batch(0, [append(to("lost", 0, "one"))])
+        await connection.execute(statements()["append"].query, lost)
+        await connection.rollback()
+    assert await store.append(0, [append(to("a", 0, "one"))]) == [Appended(1)]
+
+
+async def test_partitions_do_not_wait_for_each_other(store: PostgresEventStore, ledger_url: str):
+    async with await AsyncConnection.connect(ledger_url) as connection:
+        register_arrays(connection.adapters)
+        held = pack_batch(0, [append(to("a", 0, "one"))])
+        await connection.execute(statements()["append"].query, held)
+        assert await store.append(1, [append(to("b", 0, "one"))]) == [Appended(1)]
+
+
+async def test_a_lock_that_is_held_too_long_is_told_as_such(ledger_url: str):
+    async with (
+        PostgresEventStore(ledger_url, lock_timeout_seconds=1) as store,
+        await AsyncConnection.connect(ledger_url) as connection,
+    ):
+        await connection.execute("SELECT * FROM partitions FOR UPDATE")
+        with pytest.raises(StoreUnavailable, match="lock_timeout"):
+            await store.append(0, [append(to("a", 0, "one"))])
+    with psycopg.connect(ledger_url) as after:
+        assert after.execute("SELECT sum(head) FROM partitions").fetchone() == (0,)
+
+
+async def test_a_waiting_reader_is_woken_though_the_bell_is_broken(
+    store: PostgresEventStore, ledger_url: str
+):
+    waiting = asyncio.create_task(store.wait_beyond(0, 0, 30))
+    await asyncio.sleep(0.2)
+    with psycopg.connect(ledger_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+        )
+    await store.append(0, [append(to("a", 0, "one"))])
+    await asyncio.wait_for(waiting, 5)
+
+
+async def test_a_cancelled_question_does_not_spoil_the_next_one(
+    store: PostgresEventStore, ledger_url: str
+):
+    async with await AsyncConnection.connect(ledger_url) as connection:
+        await connection.execute("SELECT * FROM partitions FOR UPDATE")
+        stuck = asyncio.create_task(store.append(0, [append(to("a", 0, "one"))]))
+        await asyncio.sleep(0.2)
+        stuck.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stuck
+    assert await store.append(0, [append(to("b", 0, "one"))]) == [Appended(1)]
+
+
+async def test_large_batches_with_many_verdicts_agree_with_memory(store: PostgresEventStore):
+    """A random run, judged by the store in memory; the seed is in the failure."""
+    seed = random.randrange(2**32)
+    dice = random.Random(seed)
+    memory = MemoryEventStore(lambda: datetime.now(UTC), partitions=2)
+    seen: list[Append] = []
+    for _ in range(40):
+        batch = [random_append(dice, seen) for _ in range(dice.randrange(1, 20))]
+        seen += batch
+        expected = await memory.append(0, batch)
+        assert await store.append(0, batch) == expected, f"seed {seed}"
+    assert await told(store) == await told(memory), f"seed {seed}"
+
+
+def random_append(dice: random.Random, seen: list[Append]) -> Append:
+    if seen and dice.random() < 0.1:
+        return dice.choice(seen)
+    streams = dice.sample("abcdef", dice.randrange(0, 4))
+    return append(
+        *(to(name, dice.randrange(0, 6), *("x" * dice.randrange(0, 3))) for name in streams),
+        answer=dice.choice([None, b"", b"answer"]),
+    )
+
+
+def test_what_an_operator_can_mend_has_a_sentence_of_its_own():
+    assert "make room" in meaning(psycopg.errors.DiskFull())
+    assert "standby" in meaning(psycopg.errors.ReadOnlySqlTransaction())
+    assert meaning(psycopg.OperationalError()) == "the database did not answer: OperationalError"

@@ -6,11 +6,11 @@ Duplicate for those it has.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 from uuid import UUID
-
-import stamina
 
 from flamewire_ledger.store.event_store import (
     Append,
@@ -23,8 +23,9 @@ from flamewire_ledger.store.event_store import (
 )
 
 T = TypeVar("T")
-_WAIT_SECONDS_FIRST = 0.05
-_WAIT_SECONDS_MAX = 1.0
+_log = logging.getLogger(__name__)
+_WAIT_SECONDS_FIRST: Final = 0.05
+_WAIT_SECONDS_MAX: Final = 1.0
 
 
 class PatientStore:
@@ -67,18 +68,17 @@ class PatientStore:
         return await self._ask(lambda: self._store.head(partition))
 
     async def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
-        try:
-            return await question()
-        except StoreUnavailable:
-            self.tries_again += 1
-        async for attempt in stamina.retry_context(
-            on=StoreUnavailable,
-            attempts=None,
-            timeout=self._seconds_max,
-            wait_initial=_WAIT_SECONDS_FIRST,
-            wait_max=_WAIT_SECONDS_MAX,
-        ):
-            with attempt:
-                self.tries_again += attempt.num > 1
+        loop = asyncio.get_running_loop()
+        deadline: float | None = None
+        wait_seconds = _WAIT_SECONDS_FIRST
+        while True:
+            try:
                 return await question()
-        raise AssertionError("a retry ends in an answer or in what it failed with")
+            except StoreUnavailable as error:
+                deadline = deadline or loop.time() + self._seconds_max
+                if loop.time() + wait_seconds > deadline:
+                    raise
+                self.tries_again += 1
+                _log.warning("asking the store again in %.2f s: %s", wait_seconds, error)
+            await asyncio.sleep(wait_seconds)
+            wait_seconds = min(2 * wait_seconds, _WAIT_SECONDS_MAX)
