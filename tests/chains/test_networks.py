@@ -1,0 +1,107 @@
+"""The networks file: what it gives, and what it says when it is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flamewire_ledger.chains.networks import NetworksFileError, parse_networks, read_networks
+
+XPUB = "xpub6CUGRUonZSQ4TWtTMmzXdrXDtypWKiKrhko4egpiMZbpiaQL2jkwSB1icqYh2cfDfVxdx4df189oLKnC5fSwqPfgyP3hooxujYzAu3fDVmz"
+XPRV = XPUB.replace("xpub", "xprv")
+USDC = "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"
+WHOLE = f"""
+[[network]]
+name = "ethereum"
+kind = "ethereum"
+chain_id = 1
+rpc_urls = ["https://node.example/secret-key", "http://127.0.0.1:8545"]
+xpub = "{XPUB}"
+livemode = true
+confirmations = 64
+timeout_seconds = 5
+mempool = false
+tokens = [{{ symbol = "USDC", contract = "{USDC.lower()}", decimals = 6 }}]
+"""
+
+
+def test_a_network_with_all_that_belongs_to_it() -> None:
+    (found,) = parse_networks(WHOLE)
+    network, settings = found.network, found.settings
+    assert (network.name, network.chain_id, network.livemode) == ("ethereum", "eip155:1", True)
+    assert network.confirmations_min == 64
+    assert [(t.asset.code, t.asset.decimals, t.asset_id, t.contract) for t in network.tokens] == [
+        ("ethereum:ETH", 18, "eip155:1/slip44:60", None),
+        ("ethereum:USDC", 6, f"eip155:1/erc20:{USDC}", USDC),
+    ]
+    assert settings.rpc_urls[1] == "http://127.0.0.1:8545"
+    assert settings.finality == "finalized"
+    assert settings.timeout_seconds == 5
+    assert not settings.uses_mempool
+
+
+def test_another_coin_than_eth() -> None:
+    text = WHOLE.replace('"ethereum"\nkind', '"polygon"\nkind').replace(
+        "chain_id = 1", "chain_id = 137"
+    )
+    (found,) = parse_networks(text + 'coin = { symbol = "POL", slip44 = 966 }\n')
+    assert found.network.tokens[0].asset.code == "polygon:POL"
+    assert found.network.tokens[0].asset_id == "eip155:137/slip44:966"
+
+
+def test_no_networks_are_none() -> None:
+    assert parse_networks("") == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (('chain_id = 1', ''), "network ethereum in the networks file: chain_id is missing"),
+        (('chain_id = 1', 'chain_id = "1"'), "chain_id is a whole number"),
+        (('chain_id = 1', 'chain_id = 0'), "chain_id is a whole number from 1"),
+        (('livemode = true', 'livemode = 1'), "livemode is true or false"),
+        (('name = "ethereum"', 'name = "Main Net"'), "network 1 in the networks file: name is lower case"),
+        (('kind = "ethereum"', 'kind = "bitcoin"'), 'kind is "ethereum"'),
+        (('https://node', 'ftp://node'), "rpc_urls are URLs that start with https://"),
+        (('mempool = false', 'mempol = false'), "mempol is not known"),
+        (('decimals = 6', 'decimals = 60'), "decimals is a whole number from 0 to 36"),
+        (('decimals = 6', 'decimals = 6, x = 1'), "token 1 in the networks file: x is not known"),
+        ((USDC.lower(), USDC.lower()[:-1]), "contract is no address"),
+        (('mempool', 'finality = "sometimes"\nmempool'), 'finality is "finalized" or'),
+        (('[[network]]', '[network]'), "write each network as a table of its own"),
+        (('[[network]]', 'x = 1\n[[network]]'), "has [[network]] tables only, not x"),
+        (('= 5', '= = 5'), "is no TOML"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(change: tuple[str, str], sentence: str) -> None:
+    with pytest.raises(NetworksFileError) as caught:
+        parse_networks(WHOLE.replace(*change))
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("change", [(XPUB, XPRV), ("https://node", "ftp://node")])
+def test_no_secret_is_in_the_sentence(change: tuple[str, str]) -> None:
+    with pytest.raises(NetworksFileError) as caught:
+        parse_networks(WHOLE.replace(*change))
+    assert XPRV not in str(caught.value)
+    assert "secret-key" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_settings_that_are_printed_show_neither_urls_nor_keys() -> None:
+    (found,) = parse_networks(WHOLE)
+    assert "secret-key" not in repr(found)
+    assert XPUB not in repr(found)
+
+
+def test_a_name_and_a_chain_are_each_there_once() -> None:
+    with pytest.raises(NetworksFileError, match="two networks are called ethereum"):
+        parse_networks(WHOLE * 2)
+    with pytest.raises(NetworksFileError, match="eip155:1 is in the networks file twice"):
+        parse_networks(WHOLE + WHOLE.replace('"ethereum"\nkind', '"other"\nkind'))
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(NetworksFileError, match="cannot be read"):
+        read_networks(tmp_path / "networks.toml")
