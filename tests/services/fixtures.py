@@ -59,6 +59,8 @@ def postgres_url() -> Iterator[str]:
 def databases(postgres_url: str) -> Iterator[Databases]:
     """Makes databases, from a template of your own too, and drops them at the end of the run."""
     made = Databases(postgres_url)
+    if SharedPostgres().elsewhere() is None:
+        made.sweep()
     yield made
     made.close()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -18,7 +19,7 @@ from psycopg import sql
 from flamewire_ledger.cli.embedded_postgres import EmbeddedPostgres
 from flamewire_ledger.cli.postgres_errors import EmbeddedPostgresError
 from flamewire_ledger.cli.postgres_status import read_status, running_url
-from tests.services.place import ServiceMissing, end, free_port, listens
+from tests.services.place import ServiceMissing, end, free_port, is_alive, listens
 
 # A crash of the server is tested, a crash of the machine cannot be: so no fsync.
 _FAST = {
@@ -116,9 +117,20 @@ class Databases:
         """Drop a database that create() made, whoever is still connected to it."""
         name = database_of(url)
         self._made.remove(name)
+        self._drop(name)
+
+    def _drop(self, name: str) -> None:
         self._admin.execute(
             sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
         )
+
+    def sweep(self) -> None:
+        """Drop what runs that were killed left in a server of our own."""
+        names = self._admin.execute("SELECT datname FROM pg_database").fetchall()
+        for (name,) in names:
+            made = re.fullmatch(r"flamewire_test_(\d+)_\d+", name)
+            if made and not is_alive(int(made[1])):
+                self._drop(name)
 
     def close(self) -> None:
         for name in list(self._made):

@@ -34,6 +34,19 @@ def test_a_dropped_database_is_gone_even_with_somebody_connected(databases: Data
         psycopg.connect(url)
 
 
+def test_what_a_killed_run_left_is_swept_up(postgres_server: PrivatePostgres):
+    databases = Databases(postgres_server.url)
+    ours = databases.create()
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE flamewire_test_999999999_1")
+        databases.sweep()
+        rows = connection.execute("SELECT datname FROM pg_database").fetchall()
+    names = {row[0] for row in rows}
+    assert database_of(ours) in names
+    assert "flamewire_test_999999999_1" not in names
+    databases.close()
+
+
 def test_what_was_committed_survives_the_killing_of_the_server(postgres_server: PrivatePostgres):
     url = postgres_server.url
     with psycopg.connect(url) as connection:
