@@ -27,7 +27,9 @@ class Settings(BaseSettings):
         description="Where the embedded database and what belongs to this ledger are kept.",
     )
     host: str = Field(default="127.0.0.1", min_length=1, description="Address the API listens on.")
-    port: int = Field(default=8700, ge=0, le=65535, description="Port of the API; 0 takes a free one.")
+    port: int = Field(
+        default=8700, ge=0, le=65535, description="Port of the API; 0 takes a free one."
+    )
 
     database_url: SecretStr | None = Field(
         default=None, description="postgresql://… of a server of yours; without it one is embedded."
@@ -52,10 +54,14 @@ class Settings(BaseSettings):
         default=1000, ge=1, le=10_000, description="Commands in one append."
     )
     batch_wait_ms_max: int = Field(
-        default=0, ge=0, le=1000, description="How long an append waits for more commands, in milliseconds."
+        default=0,
+        ge=0,
+        le=1000,
+        description="How long an append waits for more commands, in milliseconds.",
     )
     queue_commands_max: PositiveInt = Field(
-        default=20_000, description="Commands that may wait for the writer before callers are refused."
+        default=20_000,
+        description="Commands that may wait for the writer before callers are refused.",
     )
 
     sandbox: bool = Field(
@@ -71,7 +77,9 @@ class Settings(BaseSettings):
         default=Decimal("0.25"), description="Seconds between two looks at a chain's head."
     )
 
-    price_lock_seconds: int = Field(default=900, ge=30, le=86_400, description="How long a price lock lives.")
+    price_lock_seconds: int = Field(
+        default=900, ge=30, le=86_400, description="How long a price lock lives."
+    )
     credit_price: Annotated[Decimal, Field(gt=0, le=1_000_000)] = Field(
         default=Decimal("1"), description="US dollars a credit costs."
     )
@@ -79,10 +87,15 @@ class Settings(BaseSettings):
         default="hold", description="What becomes of a transfer first seen after expiry."
     )
     late_honour_seconds: int = Field(
-        default=900, ge=0, le=86_400, description="How long after expiry `honour` still honours, in seconds."
+        default=900,
+        ge=0,
+        le=86_400,
+        description="How long after expiry `honour` still honours, in seconds.",
     )
     seller_name: str = Field(
-        default="", max_length=200, description="Printed on invoices; the merchant's name when empty."
+        default="",
+        max_length=200,
+        description="Printed on invoices; the merchant's name when empty.",
     )
 
     requests_per_minute_max: PositiveInt = Field(
@@ -91,7 +104,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="warning", description="What is logged, to stderr."
     )
-    log_format: Literal["console", "json"] = Field(default="console", description="How it is logged.")
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="How it is logged."
+    )
 
     @field_validator("data_dir", "networks_file")
     @classmethod

@@ -27,6 +27,7 @@ from flamewire_ledger.domain.price_lock import ExpirePriceLock
 from flamewire_ledger.processes.envelopes import ProcessCommand, envelope_of
 from flamewire_ledger.processes.reaction import Writes
 from flamewire_ledger.processes.reactor import Meter
+from flamewire_ledger.queries.database import ReadModelNotBuilt
 
 _log = structlog.get_logger(__name__)
 _WAIT_SECONDS_MAX: Final = 15.0
@@ -94,6 +95,8 @@ class Deadlines:
                 for livemode in self._clocks:
                     await self.sweep(livemode=livemode)
                 wait_seconds = self._poll_seconds
+            except ReadModelNotBuilt:
+                _log.info("deadlines wait for the read models to be built")
             except Exception as error:  # noqa: BLE001 - the loop's edge
                 _log.warning("deadlines are looked at again", error=str(error), exc_info=error)
                 wait_seconds = min(2 * wait_seconds, _WAIT_SECONDS_MAX)

@@ -20,7 +20,7 @@ merchant's things are not there. In lists the newest come first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -53,10 +53,10 @@ class ReadModels:
         return await ask(self._pool, question, **parameters)
 
     async def wait_for(
-        self, projection: str, partition: int, position: int, timeout_seconds: float
+        self, partition: int, position: int, names: Collection[str], timeout_seconds: float
     ) -> bool:
-        """Whether the read model has come to the position, now or before time is up."""
-        return await self._progress.wait_for(partition, position, [projection], timeout_seconds)
+        """Whether the named read models have come to the position, now or before time is up."""
+        return await self._progress.wait_for(partition, position, names, timeout_seconds)
 
     async def positions(self) -> Mapping[tuple[str, int], int]:
         """How far each live read model is: (name, partition) → position."""

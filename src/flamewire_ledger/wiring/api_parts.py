@@ -1,0 +1,106 @@
+"""The API's parts, made from a ledger: its Protocols are met here by small adapters and nowhere
+else.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from flamewire_ledger.api.parts import Behaviour, Health, Mode, Offer, Parts, Sandbox
+from flamewire_ledger.chains.sandbox.chain import SandboxChain
+from flamewire_ledger.commands.writer import Writer
+from flamewire_ledger.domain.payment import LatePolicy
+from flamewire_ledger.domain.rejection import UnknownAsset, UnknownNetwork
+from flamewire_ledger.queries.read_models import ReadModels
+from flamewire_ledger.security.api_keys import ApiKey
+from flamewire_ledger.security.rate_limits import Policy, TokenBuckets
+from flamewire_ledger.wiring.clocks import SandboxClock
+from flamewire_ledger.wiring.ledger import Ledger
+
+# A key that was revoked works this much longer, at most, where it was used a moment ago.
+KEY_REMEMBERED_SECONDS: Final = 1.0
+_KEYS_REMEMBERED_MAX: Final = 10_000
+
+
+def api_parts(ledger: Ledger, writer: Writer, health: Health) -> Parts:
+    """Everything create_app is given."""
+    settings = ledger.settings
+    sandbox = SandboxPlayer(ledger.sandbox_chains, ledger.sandbox_clock)
+    return Parts(
+        store=ledger.store,
+        codec=ledger.codec,
+        writer=writer,
+        reads=ledger.reads,
+        keys=RememberedKeys(ledger.reads),
+        live=_mode(ledger, livemode=True, sandbox=None),
+        test=_mode(ledger, livemode=False, sandbox=sandbox if settings.sandbox else None),
+        deposit_indexes=ledger.deposit_indexes,
+        entropy=os.urandom,
+        monotonic=time.monotonic,
+        rate_limits=TokenBuckets(Policy(settings.requests_per_minute_max, 60), time.monotonic),
+        meter=ledger.meters,
+        health=health,
+        offer=Offer(
+            price_lock_seconds=settings.price_lock_seconds,
+            credit_price=settings.credit_price,
+            late_policy=LatePolicy(settings.late_policy, settings.late_honour_seconds),
+            seller_name=settings.seller_name,
+        ),
+    )
+
+
+def _mode(ledger: Ledger, *, livemode: bool, sandbox: Sandbox | None) -> Mode:
+    clock = ledger.clock_of(livemode=livemode)
+    board = ledger.prices if livemode else ledger.sandbox_prices
+    chains = [chain for chain in ledger.chains if chain.network.livemode == livemode]
+    return Mode(clock=clock, prices=board, chains=chains, sandbox=sandbox)
+
+
+class RememberedKeys:
+    """Keys from the read model; what was found is remembered for a moment."""
+
+    def __init__(self, reads: ReadModels) -> None:
+        self._reads = reads
+        self._found: OrderedDict[str, tuple[float, ApiKey]] = OrderedDict()
+
+    async def find(self, secret_sha256: str) -> ApiKey | None:
+        remembered = self._found.get(secret_sha256)
+        if remembered is not None and time.monotonic() - remembered[0] < KEY_REMEMBERED_SECONDS:
+            return remembered[1]
+        row = await self._reads.api_key(secret_sha256)
+        if row is None or row["revoked_at"] is not None:
+            self._found.pop(secret_sha256, None)
+            return None
+        key = ApiKey(row["key_id"], row["merchant_id"], row["livemode"], frozenset(row["scopes"]))
+        self._found[secret_sha256] = (time.monotonic(), key)
+        if len(self._found) > _KEYS_REMEMBERED_MAX:
+            self._found.popitem(last=False)
+        return key
+
+
+class SandboxPlayer:
+    """Plays payers on the sandbox chains, and moves the sandbox clock."""
+
+    def __init__(self, chains: Sequence[SandboxChain], clock: SandboxClock) -> None:
+        self._chains = {chain.network.name: chain for chain in chains}
+        self._clock = clock
+
+    async def pay(
+        self, network: str, address: str, symbol: str, units: int, behaviour: Behaviour
+    ) -> str:
+        chain = self._chains.get(network)
+        if chain is None:
+            raise UnknownNetwork(f"there is no sandbox chain called {network}")
+        token = chain.network.token(symbol)
+        if token is None:
+            raise UnknownAsset(f"{symbol} does not live on {network}")
+        transfer = await chain.pay(address, token, units, behaviour)
+        return transfer.transaction_id
+
+    async def advance(self, seconds: int) -> datetime:
+        return await self._clock.advance(seconds)

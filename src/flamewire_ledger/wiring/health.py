@@ -1,0 +1,90 @@
+"""Whether this process is up: what `/health/ready` answers, and what `flamewire up` waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from flamewire_ledger.api.parts import Check
+from flamewire_ledger.chains.chain import Network
+from flamewire_ledger.chains.follow import Follower
+from flamewire_ledger.processes.reactor import Reactor
+from flamewire_ledger.projector.consume import Projector
+from flamewire_ledger.store.event_store import StoreUnavailable
+from flamewire_ledger.wiring.ledger import Ledger
+
+
+class Health:
+    """Roles say what they are made of; checks are made when somebody asks."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._projector: Projector | None = None
+        self._reactor: Reactor | None = None
+        self._followers: list[tuple[Network, Follower]] = []
+        self._relays = False
+        self._is_serving: Callable[[], bool] | None = None
+
+    def watch_projector(self, projector: Projector) -> None:
+        self._projector = projector
+
+    def watch_reactor(self, reactor: Reactor) -> None:
+        self._reactor = reactor
+
+    def watch_chain(self, network: Network, follower: Follower) -> None:
+        self._followers.append((network, follower))
+
+    def watch_relay(self) -> None:
+        self._relays = True
+
+    def watch_api(self, is_serving: Callable[[], bool]) -> None:
+        self._is_serving = is_serving
+
+    async def checks(self) -> Sequence[Check]:
+        """Every role and server of this process."""
+        database, heads = await self._database()
+        checks = [database, self._broker()]
+        if self._projector is not None:
+            checks.append(await self._projections(heads))
+        if self._reactor is not None:
+            behind = (head - self._reactor.position(each) for each, head in heads.items())
+            details: dict[str, object] = {"lag_events": max(0, *behind, 0)}
+            checks.append(Check("reactor", bool(heads), details))
+        checks += [self._chain(network, follower) for network, follower in self._followers]
+        if self._is_serving is not None:
+            checks.append(Check("api", self._is_serving()))
+        return checks
+
+    async def _database(self) -> tuple[Check, dict[int, int]]:
+        store = self._ledger.store
+        try:
+            heads = {each: await store.head(each) for each in range(store.partitions)}
+        except StoreUnavailable:
+            return Check("database", False, {"reason": "it does not answer"}), {}
+        return Check("database", True, {"heads": list(heads.values())}), heads
+
+    def _broker(self) -> Check:
+        """Without one everything works; who runs the ledger should know which it is."""
+        if self._ledger.settings.amqp_url is None:
+            return Check("broker", True, {"kind": "none", "reason": "projectors tail the store"})
+        return Check("broker", True, {"kind": "rabbitmq", "relays": self._relays})
+
+    async def _projections(self, heads: dict[int, int]) -> Check:
+        projector = self._projector
+        assert projector is not None
+        details: dict[str, object] = {}
+        if heads:
+            positions = await self._ledger.reads.positions()
+            behind = [
+                max(0, head - positions.get((name, partition), 0))
+                for partition, head in heads.items()
+                for name in self._ledger.catalog.names
+            ]
+            details["lag_events"] = max(behind, default=0)
+        if projector.broken:
+            details["broken"] = dict(projector.broken)
+        return Check("projector", projector.is_ready, details)
+
+    @staticmethod
+    def _chain(network: Network, follower: Follower) -> Check:
+        details: dict[str, object] = {"chain_id": network.chain_id, "height": follower.height}
+        return Check(f"chain {network.name}", follower.height is not None, details)

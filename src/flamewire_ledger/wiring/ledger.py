@@ -1,0 +1,162 @@
+"""A ledger, opened: everything that more than one role needs, connected to one database.
+
+What only one role needs (the API, a chain's library, the broker) is made and imported by that role,
+in roles.py: a process starts as fast as what it does allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from flamewire_ledger.chains.chain import Chain
+from flamewire_ledger.chains.ethereum.chain import EthereumChain
+from flamewire_ledger.chains.networks import read_networks
+from flamewire_ledger.chains.sandbox.chain import SandboxChain
+from flamewire_ledger.chains.sandbox.networks import Kind
+from flamewire_ledger.commands.writer import Writer
+from flamewire_ledger.prices.board import PriceBoard
+from flamewire_ledger.prices.sandbox import sandbox_feeds
+from flamewire_ledger.projector.catalog import Catalog, load_catalog
+from flamewire_ledger.queries.database import read_pool
+from flamewire_ledger.queries.read_models import ReadModels
+from flamewire_ledger.settings import Settings
+from flamewire_ledger.store.chain_records import PostgresSandboxJournal
+from flamewire_ledger.store.codec import Codec
+from flamewire_ledger.store.connections import Connections
+from flamewire_ledger.store.migrate import migrate
+from flamewire_ledger.store.operations import PostgresClockOffset, PostgresDepositIndexes
+from flamewire_ledger.store.postgres import PostgresEventStore
+from flamewire_ledger.telemetry import Meters, configure_logging
+from flamewire_ledger.wiring.clocks import RealClock, SandboxClock
+
+SANDBOX_KINDS: tuple[Kind, ...] = ("bittensor", "ethereum", "sui")
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The parts. Whoever opened it closes it."""
+
+    settings: Settings
+    database_url: str
+    store: PostgresEventStore
+    codec: Codec
+    reads: ReadModels
+    connections: Connections
+    catalog: Catalog
+    clock: RealClock
+    sandbox_clock: SandboxClock
+    chains: Sequence[Chain]
+    sandbox_chains: Sequence[SandboxChain]
+    prices: PriceBoard
+    sandbox_prices: PriceBoard
+    deposit_indexes: PostgresDepositIndexes
+    meters: Meters
+
+    def clock_of(self, *, livemode: bool) -> RealClock | SandboxClock:
+        """The time that merchants of this mode live by."""
+        return self.clock if livemode else self.sandbox_clock
+
+    def now_of(self, *, livemode: bool) -> Callable[[], datetime]:
+        return self.clock_of(livemode=livemode).now
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Writer]:
+        """A writer that runs for as long as the block takes, and finishes what it was given."""
+        writer = Writer(
+            self.store,
+            self.codec,
+            batch_commands_max=self.settings.batch_commands_max,
+            batch_wait_ms_max=self.settings.batch_wait_ms_max,
+            queue_commands_max=self.settings.queue_commands_max,
+        )
+        running = asyncio.create_task(writer.run())
+        try:
+            yield writer
+        finally:
+            writer.stop()
+            await running
+
+
+def migrate_database(settings: Settings, url: str) -> list[str]:
+    """Bring the database to this version; the names of what ran now."""
+    return asyncio.run(migrate(url, partitions=settings.partitions))
+
+
+@asynccontextmanager
+async def open_ledger(settings: Settings, url: str) -> AsyncIterator[Ledger]:
+    """Connect the parts, and let go of them again. The database has to be migrated."""
+    configure_logging(settings.log_level, settings.log_format)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(PostgresEventStore(url))
+        connections = Connections(url, size_max=settings.database_connections_max)
+        stack.push_async_callback(connections.close)
+        pool = read_pool(url, connections_max=settings.database_connections_max)
+        await pool.open()
+        stack.push_async_callback(pool.close)
+        sandbox_clock = SandboxClock(PostgresClockOffset(connections))
+        await sandbox_clock.look()
+        sandbox_chains = _sandbox_chains(settings, connections, sandbox_clock)
+        real_chains = _real_chains(settings, sandbox_clock)
+        for chain in (*sandbox_chains, *real_chains):
+            stack.push_async_callback(chain.aclose)
+        codec = Codec()
+        clock = RealClock()
+        yield Ledger(
+            settings=settings,
+            database_url=url,
+            store=store,
+            codec=codec,
+            reads=ReadModels(pool),
+            connections=connections,
+            catalog=load_catalog(codec.classes),
+            clock=clock,
+            sandbox_clock=sandbox_clock,
+            chains=(*_not_replaced(sandbox_chains, real_chains), *real_chains),
+            sandbox_chains=sandbox_chains,
+            prices=PriceBoard(()),
+            sandbox_prices=PriceBoard(sandbox_feeds(sandbox_clock.now)),
+            deposit_indexes=PostgresDepositIndexes(connections),
+            meters=Meters(),
+        )
+
+
+def _sandbox_chains(
+    settings: Settings, connections: Connections, clock: SandboxClock
+) -> tuple[SandboxChain, ...]:
+    if not settings.sandbox:
+        return ()
+    journal = PostgresSandboxJournal(connections)
+    return tuple(
+        SandboxChain(
+            kind,
+            journal,
+            clock.now,
+            RealClock().now,
+            block_seconds=settings.sandbox_block_seconds,
+        )
+        for kind in SANDBOX_KINDS
+    )
+
+
+def _real_chains(settings: Settings, sandbox_clock: SandboxClock) -> tuple[Chain, ...]:
+    """The networks of the networks file. Importing their adapters imports no chain's library yet."""
+    if settings.networks_file is None:
+        return ()
+    return tuple(
+        EthereumChain(
+            each.network,
+            each.settings,
+            RealClock().now if each.network.livemode else sandbox_clock.now,
+        )
+        for each in read_networks(settings.networks_file)
+    )
+
+
+def _not_replaced(sandbox: Sequence[SandboxChain], real: Sequence[Chain]) -> list[SandboxChain]:
+    """A configured test network takes the place of the sandbox chain of its name."""
+    names = {chain.network.name for chain in real if not chain.network.livemode}
+    return [chain for chain in sandbox if chain.network.name not in names]

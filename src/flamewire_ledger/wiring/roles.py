@@ -1,0 +1,221 @@
+"""Running roles: one process may be all of them (`flamewire up`) or one (`flamewire serve`).
+
+Each role is a coroutine that runs until it is cancelled. They stop in order: first nobody is let in
+any more, then the readers of the log, then the writer, which finishes what it was given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from typing import Any, Final, Literal, TypeAlias
+
+import structlog
+
+from flamewire_ledger.commands.writer import Writer
+from flamewire_ledger.processes.checkpoint import PostgresCheckpoints, PostgresDeadLetters
+from flamewire_ledger.processes.deadlines import Deadlines
+from flamewire_ledger.processes.process import Process
+from flamewire_ledger.processes.reaction import Reactions
+from flamewire_ledger.processes.reactor import Reactor
+from flamewire_ledger.processes.reversal import Reversal
+from flamewire_ledger.processes.settlement import Settlement
+from flamewire_ledger.projector.connections import write_pool
+from flamewire_ledger.projector.consume import Projector
+from flamewire_ledger.relay.consumer import Consumer
+from flamewire_ledger.relay.rabbitmq import RabbitPublisher
+from flamewire_ledger.relay.tail import Relay
+from flamewire_ledger.relay.turns import PostgresTurns
+from flamewire_ledger.wiring.health import Health
+from flamewire_ledger.wiring.ledger import Ledger
+from flamewire_ledger.wiring.watchers import followers
+
+_log = structlog.get_logger(__name__)
+Role: TypeAlias = Literal["api", "relay", "projector", "reactor", "watcher"]
+EVERY_ROLE: Final[tuple[Role, ...]] = ("projector", "reactor", "watcher", "relay", "api")
+_READY_LOOK_SECONDS: Final = 0.02
+_DRAIN_SECONDS: Final = 10
+
+
+async def run_roles(
+    ledger: Ledger,
+    roles: Sequence[Role],
+    *,
+    listener: socket.socket | None,
+    stop: asyncio.Event,
+    on_ready: Callable[[], None],
+) -> None:
+    """Run these roles until `stop` is set; `on_ready` is called once, when all of them are up.
+
+    A role that fails for good takes the others along: half a ledger would look like a whole one.
+    """
+    health = Health(ledger)
+    async with AsyncExitStack() as stack:
+        writer = await stack.enter_async_context(ledger.writing())
+        tasks = await stack.enter_async_context(_cancelled_in_the_end())
+        if ledger.settings.sandbox:
+            tasks.append(asyncio.create_task(ledger.sandbox_clock.run(), name="sandbox clock"))
+        if "projector" in roles:
+            await _start_projector(ledger, health, stack, tasks)
+        if "reactor" in roles:
+            _start_reactor(ledger, writer, health, tasks)
+        if "watcher" in roles:
+            for follower in followers(ledger, writer, health):
+                tasks.append(asyncio.create_task(follower.run(), name="watcher"))
+        if "relay" in roles and ledger.settings.amqp_url is not None:
+            _start_relay(ledger, health, stack, tasks)
+        if "api" in roles:
+            assert listener is not None, "the API has a socket"
+            await stack.enter_async_context(_serving(ledger, writer, health, listener, tasks))
+        await _until(stop, health, tasks, on_ready)
+
+
+@asynccontextmanager
+async def _cancelled_in_the_end() -> AsyncIterator[list[asyncio.Task[None]]]:
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _until(
+    stop: asyncio.Event,
+    health: Health,
+    tasks: Sequence[asyncio.Task[None]],
+    on_ready: Callable[[], None],
+) -> None:
+    stopping: asyncio.Task[Any] = asyncio.create_task(stop.wait())
+    announcing = asyncio.create_task(_announce(health, on_ready))
+    try:
+        watched: set[asyncio.Task[Any]] = {stopping, *tasks}
+        await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done() and (error := task.exception()) is not None:
+                raise error
+    finally:
+        stopping.cancel()
+        announcing.cancel()
+
+
+async def _announce(health: Health, on_ready: Callable[[], None]) -> None:
+    # The roles come up by themselves, some of them in other processes: there is nothing to wait on.
+    while not all(check.is_ready for check in await health.checks()):  # noqa: ASYNC110
+        await asyncio.sleep(_READY_LOOK_SECONDS)
+    on_ready()
+
+
+async def _start_projector(
+    ledger: Ledger, health: Health, stack: AsyncExitStack, tasks: list[asyncio.Task[None]]
+) -> None:
+    pool = write_pool(ledger.database_url)
+    await pool.open()
+    stack.push_async_callback(pool.close)
+    projector = Projector(pool, ledger.store, ledger.catalog, _consumer(ledger, "projector", tasks))
+    health.watch_projector(projector)
+    tasks.append(asyncio.create_task(projector.run(), name="projector"))
+
+
+def processes() -> tuple[Process, ...]:
+    """Every process of the ledger."""
+    return (Settlement(), Reversal())
+
+
+def _start_reactor(
+    ledger: Ledger, writer: Writer, health: Health, tasks: list[asyncio.Task[None]]
+) -> None:
+    reactor = make_reactor(ledger, writer)
+    clocks = {livemode: ledger.clock_of(livemode=livemode) for livemode in (True, False)}
+    deadlines = Deadlines(ledger.reads, writer, clocks, meter=ledger.meters)
+    source = _consumer(ledger, "reactor", tasks)
+    tasks.append(asyncio.create_task(reactor.run(source), name="reactor"))
+    tasks.append(asyncio.create_task(deadlines.run(), name="deadlines"))
+    health.watch_reactor(reactor)
+
+
+def make_reactor(ledger: Ledger, writer: Writer) -> Reactor:
+    """The reactor over this ledger's store; its writer has to run."""
+    return Reactor(
+        ledger.store,
+        Reactions(ledger.store, ledger.codec, writer),
+        processes(),
+        PostgresCheckpoints(ledger.connections),
+        PostgresDeadLetters(ledger.connections),
+        meter=ledger.meters,
+    )
+
+
+def _consumer(ledger: Ledger, group: str, tasks: list[asyncio.Task[None]]) -> Consumer | None:
+    """The news from RabbitMQ; None where there is no broker, and the store is tailed."""
+    amqp_url = ledger.settings.amqp_url
+    if amqp_url is None:
+        return None
+    consumer = Consumer(
+        amqp_url.get_secret_value(),
+        group,
+        ledger.store.partitions,
+        prefix=ledger.settings.amqp_prefix,
+        meter=ledger.meters,
+    )
+    tasks.append(asyncio.create_task(consumer.run(), name=f"{group} consumer"))
+    return consumer
+
+
+def _start_relay(
+    ledger: Ledger, health: Health, stack: AsyncExitStack, tasks: list[asyncio.Task[None]]
+) -> None:
+    amqp_url = ledger.settings.amqp_url
+    assert amqp_url is not None
+    publisher = RabbitPublisher(
+        amqp_url.get_secret_value(), ledger.store.partitions, prefix=ledger.settings.amqp_prefix
+    )
+    stack.push_async_callback(publisher.close)
+    relay = Relay(ledger.store, publisher, PostgresTurns(ledger.connections), meter=ledger.meters)
+    health.watch_relay()
+    tasks.append(asyncio.create_task(relay.run(), name="relay"))
+
+
+@asynccontextmanager
+async def _serving(
+    ledger: Ledger,
+    writer: Writer,
+    health: Health,
+    listener: socket.socket,
+    tasks: list[asyncio.Task[None]],
+) -> AsyncIterator[None]:
+    """Answer requests; in the end let the ones in flight finish."""
+    import uvicorn  # here, so that the other roles start without it
+
+    from flamewire_ledger.api.app import create_app
+    from flamewire_ledger.wiring.api_parts import api_parts
+
+    class Server(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield  # signals are the command's, which stops everything in order
+
+    server = Server(
+        uvicorn.Config(
+            create_app(api_parts(ledger, writer, health)),
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_DRAIN_SECONDS,
+        )
+    )
+    health.watch_api(lambda: server.started)
+    task = asyncio.create_task(server.serve(sockets=[listener]), name="api")
+    tasks.append(task)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task}, timeout=_DRAIN_SECONDS + 1)

@@ -1,0 +1,52 @@
+"""One follower a chain, each with the listener that turns what it sees into commands on payments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flamewire_ledger.chains.follow import Follower, Limits
+from flamewire_ledger.commands.writer import Writer
+from flamewire_ledger.processes.watching import Watching
+from flamewire_ledger.store.chain_records import PostgresFollowerState
+from flamewire_ledger.store.event_store import StoreUnavailable
+from flamewire_ledger.wiring.health import Health
+from flamewire_ledger.wiring.ledger import Ledger
+
+
+class Watcher:
+    """Follows one chain until it is cancelled."""
+
+    def __init__(self, follower: Follower) -> None:
+        self._follower = follower
+
+    async def run(self) -> None:
+        await self._follower.run(retry_on=(StoreUnavailable,))
+
+
+def followers(ledger: Ledger, writer: Writer, health: Health) -> Sequence[Watcher]:
+    """A watcher for every chain of both modes."""
+    state = PostgresFollowerState(ledger.connections)
+    limits = Limits(poll_seconds=float(ledger.settings.watch_poll_seconds))
+    watchers = []
+    for chain in ledger.chains:
+        network = chain.network
+        now = ledger.now_of(livemode=network.livemode)
+        alike = [
+            other.network.name
+            for other in ledger.chains
+            if other.network.name != network.name and other.network.livemode == network.livemode
+        ]
+        listener = Watching(
+            network,
+            ledger.store,
+            ledger.reads,
+            writer,
+            ledger.prices if network.livemode else ledger.sandbox_prices,
+            now,
+            networks_alike=alike,
+            credit_price=ledger.settings.credit_price,
+        )
+        follower = Follower(chain, listener, state, now, limits=limits)
+        health.watch_chain(network, follower)
+        watchers.append(Watcher(follower))
+    return watchers

@@ -1,0 +1,1 @@
+"""The whole ledger from outside: as a user starts it, pays, kills and proves it."""
