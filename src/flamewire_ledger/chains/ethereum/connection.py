@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 
 Question: TypeAlias = tuple[str, list[Any]]
 QUESTIONS_MAX: Final = 50  # in one round trip; many providers allow 100
+# JSON-RPC 2.0: invalid request, no such method, invalid parameters. Other endpoints would say the same;
+# anything else may be a limit of this one's.
+_FAULTS_OF_THE_QUESTION: Final = (-32600, -32601, -32602)
 _HOME_AFTER_SECONDS: Final = 60.0  # how long after a failure the first endpoint is tried again
 
 
@@ -95,10 +98,10 @@ class Connection:
             try:
                 await self._check(endpoint)
                 return await self._ask_one(endpoint, questions)
-            except NodeRefused:
-                raise
             except ChainUnavailable as error:
-                _log.warning("%s", error)
+                if isinstance(error, NodeRefused) and error.code in _FAULTS_OF_THE_QUESTION:
+                    raise
+                _log.warning("endpoint %d: %s", endpoint.number, error)
                 fault = error
                 self._leave()
         raise fault or ChainUnavailable("no endpoint is configured")
@@ -134,13 +137,11 @@ class Connection:
             # A ClientError's own text may hold the URL, and with it a key.
             name = type(error).__name__
             raise ChainUnavailable(
-                f"endpoint {endpoint.number} did not answer: {name}"
+                f"a node did not answer: {name}"
                 + (f" ({reason})" if reason and not isinstance(error, ClientError) else "")
             ) from None
         except Web3Exception as error:
-            raise ChainUnavailable(
-                f"endpoint {endpoint.number} answered nonsense: {type(error).__name__}"
-            ) from None
+            raise ChainUnavailable(f"a node answered nonsense: {type(error).__name__}") from None
         return [
             _result(method, response)
             for (method, _), response in zip(questions, responses, strict=True)

@@ -24,7 +24,7 @@ class DepositAddresses:
 
     def __init__(self, xpub: str) -> None:
         # Bip-utils takes 0.4 s to import, and only who gives out addresses needs it.
-        from bip_utils import Bip32KeyError, Bip32Slip10Secp256k1
+        from bip_utils import Base58ChecksumError, Bip32KeyError, Bip32Slip10Secp256k1
 
         if xpub[1:4] == "prv":
             raise BadExtendedKey(
@@ -33,7 +33,7 @@ class DepositAddresses:
             )
         try:
             key = Bip32Slip10Secp256k1.FromExtendedKey(xpub)
-        except (Bip32KeyError, ValueError):
+        except (Base58ChecksumError, Bip32KeyError, ValueError):
             raise BadExtendedKey(
                 "the xpub of a network is mistyped: it is no extended key"
             ) from None
