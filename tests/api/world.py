@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -27,13 +28,14 @@ from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.domain.identifiers import command_id, derived_id
 from flamewire_ledger.domain.merchant import RegisterMerchant
 from flamewire_ledger.prices.board import PriceBoard
-from flamewire_ledger.prices.sandbox import sandbox_feeds
+from flamewire_ledger.prices.sandbox import BASE_PRICES, SandboxFeed
 from flamewire_ledger.security.api_keys import ApiKey, secret_from, sha256_of
 from flamewire_ledger.security.rate_limits import Policy, TokenBuckets
 from flamewire_ledger.store.codec import Codec
 from flamewire_ledger.store.event_store import RecordedEvent
 from flamewire_ledger.store.memory import MemoryEventStore
 from flamewire_ledger.telemetry import Meters
+from tests.api.conformity import check
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -112,6 +114,8 @@ class World:
     client: httpx.AsyncClient
     secret: str = ""  # of the first merchant's key, which may do everything
     merchant_id: str = ""
+    reads: Any = None
+    quotes: dict[str, Decimal] = field(default_factory=dict)  # what the price feeds say
     sequence: int = 0
 
     def entropy(self, length: int) -> bytes:
@@ -181,7 +185,9 @@ async def world(
     made = World(
         store, writer, codec, clock, keys, chains, indexes, health, meters, httpx.AsyncClient()
     )
-    prices = PriceBoard(sandbox_feeds(clock.now))
+    quotes = dict(BASE_PRICES)
+    made.quotes = quotes
+    prices = PriceBoard([SandboxFeed(name, clock.now, 0, quotes) for name in ("one", "two")])
     parts = Parts(
         store=store,
         codec=codec,
@@ -201,7 +207,9 @@ async def world(
     )
     transport = httpx.ASGITransport(create_app(parts), raise_app_exceptions=False)
     running = asyncio.create_task(writer.run())
-    async with httpx.AsyncClient(transport=transport, base_url="http://ledger") as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://ledger", event_hooks={"response": [check]}
+    ) as client:
         made.client = client
         made.merchant_id = await made.merchant()
         made.secret = made.key(made.merchant_id)

@@ -49,7 +49,7 @@ def of_row(row: Row, *, with_grants: bool = True) -> dict[str, Any]:
         "object": "credit_account",
         "external_id": row["external_id"],
         "name": row["name"],
-        **money("overage_max", in_credits(row["overage_max"])),
+        **money("overage_max", in_credits(row["overage_max_units"])),
         "balance": _balance(
             {name: in_credits(row[f"{name}_units"]) for name in _PARTS},
         ),

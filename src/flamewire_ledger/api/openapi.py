@@ -52,12 +52,15 @@ class ProblemDocument(BaseModel):
 
 def document() -> dict[str, Any]:
     """The whole document; the same each time."""
-    incoming = [it.request for it in OPERATIONS if it.request is not None]
-    outgoing = [it.response for it in OPERATIONS if it.response is not None]
-    described: list[tuple[type[BaseModel], Literal["validation", "serialization"]]] = []
-    described += [(model, "validation") for model in dict.fromkeys(incoming)]
-    described += [(model, "serialization") for model in dict.fromkeys((*outgoing, ProblemDocument))]
-    _, schemas = models_json_schema(described, ref_template=_REF)
+    described: dict[tuple[type[BaseModel], Literal["validation", "serialization"]], None] = {
+        (ProblemDocument, "serialization"): None
+    }
+    for operation in OPERATIONS:
+        if operation.request is not None:
+            described[operation.request, "validation"] = None
+        if operation.response is not None:
+            described[operation.response, "serialization"] = None
+    _, schemas = models_json_schema(list(described), ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)

@@ -163,7 +163,7 @@ def _of_row(row: Row) -> TransferFacts:
         status=row["status"],
         confirmations=row["confirmations"],
         block_height=row["block_height"],
-        seen_at=row["seen_at"],
+        seen_at=datetime.fromisoformat(row["seen_at"]),  # inside JSON, so still text
     )
 
 
