@@ -18,10 +18,9 @@ from flamewire_ledger.chains.sandbox.journal import (
 )
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.transfer import Block, Transfer
-from flamewire_ledger.store.chain_progress import PostgresFollowerState
+from flamewire_ledger.store.chain_records import PostgresFollowerState, PostgresSandboxJournal
 from flamewire_ledger.store.connections import Connections
 from flamewire_ledger.store.migrate import migrate
-from flamewire_ledger.store.sandbox_journal import PostgresSandboxJournal
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 CHAIN = "eip155:1"

@@ -247,6 +247,7 @@ class Endpoint:
         self.batch_max = 1000
         self.spoils: Callable[[dict[str, Any]], dict[str, Any]] | None = None
         self.requests = 0
+        self._client = httpx.Client(timeout=30)
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -280,7 +281,7 @@ class Endpoint:
                 [{"jsonrpc": "2.0", "id": each["id"], "error": refusal} for each in asked]
             ).encode()
         json_type = {"Content-Type": "application/json"}
-        answer = httpx.post(self.node_url, content=body, headers=json_type, timeout=30).json()
+        answer = self._client.post(self.node_url, content=body, headers=json_type).json()
         if self.spoils:
             answer = [self.spoils(each) for each in answer] if isinstance(answer, list) else (
                 self.spoils(answer)
@@ -291,6 +292,7 @@ class Endpoint:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(5)
+        self._client.close()
 
 
 @contextmanager
