@@ -93,6 +93,7 @@ class EmbeddedPostgres:
         self._account = Account(user=None, in_namespace=False)
         self._lock: IO[str] | None = None
         self._server: subprocess.Popen[bytes] | None = None
+        self._no_longer_ours = threading.Event()
         self._url: str | None = None
 
     @property
@@ -147,6 +148,7 @@ class EmbeddedPostgres:
         """Break off what runs, write everything down, and end. Safe to repeat."""
         if self._server is not None:
             _end(self._server)
+        self._no_longer_ours.set()
         self._server = None
         self._url = None
         self._release_lock()
@@ -258,13 +260,23 @@ class EmbeddedPostgres:
             command += ["-c", f"{name}={value}"]
         log_start = self._log.stat().st_size if self._log.exists() else 0
         started: Future[subprocess.Popen[bytes]] = Future()
+        self._no_longer_ours.set()
+        self._no_longer_ours = threading.Event()
         threading.Thread(
-            target=self._own, args=(command, started), name="embedded-postgres", daemon=True
+            target=self._own,
+            args=(command, started, self._no_longer_ours),
+            name="embedded-postgres",
+            daemon=True,
         ).start()
         self._server = started.result()
         self._wait_until_ready(log_start)
 
-    def _own(self, command: list[str], started: Future[subprocess.Popen[bytes]]) -> None:
+    def _own(
+        self,
+        command: list[str],
+        started: Future[subprocess.Popen[bytes]],
+        no_longer_ours: threading.Event,
+    ) -> None:
         """The thread that lives as long as the server: Linux ends the one with the other."""
         try:
             with self._log.open("ab") as log:
@@ -287,7 +299,7 @@ class EmbeddedPostgres:
             started.set_exception(PostgresDidNotStart(f"Postgres could not be run: {error}"))
             return
         started.set_result(server)
-        server.wait()
+        no_longer_ours.wait()  # not for the process: that would hide its end from poll()
 
     def _wait_until_ready(self, log_start: int) -> None:
         assert self._server is not None
