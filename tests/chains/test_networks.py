@@ -80,6 +80,21 @@ def test_what_is_wrong_is_named(change: tuple[str, str], sentence: str) -> None:
     assert sentence in str(caught.value)
 
 
+@pytest.mark.parametrize("xpub", [XPUB[:-1], XPUB[:-1] + "n", "xpub", "xpub" * 500, XPUB + "0"])
+def test_a_mistyped_key_is_found_when_the_file_is_read(xpub: str) -> None:
+    with pytest.raises(NetworksFileError, match="or it is mistyped"):
+        parse_networks(WHOLE.replace(XPUB, xpub))
+
+
+def test_a_key_of_another_depth_is_found_when_the_file_is_read() -> None:
+    master = (
+        "xpub661MyMwAqRbcFtXgS5sYJABqqG9YLmC4Q1Rdap9gSE8NqtwybGhePY2gZ29ESFjqJoCu1Rupje8YtGqsefD265"
+        "TMg7usUDFdp6W1EGMcet8"
+    )
+    with pytest.raises(NetworksFileError, match="xpub is that of an account"):
+        parse_networks(WHOLE.replace(XPUB, master))
+
+
 @pytest.mark.parametrize("change", [(XPUB, XPRV), ("https://node", "ftp://node")])
 def test_no_secret_is_in_the_sentence(change: tuple[str, str]) -> None:
     with pytest.raises(NetworksFileError) as caught:

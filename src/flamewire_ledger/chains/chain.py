@@ -101,3 +101,7 @@ class Chain(Protocol):
 
 class ChainUnavailable(Exception):
     """The chain's endpoint did not answer, or answered nonsense."""
+
+
+class WrongChain(Exception):
+    """An endpoint is of another chain than configured. Nothing it says is to be believed."""

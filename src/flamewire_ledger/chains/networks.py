@@ -25,12 +25,16 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 from urllib.parse import urlsplit
 
+import base58
+
 from flamewire_ledger.chains.addresses import parse_evm
 from flamewire_ledger.chains.chain import Network, Token
 from flamewire_ledger.domain.money import DECIMALS_MAX, Asset
 from flamewire_ledger.domain.rejection import InvalidAddress
 
 NETWORKS_MAX: Final = 64
+_XPUB_BYTES: Final = 78  # BIP-32: version, depth, parent, child number, chain code, key
+_XPUB_DEPTHS: Final = (3, 4)
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
 _SYMBOL: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,15}\Z")
 Finality: TypeAlias = Literal["finalized", "confirmations"]
@@ -201,8 +205,14 @@ def _xpub(given: _Table) -> str:
         raise given.wrong(
             "xpub", "is a private key: take it out of this file, put the public one in"
         )
-    if xpub[1:4] != "pub":
-        raise given.wrong("xpub", "is an extended public key, xpub…")
+    try:
+        raw = base58.b58decode_check(xpub)
+    except ValueError:
+        raw = b""
+    if xpub[1:4] != "pub" or len(raw) != _XPUB_BYTES:
+        raise given.wrong("xpub", "is no extended public key (xpub…), or it is mistyped")
+    if raw[4] not in _XPUB_DEPTHS:
+        raise given.wrong("xpub", "is that of an account (m/44'/60'/0') or of its external chain")
     return xpub
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import psycopg
 import psycopg_pool
 
+from flamewire_ledger.chains.chain import WrongChain
 from flamewire_ledger.chains.networks import NetworksFileError
 from flamewire_ledger.cli.postgres_errors import EmbeddedPostgresError
 from flamewire_ledger.domain.rejection import Rejection
@@ -33,7 +34,7 @@ def explain(error: BaseException) -> CommandError | None:
     match error:
         case CommandError():
             return error
-        case SettingsError() | NetworksFileError():
+        case SettingsError() | NetworksFileError() | WrongChain():
             return CommandError(str(error), WRONG_USE)
         case EmbeddedPostgresError() | StoreUnavailable() | MigrationError():
             return CommandError(str(error), SERVICE_MISSING)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from flamewire_ledger.chains.follow import Follower, Limits
 from flamewire_ledger.commands.writer import Writer
-from flamewire_ledger.processes.watching import Watching
+from flamewire_ledger.processes.watching import Watching, watch
 from flamewire_ledger.store.chain_records import PostgresFollowerState
-from flamewire_ledger.store.event_store import StoreUnavailable
 from flamewire_ledger.wiring.health import Health
 from flamewire_ledger.wiring.ledger import Ledger
 
@@ -20,7 +19,7 @@ class Watcher:
         self._follower = follower
 
     async def run(self) -> None:
-        await self._follower.run(retry_on=(StoreUnavailable,))
+        await watch(self._follower)
 
 
 def followers(ledger: Ledger, writer: Writer, health: Health) -> Sequence[Watcher]:

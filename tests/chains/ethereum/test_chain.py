@@ -15,8 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from flamewire_ledger.chains.chain import ChainUnavailable
-from flamewire_ledger.chains.ethereum.connection import WrongChain
+from flamewire_ledger.chains.chain import ChainUnavailable, WrongChain
 from flamewire_ledger.chains.follow import Follower
 from flamewire_ledger.chains.progress import MemoryFollowerState
 from flamewire_ledger.domain.transfer import Transfer

@@ -17,7 +17,7 @@ from web3 import AsyncHTTPProvider
 from web3.exceptions import Web3Exception
 from web3.types import RPCEndpoint, RPCResponse
 
-from flamewire_ledger.chains.chain import ChainUnavailable
+from flamewire_ledger.chains.chain import ChainUnavailable, WrongChain
 
 _log = logging.getLogger(__name__)
 
@@ -35,10 +35,6 @@ class NodeRefused(ChainUnavailable):
     def __init__(self, method: str, code: int, message: str) -> None:
         super().__init__(f"{method}: the node says {message!r} ({code})")
         self.code = code
-
-
-class WrongChain(Exception):
-    """The endpoint is a node of another chain than configured. Nothing it says is to be believed."""
 
 
 @dataclass(slots=True)
