@@ -63,7 +63,9 @@ def test_a_late_transfer_before_anybody_said_that_time_is_up_is_late_all_the_sam
 
 
 def test_the_last_moment_is_in_time():
-    spec = story().given(request(), seen(100, at=15)).when(final(100, at=20, seen_at=15))
+    spec = story().given(request()).when(seen(100, at=15))
+    spec.then(PaymentTransferDetected, PaymentProcessing)
+    spec.when(final(100, at=20, seen_at=15))
     spec.then(PaymentTransferConfirmed, PaymentSucceeded)
 
 
@@ -89,6 +91,12 @@ def test_a_block_that_proves_a_late_sighting_in_time_counts_at_confirmation():
     spec = story().given(request(), seen(100, at=16), expire())
     spec.when(final(100, at=20, seen_at=16, block_at=14.9))
     assert spec.outcome[0].standing == "in_time"
+    assert spec.state.status == "succeeded"
+
+
+def test_a_block_in_time_counts_though_the_transfer_became_final_in_another():
+    spec = story().given(request(), seen(100, at=16), seen(100, at=16, block=block(14)))
+    spec.when(final(100, at=20, block_at=17, height=2))
     assert spec.state.status == "succeeded"
 
 

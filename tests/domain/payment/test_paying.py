@@ -199,6 +199,13 @@ def due(units, option):
     return replace(option, due=Amount(option.due.asset, units))
 
 
+def test_a_unit_that_is_needed_in_part_is_taken_whole():
+    spec = story().given(request(options=(due(3, TAO_OPTION), ETH_OPTION)))
+    spec.given(final(500, "0xe", asset=ETH)).when(final(2))
+    spec.then(PaymentTransferDetected, PaymentTransferConfirmed, PaymentSucceeded)
+    assert spec.outcome[-1].applied == (Amount(ETH, 500), Amount(TAO, 2))
+
+
 def test_what_the_tolerance_forgives_is_labelled():
     spec = story().given(request(tolerance_ppm=10_000)).when(final(99))
     spec.then(PaymentTransferDetected, PaymentTransferConfirmed, PaymentSucceeded)

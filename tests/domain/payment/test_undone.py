@@ -14,6 +14,7 @@ from flamewire_ledger.domain.payment import (
     PaymentTransferDetected,
     PaymentTransferDropped,
     PaymentTransferReorganised,
+    Use,
 )
 from flamewire_ledger.domain.rejection import NotAllowed
 from tests.domain.books import Books
@@ -231,3 +232,33 @@ def test_a_late_transfer_while_another_is_waited_for_is_shown_at_once():
     assert spec.outcome[-1].why == "late"
     spec.when(final(100, at=21, seen_at=21, height=2))
     assert spec.state.status == "succeeded"
+
+
+def test_what_is_put_to_use_after_something_was_undone_has_a_number_of_its_own():
+    spec = story().given(request(for_credits=True), final(100), final(100, "0xb"))
+    spec.given(resolve("credit", at=3), gone(at=4), final(100, "0xc", at=5))
+    spec.when(gone("0xc", at=6)).then(PaymentTransferReorganised)
+    assert spec.outcome[0].undone == (3,)
+    assert spec.state.arrivals["bittensor/0xb/0"].open_units == 0
+
+
+def test_the_first_that_is_enough_takes_the_place_and_the_rest_stays_excess():
+    spec = story().given(request(), final(100), final(1000, "0xe", asset=ETH), final(100, "0xc"))
+    spec.when(gone(at=4))
+    spec.then(PaymentTransferReorganised, PaymentSucceeded, PaymentExcessRecorded)
+    assert spec.outcome[1].uses == (Use("ethereum/0xe/0", 1000),)
+    assert spec.outcome[2].excess == (Amount(TAO, 100),)
+
+
+def test_everything_built_on_a_transfer_is_reversed_the_newest_first():
+    spec = story().given(request(), final(150))
+    confirmed, succeeded = spec.events[2:4]
+    spec.given(resolve("refund", at=3))
+    resolved = spec.events[-1]
+    spec.when(gone(at=4, units=150))
+    assert spec.outcome[0].postings == tuple(
+        posting.reversed()
+        for event in (resolved, succeeded, confirmed)
+        for posting in event.postings
+    )
+    assert_books_are_empty(spec)
