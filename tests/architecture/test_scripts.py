@@ -40,7 +40,7 @@ def test_installing_again_costs_next_to_nothing():
     subprocess.run([ROOT / "scripts" / "install"], check=True)
     began = time.monotonic()
     subprocess.run([ROOT / "scripts" / "install"], check=True)
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 2  # 0.01 s on an idle machine
 
 
 def test_the_lock_has_every_direct_dependency_at_its_pin_with_hashes():
