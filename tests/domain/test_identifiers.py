@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,17 @@ def test_a_uuid7_says_its_version_and_its_time(entropy):
     assert made.version == 7
     assert made.variant == "specified in RFC 4122"
     assert made.int >> 80 == int(NOON.timestamp()) * 1000
+
+
+@given(st.integers(0, 2**43))
+def test_a_uuid7_is_exact_to_the_millisecond(milliseconds):
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    assert uuid7(at, bytes(10)).int >> 80 == milliseconds
+
+
+def test_an_id_is_not_made_of_too_little():
+    with pytest.raises(ValueError, match="10 bytes"):
+        uuid7(NOON, bytes(9))
 
 
 def test_the_vector_of_the_specification():

@@ -103,8 +103,8 @@ def test_an_asset_has_a_name_and_decimals_within_bounds(code, decimals):
         Asset(code, decimals)
 
 
-@pytest.mark.parametrize("price", ["0", "-1", "NaN", "Infinity", "sNaN"])
-def test_a_price_is_positive_and_finite(price):
+@pytest.mark.parametrize("price", ["0", "-1", "NaN", "Infinity", "sNaN", "1E+41", "1E-41"])
+def test_a_price_is_positive_finite_and_of_a_size(price):
     with pytest.raises(MoneyError):
         Rate(TAO, USD, Decimal(price))
 

@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid5
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES: Final = {letter: value for value, letter in enumerate(_ALPHABET)}
 _LENGTH: Final = 26
-COMMANDS: Final = UUID(
-    "6f6d2f0e-6b2a-5d0c-9f57-0d6c1a3be7f1"
-)  # the namespace of derived command ids
+_ENTROPY_BYTES: Final = 10
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+# The namespace of derived command ids.
+COMMANDS: Final = UUID("6f6d2f0e-6b2a-5d0c-9f57-0d6c1a3be7f1")
 
 
 def encode(prefix: str, value: UUID) -> str:
@@ -37,8 +39,10 @@ def is_id(prefix: str, text: str) -> bool:
 
 def uuid7(at: datetime, entropy: bytes) -> UUID:
     """RFC 9562, section 5.7: 48 bits of milliseconds, then 74 of `entropy` (ten bytes or more)."""
-    milliseconds = int(at.timestamp() * 1000)
-    noise = int.from_bytes(entropy[:10], "big")
+    if len(entropy) < _ENTROPY_BYTES:
+        raise ValueError(f"an id is made of {_ENTROPY_BYTES} bytes of entropy or more")
+    milliseconds = (at - _EPOCH) // _MILLISECOND
+    noise = int.from_bytes(entropy[:_ENTROPY_BYTES], "big")
     number = (milliseconds & (2**48 - 1)) << 80
     number |= 7 << 76 | (noise >> 62 & 0xFFF) << 64 | 2 << 62 | noise & (2**62 - 1)
     return UUID(int=number)

@@ -15,6 +15,7 @@ from typing import Final
 
 UNITS_DIGITS_MAX: Final = 78  # numeric(78, 0): any 256-bit integer
 DECIMALS_MAX: Final = 36
+PRICE_DIGITS_MAX: Final = 40  # on either side of the point; 1E+999999 would take all memory
 AMOUNT_TEXT_MAX: Final = UNITS_DIGITS_MAX + DECIMALS_MAX + 1
 _PLAIN = re.compile(r"(0|[1-9][0-9]*)(?:\.([0-9]+))?\Z")
 
@@ -159,6 +160,8 @@ class Rate:
     def __post_init__(self) -> None:
         if not self.price.is_finite() or self.price <= 0:
             raise MoneyError("a price is positive and finite")
+        if abs(self.price.adjusted()) > PRICE_DIGITS_MAX:
+            raise MoneyError(f"a price is within {PRICE_DIGITS_MAX} digits of the point")
 
     def base_for(self, amount: Amount) -> Amount:
         """How much `base` pays for `amount` of `quote`, rounded up: what is due is due in full."""

@@ -194,3 +194,8 @@ def test_a_refunded_part_counts_no_more_towards_the_request():
     spec.when(final(60, "0xb", at=25, seen_at=14))
     assert spec.state.status == "requires_action"
     assert spec.state.why == "underpaid"
+
+
+def test_a_canceled_payment_is_canceled_again_when_its_money_is_given_back():
+    spec = story().given(request(), cancel(), final(100)).when(resolve("refund"))
+    assert spec.state.status == "canceled"

@@ -262,3 +262,15 @@ def test_everything_built_on_a_transfer_is_reversed_the_newest_first():
         for posting in event.postings
     )
     assert_books_are_empty(spec)
+
+
+def test_a_payment_that_needs_a_person_still_does_when_something_else_came_and_went():
+    spec = story().given(request(for_credits=True), final(100), gone(), require())
+    spec.given(seen(40, "0xb", at=6)).when(gone("0xb", at=7))
+    assert spec.outcome[0].status_after == "requires_action"
+    spec.when(expire(at=700)).then_nothing_new()
+
+
+def test_what_came_and_went_leaves_a_canceled_payment_canceled():
+    spec = story().given(request(), cancel(), seen(100)).when(gone(at=20))
+    assert spec.state.status == "canceled"
