@@ -39,6 +39,7 @@ class Stories:
 
     seed: int
     merchants: int = 2
+    tag: str = ""  # tells the ids of one history from those of another
     told: list[Told] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -53,7 +54,7 @@ class Stories:
         self._merchants: dict[str, Any] = {}
         self.owner: dict[str, str] = {}
         for number in range(self.merchants):
-            self._register(f"mer_{number}")
+            self._register(f"mer_{self.tag}{number}")
 
     def tell(self, commands: int) -> list[Told]:
         """The events that so many further commands lead to; refused ones lead to none."""
@@ -80,7 +81,7 @@ class Stories:
 
     def _new(self, prefix: str) -> str:
         self._number += 1
-        stream_id = f"{prefix}_{self._number:06d}"
+        stream_id = f"{prefix}_{self.tag}{self._number:06d}"
         self.owner[stream_id] = self._random.choice(list(self._merchants))
         return stream_id
 
@@ -91,11 +92,13 @@ class Stories:
 
     def _register(self, merchant_id: str) -> None:
         self.owner[merchant_id] = merchant_id
-        livemode = merchant_id == "mer_0"
+        livemode = merchant_id.endswith("0")
         command = merchant.RegisterMerchant(merchant_id, f"shop {merchant_id}", livemode, self.now)
         self._fold(self._merchants, merchant_id, merchant.decide, merchant.evolve, command)
 
-    def _fold(self, states: dict[str, Any], key: str, decide: Any, evolve: Any, command: Any) -> None:
+    def _fold(
+        self, states: dict[str, Any], key: str, decide: Any, evolve: Any, command: Any
+    ) -> None:
         state = states.get(key)
         for event in decide(state, command):
             state = evolve(state, event)
@@ -109,7 +112,7 @@ class Stories:
         key_id = f"key_{merchant_id}_{number}"
         command: Any = merchant.RevokeApiKey(merchant_id, key_id, self.now)
         if self._random.random() < 0.7:
-            livemode = merchant_id == "mer_0"
+            livemode = merchant_id.endswith("0")
             secret = f"{self._random.getrandbits(256):064x}"
             command = merchant.CreateApiKey(
                 merchant_id, key_id, "till", livemode, secret, "abcd", ("*",), self.now
@@ -170,9 +173,7 @@ class Stories:
             command = credit_account.OpenCreditAccount(account_id, "team", None, at, overage)
         else:
             command = self._credit_command(account_id, units, at)
-        self._fold(
-            self.accounts, account_id, credit_account.decide, credit_account.evolve, command
-        )
+        self._fold(self.accounts, account_id, credit_account.decide, credit_account.evolve, command)
 
     def _credit_command(self, account_id: str, units: Amount, at: datetime) -> Any:
         state = self.accounts[account_id]

@@ -9,7 +9,7 @@ from typing import Final
 
 from psycopg import sql
 
-from flamewire_ledger.projector.apply import Item, render
+from flamewire_ledger.projector.apply import Item
 from flamewire_ledger.projector.catalog import Projection
 from flamewire_ledger.projector.checkpoint import Generation, Mark, lock_marks, move_marks
 from flamewire_ledger.projector.connections import WriteConnection, WritePool
@@ -42,7 +42,7 @@ class Stretch:
             events[0].partition,
             events[0].position,
             events[-1].position,
-            [render(event) for event in events],
+            [Item(event) for event in events],
         )
 
     def behind(self, position: int) -> Sequence[Item]:

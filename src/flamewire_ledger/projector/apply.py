@@ -9,7 +9,6 @@ events in order, and there are as many statements as the longest chain of runs, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -23,6 +22,7 @@ from flamewire_ledger.projector.catalog import ENVELOPE_KEYS, EVERYTHING, Projec
 from flamewire_ledger.store.event_store import RecordedEvent
 
 STATEMENT_BYTES_MAX: Final = 16 * 1024 * 1024
+_ENVELOPE_BYTES: Final = 500  # about
 _JSONB_OID: Final = 3802
 
 
@@ -40,12 +40,29 @@ class JsonTextDumper(Dumper):
         return obj
 
 
-@dataclass(frozen=True, slots=True)
 class Item:
-    """An event, and the text that statements see of it."""
+    """An event, and the text that statements see of it: made when the first one asks for it."""
 
-    event: RecordedEvent
-    text: bytes
+    __slots__ = ("_envelope", "_whole", "event")
+
+    def __init__(self, event: RecordedEvent) -> None:
+        self.event = event
+        self._envelope: bytes | None = None
+        self._whole: bytes | None = None
+
+    @property
+    def envelope(self) -> bytes:
+        """Everything but the data, as a JSON object."""
+        if self._envelope is None:
+            self._envelope = _envelope(self.event)
+        return self._envelope
+
+    @property
+    def whole(self) -> bytes:
+        """The envelope with the data in it."""
+        if self._whole is None:
+            self._whole = b"".join((self.envelope[:-1], b',"data":', self.event.data, b"}"))
+        return self._whole
 
 
 class _Head(msgspec.Struct):
@@ -61,8 +78,8 @@ class _Head(msgspec.Struct):
 _encode_head: Final = msgspec.json.Encoder().encode
 
 
-def render(event: RecordedEvent) -> Item:
-    """`metadata` (actor, causation_id, correlation_id) is laid beside the rest, `data` inside."""
+def _envelope(event: RecordedEvent) -> bytes:
+    """`metadata` (actor, causation_id, correlation_id) is laid beside the rest."""
     head = _encode_head(
         _Head(
             event.position,
@@ -75,8 +92,7 @@ def render(event: RecordedEvent) -> Item:
         )
     )
     metadata = event.metadata.strip()[1:-1].strip()
-    joint = b"," if metadata else b""
-    return Item(event, b"".join((b"{", metadata, joint, head[1:-1], b',"data":', event.data, b"}")))
+    return b"".join((b"{", metadata, b"," if metadata else b"", head[1:]))
 
 
 def wanted(projection: Projection, items: Sequence[Item]) -> list[Item]:
@@ -137,9 +153,11 @@ def _one_round(projection: Projection, items: Sequence[Item]) -> Iterator[Step]:
 
 def _step(projection: Projection, index: int, items: Sequence[Item]) -> Step:
     rule = projection.rules[index]
-    if EVERYTHING in rule.types:
-        return rule.sql, [item.text for item in items]
-    return rule.sql, [item.text for item in items if item.event.type in rule.types]
+    if EVERYTHING not in rule.types:
+        items = [item for item in items if item.event.type in rule.types]
+    if rule.takes_data:
+        return rule.sql, [item.whole for item in items]
+    return rule.sql, [item.envelope for item in items]
 
 
 def _takers(projection: Projection) -> Callable[[str], tuple[int, ...]]:
@@ -179,12 +197,13 @@ def key_reader(projection: Projection) -> Callable[[RecordedEvent], str]:
 
 
 def _pieces(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """Stretches whose texts fit in one statement; all of them in one transaction."""
+    """Stretches whose texts fit in one statement; all pieces in one transaction."""
     size = begin = 0
     for index, item in enumerate(items):
-        size += len(item.text) + 1
+        bytes_more = len(item.event.data) + _ENVELOPE_BYTES
+        size += bytes_more
         if size > STATEMENT_BYTES_MAX and index > begin:
             yield items[begin:index]
-            begin, size = index, len(item.text) + 1
+            begin, size = index, bytes_more
     if begin < len(items):
         yield items[begin:]

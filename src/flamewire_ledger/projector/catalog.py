@@ -28,6 +28,7 @@ Takes: TypeAlias = Literal["runs", "batches"]
 ENVELOPE_KEYS: Final = ("stream_id", "merchant_id")
 EVERYTHING: Final = "*"
 _NAME: Final = re.compile(r"[a-z][a-z_]{0,38}[a-z]\Z")
+_DATA: Final = re.compile(r"\bdata jsonb\b")
 _TABLE: Final = re.compile(r"CREATE TABLE (\w+)")
 _INDEX: Final = re.compile(r"CREATE INDEX (\w+)")
 
@@ -46,6 +47,11 @@ class Rule:
 
     types: frozenset[str]
     sql: str
+
+    @property
+    def takes_data(self) -> bool:
+        """Whether it looks into the events, or only at their envelopes."""
+        return _DATA.search(self.sql) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from flamewire_ledger.projector.alone import lock_mark
-from flamewire_ledger.projector.apply import apply, render
+from flamewire_ledger.projector.apply import Item, apply
 from flamewire_ledger.projector.catalog import Catalog, Projection
 from flamewire_ledger.projector.connections import WriteConnection, WritePool
 from flamewire_ledger.projector.poison import cause_of, is_poison
@@ -101,7 +101,7 @@ class DeadLetters:
             events = await self._store.read(letter["partition"], position - 1, 1)
             try:
                 async with connection.transaction():
-                    await apply(connection, projection, [render(event) for event in events])
+                    await apply(connection, projection, [Item(event) for event in events])
             except psycopg.Error as error:
                 if not (is_poison(error) or isinstance(error, psycopg.ProgrammingError)):
                     raise

@@ -117,9 +117,10 @@ async def switch(connection: WriteConnection, projection: Projection) -> None:
     }
     old_schema = f"read_models_old_{name}"
     await _run(connection, "drop_schema", old_schema)
-    await _run(connection, "create_schema", old_schema)
     cursor = await connection.execute(SQL["live_tables"].sql, {"name": name})
     live = [table for (table,) in await cursor.fetchall()]
+    if live:
+        await _run(connection, "create_schema", old_schema)
     # A reader may hold one of these tables and wait for another: give up rather than wait on it.
     await connection.execute(SQL["do_not_wait"].sql)
     for table in live:

@@ -1,0 +1,62 @@
+"""The examples are true, whatever the batches; and the folders are what the catalog says they may be."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from flamewire_ledger.projector.catalog import EVERYTHING
+from flamewire_ledger.store.codec import event_classes
+from tests.projections.examples import CATALOG, answers
+
+
+def _example(name: str) -> dict[str, Any]:
+    return dict(json.loads(CATALOG.get(name).example))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 1000])
+@pytest.mark.parametrize("name", CATALOG.names)
+async def test_an_example_is_answered_as_it_says(name: str, batch: int, ledger_url: str) -> None:
+    await _expect(ledger_url, name, batch=batch, times=1)
+
+
+@pytest.mark.parametrize("name", CATALOG.names)
+async def test_an_example_that_comes_twice_is_applied_once(name: str, ledger_url: str) -> None:
+    await _expect(ledger_url, name, batch=2, times=2)
+
+
+async def _expect(ledger_url: str, name: str, *, batch: int, times: int) -> None:
+    example = _example(name)
+    told = await answers(ledger_url, name, example, batch=batch, times=times)
+    for asked, rows in zip(example["asked"], told, strict=True):
+        shown = [
+            {column: row[column] for column in expected}
+            for row, expected in zip(rows, asked["answer"], strict=True)
+        ]
+        assert shown == asked["answer"], asked["question"]
+
+
+@pytest.mark.parametrize("name", ["ledger_entries", "account_balance"])
+def test_the_books_read_every_event_that_carries_postings(name: str) -> None:
+    carrying = {
+        event_class.type
+        for event_class in event_classes()
+        if "postings" in {field.name for field in dataclasses.fields(event_class)}
+    }
+    assert CATALOG.get(name).reads == carrying
+
+
+def test_every_event_is_read_by_somebody_who_looks_into_it() -> None:
+    looked_into = {
+        event_type
+        for projection in CATALOG
+        for rule in projection.rules
+        if rule.takes_data
+        for event_type in rule.types
+    }
+    unseen = {event_class.type for event_class in event_classes()} - looked_into
+    # The register's numbers are on the invoices; nobody asks for them alone.
+    assert unseen <= {"invoice_register.number_assigned.v1", EVERYTHING}
