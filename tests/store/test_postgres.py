@@ -140,3 +140,25 @@ def test_what_an_operator_can_mend_has_a_sentence_of_its_own():
     assert "make room" in meaning(psycopg.errors.DiskFull())
     assert "standby" in meaning(psycopg.errors.ReadOnlySqlTransaction())
     assert meaning(psycopg.OperationalError()) == "the database did not answer: OperationalError"
+
+
+async def test_plans_made_while_the_tables_were_small_still_use_the_indexes(ledger_url: str):
+    """A plan that turned its loops round once made batches a hundred times slower."""
+    streams = [f"s{number}" for number in range(400)]
+
+    async def batch(store: PostgresEventStore, version: int) -> None:
+        await store.append(0, [append(to(name, version, "x")) for name in streams])
+
+    with psycopg.connect(ledger_url, autocommit=True) as connection:
+        connection.execute("INSERT INTO streams VALUES (0, 1, 'first'), (0, 1, 'second')")
+        connection.execute("ANALYZE")
+        async with PostgresEventStore(ledger_url, connections_max=1) as store:
+            for version in range(9):
+                await batch(store, version)
+            await asyncio.sleep(1.1)  # counts are told once a second
+            await store.head(0)
+        row = connection.execute(
+            "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'streams_pkey'"
+        ).fetchone()
+        assert row is not None
+        assert 9 * len(streams) <= row[0] < 10 * 9 * len(streams)

@@ -9,7 +9,8 @@
 -- command that was not recorded: found_… when its id was known before, `moved` (numbers of streams)
 -- when a stream was elsewhere, neither when its id was recorded earlier in this very batch.
 --
--- Joins must be nested loops over indexes: a plan made while the tables were empty would scan them.
+-- Tables are looked up by LATERAL … OFFSET 0, which leaves the planner one way to do it: by index, row
+-- by row. Plans are kept, and one made while the tables were small would otherwise scan them for ever.
 
 -- append_each: the slow path, one verdict for each command. The head's lock comes first.
 CREATE OR REPLACE FUNCTION append_each(
@@ -24,7 +25,7 @@ CREATE OR REPLACE FUNCTION append_each(
     moved integer[]
 )
 LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -42,18 +43,30 @@ DECLARE
 BEGIN
     SELECT p.head, greatest(clock_timestamp(), p.recorded_at) INTO STRICT base, at
     FROM partitions AS p WHERE p.partition = into_partition FOR NO KEY UPDATE;
-    SELECT array_agg(k.command_id IS NOT NULL ORDER BY c.number) INTO known
+    SELECT array_agg(found.position IS NOT NULL ORDER BY c.number) INTO known
     FROM unnest(c_id) WITH ORDINALITY AS c (id, number)
-    LEFT JOIN commands AS k ON k.partition = into_partition AND k.command_id = c.id;
-    SELECT array_agg(coalesce(t.version, 0) ORDER BY s.number) INTO heads
+    LEFT JOIN LATERAL (
+        SELECT k.position FROM commands AS k
+        WHERE k.partition = into_partition AND k.command_id = c.id
+        OFFSET 0
+    ) AS found ON true;
+    SELECT array_agg(coalesce(found.version, 0) ORDER BY s.number) INTO heads
     FROM unnest(s_id) WITH ORDINALITY AS s (id, number)
-    LEFT JOIN streams AS t ON t.partition = into_partition AND t.stream_id = s.id;
+    LEFT JOIN LATERAL (
+        SELECT k.version FROM streams AS k
+        WHERE k.partition = into_partition AND k.stream_id = s.id
+        OFFSET 0
+    ) AS found ON true;
 
     RETURN QUERY SELECT 0, base, NULL::bytea, NULL::bytea, NULL::integer[];
     RETURN QUERY
-    SELECT c.number::integer, k.position, k.fingerprint, k.answer, NULL::integer[]
+    SELECT c.number::integer, found.position, found.fingerprint, found.answer, NULL::integer[]
     FROM unnest(c_id) WITH ORDINALITY AS c (id, number)
-    JOIN commands AS k ON k.partition = into_partition AND k.command_id = c.id;
+    CROSS JOIN LATERAL (
+        SELECT k.position, k.fingerprint, k.answer FROM commands AS k
+        WHERE k.partition = into_partition AND k.command_id = c.id
+        OFFSET 0
+    ) AS found;
 
     FOR c IN 1 .. cardinality(c_id) LOOP
         r_first := r;
@@ -124,14 +137,14 @@ CREATE OR REPLACE FUNCTION append_batch(
     moved integer[]
 )
 LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
     base bigint;
     at timestamptz;
-    created bigint;
-    matching bigint;
+    as_expected bigint;
+    touched bigint;
 BEGIN
     IF chained THEN
         BEGIN
@@ -151,21 +164,37 @@ BEGIN
             SELECT into_partition, s.id, s.last
             FROM unnest(s_id, s_expected, s_last) AS s (id, expected, last)
             WHERE s.expected = 0 AND s.last > 0;
-            GET DIAGNOSTICS created = ROW_COUNT;
+            GET DIAGNOSTICS as_expected = ROW_COUNT;
 
-            IF created < cardinality(s_id) THEN
-                SELECT count(*) INTO matching
-                FROM unnest(s_id, s_expected, s_last) AS s (id, expected, last)
-                LEFT JOIN streams AS t ON t.partition = into_partition AND t.stream_id = s.id
-                WHERE NOT (s.expected = 0 AND s.last > 0)
-                  AND coalesce(t.version, 0) = s.expected;
-                IF matching < cardinality(s_id) - created THEN
-                    RAISE unique_violation;
-                END IF;
-                UPDATE streams AS t SET version = s.last
-                FROM unnest(s_id, s_expected, s_last) AS s (id, expected, last)
-                WHERE t.partition = into_partition AND t.stream_id = s.id
-                  AND s.expected > 0 AND s.last > s.expected;
+            IF as_expected < cardinality(s_id) THEN
+                UPDATE streams AS t SET version = found.last
+                FROM (
+                    SELECT known.ctid, s.last
+                    FROM unnest(s_id, s_expected, s_last) AS s (id, expected, last)
+                    CROSS JOIN LATERAL (
+                        SELECT k.ctid, k.version FROM streams AS k
+                        WHERE k.partition = into_partition AND k.stream_id = s.id
+                        OFFSET 0
+                    ) AS known
+                    WHERE s.expected > 0 AND s.last > s.expected AND known.version = s.expected
+                ) AS found
+                WHERE t.ctid = found.ctid;
+                GET DIAGNOSTICS touched = ROW_COUNT;
+                as_expected := as_expected + touched;
+            END IF;
+            IF as_expected < cardinality(s_id) THEN  -- the rest may have been looked at only
+                as_expected := as_expected + (
+                    SELECT count(*)
+                    FROM unnest(s_id, s_expected, s_last) AS s (id, expected, last)
+                    LEFT JOIN LATERAL (
+                        SELECT k.version FROM streams AS k
+                        WHERE k.partition = into_partition AND k.stream_id = s.id
+                        OFFSET 0
+                    ) AS known ON true
+                    WHERE s.last = s.expected AND coalesce(known.version, 0) = s.expected);
+            END IF;
+            IF as_expected < cardinality(s_id) THEN
+                RAISE unique_violation;
             END IF;
 
             INSERT INTO events (partition, position, recorded_at, version, command_id, stream_id,
