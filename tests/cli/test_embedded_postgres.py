@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from flamewire_ledger.cli import postgres_files, unprivileged
+from flamewire_ledger.cli import postgres_files, postgres_status, unprivileged
 from flamewire_ledger.cli.embedded_postgres import EmbeddedPostgres
 from flamewire_ledger.cli.postgres_errors import (
     DataDirectoryInUse,
@@ -180,6 +180,14 @@ def test_a_stale_note_that_names_a_stranger_does_not_mislead(
 def remembered_nothing(url: str) -> bool:
     with psycopg.connect(url) as connection:
         return connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_without_proc_the_command_line_tells_whose_server_it_is(
+    directory: Path, server: EmbeddedPostgres
+):
+    server.start()
+    assert postgres_status._command_names(directory / "data", server.pid)
+    assert not postgres_status._command_names(directory / "data", os.getpid())
 
 
 def test_half_made_files_are_made_again(directory: Path, server: EmbeddedPostgres):

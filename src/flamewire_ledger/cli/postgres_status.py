@@ -7,6 +7,7 @@ or is somebody else by now: never believe it without looking at the process.
 from __future__ import annotations
 
 import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,9 +49,9 @@ def is_postgres_in(data: Path, pid: int) -> bool:
         return False
     except PermissionError:
         pass  # it lives, under another account
-    process = Path("/proc") / str(pid)
     if not Path("/proc/self").exists():
-        return True  # no /proc to look at: believe the note rather than start a second server
+        return _command_names(data, pid)
+    process = Path("/proc") / str(pid)
     try:
         if "\nState:\tZ" in (process / "status").read_text():
             return False
@@ -58,3 +59,14 @@ def is_postgres_in(data: Path, pid: int) -> bool:
         return (process / "cwd").resolve(strict=True) == data.resolve(strict=True)
     except OSError:
         return False
+
+
+def _command_names(data: Path, pid: int) -> bool:
+    """Where there is no /proc: whether the command line of the process has the directory in it."""
+    listed = subprocess.run(
+        ["ps", "-o", "command=", "-p", str(pid)],  # noqa: S607  (its place differs by system)
+        capture_output=True,
+        text=True,
+        timeout=10,
+    )
+    return str(data) in listed.stdout
