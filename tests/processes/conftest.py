@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,12 +15,15 @@ from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.domain.identifiers import command_id
 from flamewire_ledger.processes.checkpoint import MemoryCheckpoints, MemoryDeadLetters
+from flamewire_ledger.processes.process import Process
 from flamewire_ledger.processes.reaction import Reactions
 from flamewire_ledger.processes.reactor import Reactor
 from flamewire_ledger.processes.reversal import Reversal
 from flamewire_ledger.processes.settlement import Settlement
 from flamewire_ledger.store.memory import MemoryEventStore
 from tests.processes.stories import CODEC, MERCHANT, NOON
+
+ALL = (Settlement(), Reversal())
 
 
 class Workshop:
@@ -33,12 +36,12 @@ class Workshop:
         self.dead_letters = MemoryDeadLetters()
         self._sent = 0
 
-    def reactor(self, **changes: object) -> Reactor:
+    def reactor(self, processes: Sequence[Process] = ALL, **changes: object) -> Reactor:
         given = {"sweep_seconds": 0.05, **changes}
         return Reactor(
             self.store,
             Reactions(self.store, CODEC, self.writer, wait_seconds_first=0.001),
-            (Settlement(), Reversal()),
+            processes,
             self.checkpoints,
             self.dead_letters,
             **given,  # type: ignore[arg-type]

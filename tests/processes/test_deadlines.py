@@ -13,17 +13,25 @@ from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.domain.credit_account import CREDIT, GrantCredits, HoldCredits
 from flamewire_ledger.domain.identifiers import command_id, derived_id
 from flamewire_ledger.domain.money import Amount
+from flamewire_ledger.domain.payment import (
+    ConfirmTransfer,
+    DropTransfer,
+    LatePolicy,
+    RequestPayment,
+)
 from flamewire_ledger.domain.price_lock import LockPrice
 from flamewire_ledger.processes.deadlines import Deadlines
 from flamewire_ledger.store.event_store import StoreUnavailable
 from tests.processes.conftest import Workshop
 from tests.processes.stories import (
     ACCOUNT,
+    BLOCK,
     CODEC,
     GRANT,
     MERCHANT,
     NOON,
     PAYMENT,
+    TRANSFER,
     locked,
     minutes,
     opened,
@@ -163,6 +171,32 @@ async def test_what_cannot_end_yet_is_asked_about_again_less_and_less_often(work
 
     assert asked <= 7
     assert (await workshop.types())[-1] == "payment.expired.v1"
+
+
+async def test_a_payment_that_was_reopened_meets_its_time_a_second_time(workshop: Workshop):
+    asked = requested()
+    rows, clock = Rows(row("payment", PAYMENT, PAYMENT, minutes(15))), Clock(minutes(15))
+    await record(workshop.store, ACCOUNT, opened())
+    await workshop.do(
+        RequestPayment(
+            *(asked.payment_id, asked.amount, asked.options, asked.credits, ACCOUNT),
+            *(asked.reference, asked.requested_at, asked.expires_at),
+            late_policy=LatePolicy("honour", within_seconds=3600),
+        )
+    )
+    both = deadlines(workshop, rows, clock)
+    await both.sweep(livemode=False)
+    await workshop.do(
+        ConfirmTransfer(PAYMENT, TRANSFER, BLOCK, 3, seen_at=minutes(20), at=minutes(21)),
+        DropTransfer(PAYMENT, TRANSFER, minutes(30)),
+    )
+
+    clock.at = minutes(120)  # the transfer has not come back
+    await both.sweep(livemode=False)
+
+    types = await workshop.types()
+    assert "payment.expired.v1" in types
+    assert types[-1] == "payment.resolution_required.v1"
 
 
 async def test_two_at_work_on_the_same_deadline_end_it_once(workshop: Workshop):

@@ -81,6 +81,18 @@ def test_of_two_successes_the_last_one_is_undone():
     assert void.invoice_id == invoice_id(facts[5])
 
 
+def test_a_success_that_came_later_is_not_undone_by_an_earlier_reorganisation():
+    facts = stream(
+        PAYMENT,
+        *(requested(None), confirmed(), succeeded(None), reorganised()),
+        *(confirmed(), succeeded(None, at=minutes(9))),
+    )
+
+    (void,) = (it.command for it in REVERSAL.react(facts[3], known(facts)))
+
+    assert void.invoice_id == invoice_id(facts[2])
+
+
 def test_a_transfer_that_was_only_an_excess_undoes_what_was_made_of_it_and_not_the_success():
     story = (requested(), confirmed(), succeeded(), resolved("credit", 3_870_000, SECOND))
     facts = stream(PAYMENT, *story, reorganised(SECOND, undoes_success=False))

@@ -40,6 +40,12 @@ async def end_relays(database_url: str) -> None:
         )
 
 
+async def checkpoint(connections: Connections) -> int:
+    async with connections.use() as connection:
+        row = await (await connection.execute("SELECT position FROM relay_checkpoints")).fetchone()
+        return int(row[0]) if row else 0
+
+
 async def test_the_checkpoint_is_where_the_last_one_left_it(connections: Connections):
     async with turns(connections).take(0) as turn:
         assert turn.position == 0
@@ -91,6 +97,9 @@ async def test_a_relay_that_loses_its_turn_takes_it_again_and_goes_on(
         await until(broker, await append(store, 10))
         await end_relays(database_url)
         await until(broker, await append(store, 10))
+        async with asyncio.timeout(10):
+            while await checkpoint(connections) != 20:
+                await asyncio.sleep(0.02)
 
     assert list(dict.fromkeys(broker.positions)) == list(range(1, 21))
 

@@ -142,9 +142,8 @@ class Reactor:
                 partition, progress.start, self._batch_events_max, until=events[0].position - 1
             )
             await self._page(partition, progress, missing)
-        news = [event for event in events if event.position > progress.start]
-        for first in range(0, len(news), self._batch_events_max):
-            await self._page(partition, progress, news[first : first + self._batch_events_max])
+        for first in range(0, len(events), self._batch_events_max):
+            await self._page(partition, progress, events[first : first + self._batch_events_max])
 
     async def retry(self, process: str, partition: int, position: int) -> Failure | None:
         """Handle a dead letter again, and then what waits behind it, until one fails: that one
