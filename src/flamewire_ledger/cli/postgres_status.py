@@ -64,7 +64,7 @@ def is_postgres_in(data: Path, pid: int) -> bool:
 def _command_names(data: Path, pid: int) -> bool:
     """Where there is no /proc: whether the command line of the process has the directory in it."""
     listed = subprocess.run(
-        ["ps", "-o", "command=", "-p", str(pid)],  # noqa: S607  (its place differs by system)
+        ["ps", "-ww", "-o", "command=", "-p", str(pid)],  # noqa: S607  (its place differs by system)
         capture_output=True,
         text=True,
         timeout=10,
