@@ -195,3 +195,26 @@ def test_what_is_held_of_a_reversed_grant_is_owed_when_it_is_captured():
         Posting(CREDITS_ISSUED, HELD, credit(3)),
     )
     assert spec.state.owed == 5
+    assert_adds_up(spec, at=6)
+
+
+def test_what_is_held_of_a_reversed_grant_is_not_available_when_the_hold_ends():
+    spec = account().given(opened(), grant("gr_a", 10), hold("ho_1", 8, expires=9))
+    spec.given(reverse("gr_a"))
+    assert balance(spec.state, minute(9)).taken_back == credit(10)
+    assert available(spec, at=9) == 0
+    assert_adds_up(spec, at=9)
+
+
+def test_what_is_held_of_an_expired_grant_is_not_available_when_the_hold_ends():
+    spec = account().given(opened(), grant("gr_a", 10, expires=7), hold("ho_1", 8, expires=9))
+    assert balance(spec.state, minute(9)).expired == credit(10)
+    assert available(spec, at=9) == 0
+    assert_adds_up(spec, at=9)
+
+
+def assert_adds_up(spec, at):
+    now = balance(spec.state, minute(at))
+    assert now.granted + now.owed == (
+        now.available + now.held + now.consumed + now.expired + now.taken_back
+    )

@@ -210,6 +210,7 @@ def test_the_wrong_money_after_success_is_shown_and_success_stays():
     assert spec.outcome[-1].excess == (Amount(ALPHA, 7),)
     assert spec.outcome[-1].worth == usd(0)
     assert spec.state.status == "succeeded"
+    assert spec.state.labels == {"wrong_asset"}
 
 
 def test_wrong_money_that_is_only_on_its_way_does_not_stop_expiry():

@@ -200,6 +200,8 @@ def test_a_refund_of_two_when_one_went_away_is_decided_again():
     spec.when(gone(units=40, at=31)).then(PaymentTransferReorganised, PaymentResolutionRequired)
     assert spec.outcome[1].why == "reorged"
     assert spec.outcome[1].held == (Amount(TAO, 30),)
+    spec.when(resolve("refund", at=32))
+    assert spec.state.status == "expired"
 
 
 def test_a_decision_about_an_excess_is_undone_with_its_transfer():
