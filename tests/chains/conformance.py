@@ -5,8 +5,6 @@ A subclass gives the fixture `world`.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from flamewire_ledger.chains.follow import Follower, Limits
@@ -14,8 +12,6 @@ from flamewire_ledger.chains.observation import Confirmed, Included, ListenerBus
 from flamewire_ledger.chains.progress import FollowerState, MemoryFollowerState
 from tests.chains.ears import Ears
 from tests.chains.world import World
-
-NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def follower(
@@ -30,7 +26,6 @@ def follower(
         world.chain,
         ears,
         state or MemoryFollowerState(),
-        lambda: NOW,
         limits=limits,
         start_height=start_height,
     )

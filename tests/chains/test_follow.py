@@ -121,13 +121,12 @@ class Scene:
         self.state = MemoryFollowerState()
         self.limits = Limits(**limits)  # type: ignore[arg-type]
         self.start_height: int | None = None
-        self.now = NOON + timedelta(days=1)
         self.restart()
 
     def restart(self) -> None:
         """As after kill -9: only what was saved is known."""
         self.follower = Follower(
-            self.chain, self.ears, self.state, lambda: self.now,
+            self.chain, self.ears, self.state,
             limits=self.limits, start_height=self.start_height,
         )  # fmt: skip
 

@@ -131,7 +131,7 @@ class Office:
         return self.world.real_now + self.world.ahead
 
     async def catch_up(self) -> None:
-        await Follower(self.world.chain, self.watching, self.state, lambda: self.now).catch_up()
+        await Follower(self.world.chain, self.watching, self.state).catch_up()
 
     async def register(self, name: str, *, livemode: bool = False) -> str:
         merchant_id = derived_id("mer", NOON, name)
@@ -277,7 +277,7 @@ async def test_what_is_reported_twice_is_recorded_once(office: Office) -> None:
     office.state = MemoryFollowerState()
     height = (await office.world.chain.heads()).latest.height
     again = Follower(
-        office.world.chain, office.watching, office.state, lambda: office.now,
+        office.world.chain, office.watching, office.state,
         start_height=height - 5,
     )  # fmt: skip
     await again.catch_up()
@@ -405,6 +405,25 @@ async def test_a_late_transfer_to_a_payment_in_credits_is_worth_the_credits_it_b
         f for f in await office.facts(payment) if f.type == "payment.transfer_confirmed.v1"
     ]
     assert [fact.worth.text for fact in confirmed] == ["8.250000"]
+
+
+@pytest.mark.parametrize("blocks_before", [0, 1])
+async def test_what_is_late_is_late_to_a_watcher_whose_clock_lags_behind(
+    office: Office, blocks_before: int
+) -> None:
+    """The payer's process moved the sandbox clock a moment ago, and this one has yet to look."""
+    merchant = await office.register("shop")
+    payment = await office.ask(1, merchant)
+    payer = SandboxWorld("bittensor", office.world.journal)
+    payer.real_now, payer.ahead = office.world.real_now, timedelta(hours=1)
+    await payer.pay(payer.chain.deposit(1).address, DUE)
+    await office.world.mine(blocks_before)
+    await office.catch_up()
+    await office.world.mine(5)
+    await office.catch_up()
+    facts = await office.facts(payment)
+    assert "late" in facts[1].labels
+    assert "succeeded" not in await office.types(payment)
 
 
 async def test_a_block_full_of_payments_is_sent_together(office: Office) -> None:

@@ -11,9 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final, assert_never
 
 from flamewire_ledger.chains.chain import (
@@ -56,8 +55,8 @@ class Limits:
 class Follower:
     """One chain's follower. Only one at a time may use a chain's state.
 
-    `now` gives the time that payers live by. Without saved state it starts at `start_height`, or
-    at the head of the chain as it is then.
+    It has no clock: when a transfer came is the chain's word. Without saved state it starts at
+    `start_height`, or at the head of the chain as it is then.
     """
 
     def __init__(
@@ -65,7 +64,6 @@ class Follower:
         chain: Chain,
         listener: Listener,
         state: FollowerState,
-        now: Callable[[], datetime],
         *,
         limits: Limits | None = None,
         start_height: int | None = None,
@@ -73,7 +71,6 @@ class Follower:
         self._chain = chain
         self._listener = listener
         self._state = state
-        self._now = now
         self._limits = limits or Limits()
         self._start_height = start_height
         self._chain_id = chain.network.chain_id
@@ -235,7 +232,7 @@ class Follower:
         for key in [key for key in placed if key in progress.tracked or key in known]:
             transfer, block = placed[key]
             before = progress.tracked.get(key)
-            seen_at = before.seen_at if before else min(self._now(), block.at)
+            seen_at = before.seen_at if before else block.at
             met.append(Tracked(transfer, block, seen_at))
         return [
             Included(each.transfer, each.block, each.seen_at, progress.epoch)
@@ -309,7 +306,7 @@ class Follower:
         known = await self._listener.known(unasked) if unasked else ()
         self._ignored = frozenset(p.transfer.key for p in fresh) - frozenset(known)
         met = [
-            Tracked(each.transfer, None, min(self._now(), each.seen_at))
+            Tracked(each.transfer, None, each.seen_at)
             for each in fresh
             if each.transfer.key in known
         ]

@@ -1,7 +1,7 @@
 """What a follower reports of transfers: detected, included, confirmed, dropped; at least once.
 
-`seen_at` is when the transfer was first seen, or the time of its first block when that is
-earlier: a payer is judged by it. `epoch` counts the reorganisations the follower has lived
+`seen_at` is when the transfer was first seen waiting, or else the time of its first block: a payer
+is judged by it. `epoch` counts the reorganisations the follower has lived
 through, so that the same transfer in the same block, taken out and put back, is told apart from a
 repetition.
 """

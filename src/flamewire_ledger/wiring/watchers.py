@@ -45,7 +45,7 @@ def followers(ledger: Ledger, writer: Writer, health: Health) -> Sequence[Watche
             networks_alike=alike,
             credit_price=ledger.settings.credit_price,
         )
-        follower = Follower(chain, listener, state, now, limits=limits)
+        follower = Follower(chain, listener, state, limits=limits)
         health.watch_chain(network, follower)
         watchers.append(Watcher(follower))
     return watchers

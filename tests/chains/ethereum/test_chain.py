@@ -19,7 +19,7 @@ from flamewire_ledger.chains.chain import ChainUnavailable, WrongChain
 from flamewire_ledger.chains.follow import Follower
 from flamewire_ledger.chains.progress import MemoryFollowerState
 from flamewire_ledger.domain.transfer import Transfer
-from tests.chains.conformance import NOW, follower
+from tests.chains.conformance import follower
 from tests.chains.ears import Ears
 from tests.chains.ethereum.anvil_world import SENDER, AnvilWorld
 from tests.services.anvil import ACCOUNTS, Anvil
@@ -352,9 +352,7 @@ async def test_less_is_asked_for_where_it_was_too_much(world: AnvilWorld) -> Non
         node.batch_max = 8
         chain = world.connect(rpc_urls=(node.url,))
         head = (await chain.heads()).latest.height
-        following = Follower(
-            chain, Ears(), MemoryFollowerState(), lambda: NOW, start_height=head - 50
-        )
+        following = Follower(chain, Ears(), MemoryFollowerState(), start_height=head - 50)
         for _ in range(100):
             if following.height == head:
                 break

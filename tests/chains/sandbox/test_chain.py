@@ -38,9 +38,7 @@ class Play:
         return self.ears.stages(self.sent)
 
     async def follow(self) -> None:
-        following = Follower(
-            self.world.chain, self.ears, self.state, lambda: self.world.real_now + self.world.ahead
-        )
+        following = Follower(self.world.chain, self.ears, self.state)
         await following.catch_up()
 
 
@@ -122,7 +120,7 @@ async def test_an_entry_that_comes_late_reorganises_the_block_that_was_read_with
     world = SandboxWorld("ethereum")
     await world.pay(world.chain.deposit(2).address, 1)
     ears, state = Ears(world.chain.deposit(1).address), MemoryFollowerState()
-    following = Follower(world.chain, ears, state, lambda: world.real_now)
+    following = Follower(world.chain, ears, state)
     await following.catch_up()
     await world.mine(2)
     await following.catch_up()
