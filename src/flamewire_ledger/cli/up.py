@@ -35,7 +35,7 @@ from flamewire_ledger.wiring.roles import EVERY_ROLE, run_roles
 _LOOK_AFTER_SECONDS = 0.5
 
 # A ledger of its own machine: the write-ahead log is what it waits for, so it may be larger than usual.
-_POSTGRES_SETTINGS = {
+POSTGRES_SETTINGS = {
     "shared_buffers": "256MB",
     "max_connections": "100",
     "wal_compression": "on",
@@ -107,7 +107,7 @@ def _database(settings: Settings) -> Iterator[Database]:
         return
     directory = postgres_directory(settings.data_dir)
     # The port is chosen once: connections find the server again where it was.
-    server = EmbeddedPostgres(directory, settings=_POSTGRES_SETTINGS)
+    server = EmbeddedPostgres(directory, settings=POSTGRES_SETTINGS)
     with server:
         yield Database(server.url, server)
 

@@ -10,9 +10,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from typing import Any, Final, Literal, TypeAlias
-
-import structlog
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.processes.checkpoint import PostgresCheckpoints, PostgresDeadLetters
@@ -24,15 +22,13 @@ from flamewire_ledger.processes.reversal import Reversal
 from flamewire_ledger.processes.settlement import Settlement
 from flamewire_ledger.projector.connections import write_pool
 from flamewire_ledger.projector.consume import Projector
-from flamewire_ledger.relay.consumer import Consumer
-from flamewire_ledger.relay.rabbitmq import RabbitPublisher
-from flamewire_ledger.relay.tail import Relay
-from flamewire_ledger.relay.turns import PostgresTurns
 from flamewire_ledger.wiring.health import Health
 from flamewire_ledger.wiring.ledger import Ledger
 from flamewire_ledger.wiring.watchers import followers
 
-_log = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    from flamewire_ledger.relay.consumer import Consumer
+
 Role: TypeAlias = Literal["api", "relay", "projector", "reactor", "watcher"]
 EVERY_ROLE: Final[tuple[Role, ...]] = ("projector", "reactor", "watcher", "relay", "api")
 _READY_LOOK_SECONDS: Final = 0.02
@@ -154,6 +150,8 @@ def _consumer(ledger: Ledger, group: str, tasks: list[asyncio.Task[None]]) -> Co
     amqp_url = ledger.settings.amqp_url
     if amqp_url is None:
         return None
+    from flamewire_ledger.relay.consumer import Consumer  # who has no broker needs no client of it
+
     consumer = Consumer(
         amqp_url.get_secret_value(),
         group,
@@ -170,6 +168,10 @@ def _start_relay(
 ) -> None:
     amqp_url = ledger.settings.amqp_url
     assert amqp_url is not None
+    from flamewire_ledger.relay.rabbitmq import RabbitPublisher
+    from flamewire_ledger.relay.tail import Relay
+    from flamewire_ledger.relay.turns import PostgresTurns
+
     publisher = RabbitPublisher(
         amqp_url.get_secret_value(), ledger.store.partitions, prefix=ledger.settings.amqp_prefix
     )

@@ -1,0 +1,25 @@
+"""A Postgres of the benchmark's own: embedded, durable as in service, gone afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flamewire_ledger.cli.embedded_postgres import EmbeddedPostgres
+from flamewire_ledger.cli.up import POSTGRES_SETTINGS
+from flamewire_ledger.store.migrate import migrate
+
+
+@contextmanager
+def postgres(*, migrated: bool = True) -> Iterator[str]:
+    """The URL of an empty ledger's database; with the settings that `flamewire up` uses."""
+    with (
+        tempfile.TemporaryDirectory(prefix="flamewire-bench-") as folder,
+        EmbeddedPostgres(Path(folder), settings=POSTGRES_SETTINGS) as server,
+    ):
+        if migrated:
+            asyncio.run(migrate(server.url))
+        yield server.url
