@@ -33,9 +33,10 @@ class Projected(ReadModels):
     async def wait_for(
         self, partition: int, position: int, names: Collection[str], timeout_seconds: float
     ) -> bool:
-        if not self.is_asleep:
-            await self.projector.catch_up()
-        return await super().wait_for(partition, position, names, min(timeout_seconds, 0.3))
+        if self.is_asleep:
+            return False
+        await self.projector.catch_up()
+        return await super().wait_for(partition, position, names, timeout_seconds)
 
 
 @pytest.fixture(scope="session")

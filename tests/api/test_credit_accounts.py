@@ -34,9 +34,11 @@ async def test_a_fresh_account_is_answered_as_it_is_read(ledger: World):
 
 
 async def test_nothing_has_to_be_said_to_open_one(door: World):
-    assert (await door.client.post(
-        "/v1/credit_accounts", headers={"Authorization": f"Bearer {door.secret}"}
-    )).status_code == 201
+    assert (
+        await door.client.post(
+            "/v1/credit_accounts", headers={"Authorization": f"Bearer {door.secret}"}
+        )
+    ).status_code == 201
 
 
 async def test_grants_burn_in_their_order_and_the_answers_agree(ledger: World):
@@ -87,9 +89,7 @@ async def test_a_hold_is_captured_in_part_and_the_rest_comes_back(ledger: World)
     hold = f"{path}/holds/{held.json()['id']}"
     shown = {k: v for k, v in held.json().items() if k != "balance"}
     assert (await ledger.get(hold)).json() == shown
-    captured = (
-        await ledger.post(f"{hold}/capture", {"amount": "1.5", "reference": "call"})
-    ).json()
+    captured = (await ledger.post(f"{hold}/capture", {"amount": "1.5", "reference": "call"})).json()
     assert (captured["status"], captured["amount"], captured["captured"]) == (
         "captured",
         "4.000000",

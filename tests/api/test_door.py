@@ -287,7 +287,14 @@ async def test_a_wrong_parameter_is_named(door: World, query: dict, parameter: s
 
 
 async def test_ids_of_any_shape_are_simply_not_there(ledger: World):
-    for wanted in ("pi_x", "x", "%00", "pi_%C3%28", "ca_01kg9ys7g0ev9sbv73a4ec6efj", "%F0%9F%98%80"):
+    for wanted in (
+        "pi_x",
+        "x",
+        "%00",
+        "pi_%C3%28",
+        "ca_01kg9ys7g0ev9sbv73a4ec6efj",
+        "%F0%9F%98%80",
+    ):
         response = await ledger.get(f"{PATH}/{wanted}")
         assert (response.status_code, response.json()["code"]) == (404, "not_found"), wanted
 

@@ -81,22 +81,22 @@ async def test_an_amount_in_the_asset_itself_needs_no_lock(door: World):
 
 
 async def test_the_same_symbol_on_another_network_is_worth_the_same(door: World):
-    made = await intent(door, currency="ethereum:USDC", pay_with=[{"network": "sui", "asset": "USDC"}])
+    made = await intent(
+        door, currency="ethereum:USDC", pay_with=[{"network": "sui", "asset": "USDC"}]
+    )
     (option,) = made["payment_options"]
     assert (option["amount"], option["price_lock_id"]) == ("25.000000", None)
 
 
 async def test_names_may_be_caip_ids(door: World):
     first = (await intent(door))["payment_options"][0]
-    made = await intent(
-        door, pay_with=[{"network": first["chain_id"], "asset": first["asset_id"]}]
-    )
+    made = await intent(door, pay_with=[{"network": first["chain_id"], "asset": first["asset_id"]}])
     assert [it["asset"] for it in made["payment_options"]] == ["TAO"]
     assert (await intent(door, currency=first["asset_id"]))["currency"] == "TAO"
 
 
 @pytest.mark.parametrize(
-    ("amount", "currency", "credits"),
+    ("amount", "currency", "bought"),
     [
         ("25.00", "USD", "25.000000"),
         ("25", "EUR", "27.000000"),
@@ -106,11 +106,11 @@ async def test_names_may_be_caip_ids(door: World):
     ],
 )
 async def test_credits_are_worth_their_dollars_rounded_down(
-    door: World, amount: str, currency: str, credits: str
+    door: World, amount: str, currency: str, bought: str
 ):
     owner = (await account(door))["id"]
     made = await intent(door, amount=amount, currency=currency, credit_account_id=owner)
-    assert made["credits"] == credits
+    assert made["credits"] == bought
 
 
 async def test_what_would_buy_no_credits_is_refused(door: World):
@@ -285,9 +285,7 @@ async def test_a_live_key_sees_no_sandbox_network(door: World):
 async def test_a_repeat_is_answered_to_the_byte_and_done_once(door: World):
     first = await door.post("/v1/payment_intents", ORDER, once="order-17")
     door.clock.turn(hours=1)
-    again = await door.post(
-        "/v1/payment_intents", dict(reversed(ORDER.items())), once="order-17"
-    )
+    again = await door.post("/v1/payment_intents", dict(reversed(ORDER.items())), once="order-17")
     assert again.content == first.content
     assert again.status_code == 201
     assert again.headers["idempotent-replayed"] == "true"

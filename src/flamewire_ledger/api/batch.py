@@ -44,6 +44,7 @@ class Work:
     """One line on its way: its envelope, or what became of it already."""
 
     id: str | None
+    inside: str = ""  # where in the line the fault is to be found: the pointer's beginning
     call: Call | None = None
     envelope: Envelope | None = None
     outcome: Outcome | Failed | Problem | None = None
@@ -72,7 +73,9 @@ class Batch:
         work = Work(None)
         try:
             line = _parse(batch, data, work)
-            operation, work.call = self._call(batch, line)
+            operation = self._operation(batch, line)
+            work.inside = "/params"
+            work.call = _call(operation, batch, line)
             command_id = work.call.command_id
             if command_id not in ours:  # twice in one batch is a repeat: the writer knows those
                 running.enter_context(batch.office.running.only_one(command_id))
@@ -88,7 +91,7 @@ class Batch:
             work.outcome = before or rejection
         return work
 
-    def _call(self, batch: Call, line: Line) -> tuple[Operation, Call]:
+    def _operation(self, batch: Call, line: Line) -> Operation:
         operation = self._operations.get(line.command)
         if operation is None:
             known = ", ".join(self._operations)
@@ -96,19 +99,22 @@ class Batch:
             raise Problem(422, "unknown_command", fault.detail, [fault])
         if operation.scope is not None:
             require_scope(batch.caller, operation.scope)
-        params = dict(line.params)
-        path = _path(operation, params)
-        assert operation.request is not None, "a command has a body, if an empty one"
-        body = validate(operation.request, params)
-        where = operation.path.format(**path)
-        return operation, replace(
-            batch,
-            path=path,
-            body=body,
-            command_id=command_of(batch.merchant_id, line.id),
-            fingerprint=fingerprint(operation.method, where, params),
-            has_key=True,
-        )
+        return operation
+
+
+def _call(operation: Operation, batch: Call, line: Line) -> Call:
+    """The call that the single request would be."""
+    params = dict(line.params)
+    path = _path(operation, params)
+    assert operation.request is not None, "a command has a body, if an empty one"
+    return replace(
+        batch,
+        path=path,
+        body=validate(operation.request, params),
+        command_id=command_of(batch.merchant_id, line.id),
+        fingerprint=fingerprint(operation.method, operation.path.format(**path), params),
+        has_key=True,
+    )
 
 
 def _parse(batch: Call, data: bytes, work: Work) -> Line:
@@ -174,8 +180,6 @@ def _concluded(batch: Call, work: Work) -> Done:
 
 def _refused(work: Work, problem: Problem) -> bytes:
     is_passing = problem.code in CONFLICTS
-    # What a handler calls the body is the line's params.
-    inside = "/params" if work.call is not None else ""
     return to_json(
         {
             "id": work.id,
@@ -185,7 +189,7 @@ def _refused(work: Work, problem: Problem) -> bytes:
             "result": None,
             "detail": problem.detail,
             "errors": [
-                {**it.rendered(), "pointer": f"{inside}{it.pointer}"}
+                {**it.rendered(), "pointer": f"{work.inside}{it.pointer}"}
                 for it in problem.errors
                 if it.pointer is not None
             ],

@@ -74,8 +74,8 @@ async def _answer(
     if not all(is_clean(str(part)) for part in request.path_params.values()):
         raise problems.not_found()
     query = requests.validate_query(operation.query, request.query_params)
-    sent, body = await _body(operation, office, request)
     key = _key(operation, request.headers)
+    sent, body = await _body(operation, office, request)
     command_id, has_key = command_identity(office, caller, key)
     call = Call(
         office=office,

@@ -56,18 +56,19 @@ async def find(call: Call, name: str, question: Callable[[], Awaitable[Row | Non
 def page_of(call: Call) -> pages.Page:
     """The part of a list that the query asks for."""
     query: Page = call.query
-    if query.starting_after is not None and query.ending_before is not None:
-        raise problems.wrong_parameter("ending_before", "give it or starting_after, not both")
     return pages.Page(query.limit, query.starting_after, query.ending_before)
 
 
 async def listed(call: Call, name: str, question: Callable[[], Awaitable[Listing]]) -> Listing:
     """A page of a list; a cursor that is none is a 422."""
+    query: Page = call.query
+    if query.starting_after is not None and query.ending_before is not None:
+        raise problems.wrong_parameter("ending_before", "give it or starting_after, not both")
     await caught_up(call, name)
     try:
         return await question()
     except CursorError as error:
-        which = "starting_after" if call.query.ending_before is None else "ending_before"
+        which = "starting_after" if query.ending_before is None else "ending_before"
         raise problems.wrong_parameter(which, str(error)) from None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from flamewire_ledger.api.fields import Body, View
 
@@ -29,7 +29,12 @@ class LineError(View):
 
 
 class LineAnswer(View):
-    """What became of the line with this id. `conflict`: nothing was done, send it again."""
+    """What became of the line with this id. `conflict`: nothing was done, send it again.
+
+    A refusal may say more beside its code, as its problem document would.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     id: str | None
     status: Literal["ok", "rejected", "conflict"]
