@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -347,8 +348,9 @@ class Belt:
     def __init__(self) -> None:
         self.queue: asyncio.Queue[Handed] = asyncio.Queue()
 
-    async def __anext__(self) -> Handed:
-        return await self.queue.get()
+    async def __aiter__(self) -> AsyncIterator[Handed]:
+        while True:
+            yield await self.queue.get()
 
 
 async def until_granted(workshop: Workshop, partition: int = 0) -> None:
@@ -449,6 +451,29 @@ async def test_a_failed_delivery_is_said_to_have_failed_and_is_not_lost(workshop
     )
 
     assert handed.said == ["failed"]
+
+
+async def test_a_partition_in_trouble_holds_up_no_other(
+    workshop_of: Callable[..., Workshop],
+):
+    workshop, belt = workshop_of(partitions=2), Belt()
+    fine = next(it for it in map(str, range(9)) if partition_of(it, 2) == 0)
+    await pay(workshop, merchant_id=fine)
+    read = workshop.store.read
+
+    async def only_the_first(partition: int, *given: Any, **named: Any) -> Sequence[RecordedEvent]:
+        if partition == 1:
+            raise StoreUnavailable("partition 1 is in trouble")
+        return await read(partition, *given, **named)
+
+    workshop.store.read = only_the_first  # type: ignore[method-assign]
+    belt.queue.put_nowait(Handed((), partition=1))
+    belt.queue.put_nowait(Handed((), partition=0))
+
+    await run_for(
+        asyncio.create_task(workshop.reactor(sweep_seconds=60).run(belt)),
+        lambda: until_granted(workshop),
+    )
 
 
 async def test_without_a_broker_it_tails_every_partition(

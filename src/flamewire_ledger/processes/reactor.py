@@ -10,7 +10,7 @@ happens once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -24,6 +24,7 @@ from flamewire_ledger.store.event_store import EventStore, RecordedEvent
 _log = structlog.get_logger(__name__)
 _WAIT_SECONDS_FIRST: Final = 0.1
 _WAIT_SECONDS_MAX: Final = 15.0
+_LANE_DELIVERIES_MAX: Final = 16
 _UNSAVED_EVENTS_MAX: Final = 1000
 _UNSAVED_SECONDS_MAX: Final = 1.0
 
@@ -43,9 +44,9 @@ class Delivery(Protocol):
 
 
 class Deliveries(Protocol):
-    """Where they come from. Giving up on waiting for one must not lose it."""
+    """Where they come from."""
 
-    async def __anext__(self) -> Delivery: ...
+    def __aiter__(self) -> AsyncIterator[Delivery]: ...
 
 
 class Meter(Protocol):
@@ -247,42 +248,49 @@ class Reactor:
                 wait_seconds = await self._back_off(partition, error, wait_seconds)
 
     async def _listen(self, deliveries: Deliveries) -> None:
+        """Hand each delivery to its partition, so that one that is in trouble holds up no other."""
+        lanes: list[asyncio.Queue[Delivery]] = [
+            asyncio.Queue(_LANE_DELIVERIES_MAX) for _ in range(self._store.partitions)
+        ]
+        async with asyncio.TaskGroup() as tasks:
+            workers = [tasks.create_task(self._work(*it)) for it in enumerate(lanes)]
+            async for delivery in deliveries:
+                await lanes[delivery.partition].put(delivery)
+            for worker in workers:
+                worker.cancel()
+
+    async def _work(self, partition: int, lane: asyncio.Queue[Delivery]) -> None:
         wait_seconds = _WAIT_SECONDS_FIRST
         while True:
-            delivery, partition = None, -1
-            try:
-                async with asyncio.timeout(self._sweep_seconds):
-                    delivery = await deliveries.__anext__()
-            except TimeoutError:
-                pass
-            except StopAsyncIteration:
-                return
+            delivery = await self._next(lane)
             try:
                 if delivery is not None:
-                    partition = delivery.partition
                     await self.take(partition, delivery.events)
                     await delivery.done()
-                await self._sweep()
+                await self._sweep(partition)
                 wait_seconds = _WAIT_SECONDS_FIRST
             except Exception as error:  # noqa: BLE001 - the loop's edge
                 if delivery is not None:
                     await delivery.failed()
                 wait_seconds = await self._back_off(partition, error, wait_seconds)
 
-    async def _sweep(self) -> None:
-        """Look after partitions that have been quiet: for what nobody rang for, or nobody works
-        on.
-        """
-        now = asyncio.get_running_loop().time()
-        for partition in range(self._store.partitions):
-            progress = await self._begin(partition)
-            await self._retry_due(partition)
-            if now - progress.moved_at < self._sweep_seconds:
-                continue
-            progress.moved_at = now
-            await self._save(partition, progress)
-            if not self._advance(progress, await self._checkpoints.load(partition)):
-                await self.catch_up(partition)
+    async def _next(self, lane: asyncio.Queue[Delivery]) -> Delivery | None:
+        try:
+            async with asyncio.timeout(self._sweep_seconds):
+                return await lane.get()
+        except TimeoutError:
+            return None
+
+    async def _sweep(self, partition: int) -> None:
+        """Where it has been quiet: look for what nobody rang for, or nobody works on."""
+        progress, now = await self._begin(partition), asyncio.get_running_loop().time()
+        await self._retry_due(partition)
+        if now - progress.moved_at < self._sweep_seconds:
+            return
+        progress.moved_at = now
+        await self._save(partition, progress)
+        if not self._advance(progress, await self._checkpoints.load(partition)):
+            await self.catch_up(partition)
 
     async def _retry_due(self, partition: int) -> None:
         """Try dead letters again, now and then: what was missing may be there, or mended."""
