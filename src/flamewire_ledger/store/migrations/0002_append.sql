@@ -10,7 +10,8 @@
 -- when a stream was elsewhere, neither when its id was recorded earlier in this very batch.
 --
 -- Tables are looked up by LATERAL … OFFSET 0, which leaves the planner one way to do it: by index, row
--- by row. Plans are kept, and one made while the tables were small would otherwise scan them for ever.
+-- by row. Plans are kept, and one made while the tables were small would otherwise scan them for
+-- ever; for the same reason the store's connections have enable_seqscan off.
 
 -- append_each: the slow path, one verdict for each command. The head's lock comes first.
 CREATE OR REPLACE FUNCTION append_each(
@@ -25,7 +26,6 @@ CREATE OR REPLACE FUNCTION append_each(
     moved integer[]
 )
 LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -137,7 +137,6 @@ CREATE OR REPLACE FUNCTION append_batch(
     moved integer[]
 )
 LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
