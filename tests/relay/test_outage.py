@@ -7,6 +7,7 @@ Everything is real here: Postgres, RabbitMQ, the writer, the relay, the projecto
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -30,10 +31,11 @@ from flamewire_ledger.projector.consume import Projector
 from flamewire_ledger.projector.difference import difference
 from flamewire_ledger.projector.installed import statuses
 from flamewire_ledger.relay.consumer import Consumer
-from flamewire_ledger.relay.rabbitmq import RabbitPublisher
+from flamewire_ledger.relay.rabbitmq import FAULTS, RabbitPublisher
 from flamewire_ledger.relay.tail import Relay
-from flamewire_ledger.relay.turns import PostgresTurns
+from flamewire_ledger.relay.turns import MemoryTurns, PostgresTurns
 from flamewire_ledger.store.connections import Connections
+from flamewire_ledger.store.memory import MemoryEventStore
 from flamewire_ledger.store.postgres import PostgresEventStore
 from tests.processes.stories import (
     ACCOUNT,
@@ -50,6 +52,7 @@ from tests.processes.stories import (
     succeeded,
 )
 from tests.relay.conftest import Corner
+from tests.relay.events import append
 from tests.relay.running import running, until
 from tests.services.rabbitmq import Broker
 
@@ -129,6 +132,16 @@ class System:
         return self.reactor.position(0) == head and all(it["position"] == head for it in found)
 
 
+async def purged(broker: Broker) -> bool:
+    """Empty the queues; a quorum queue takes a while to find itself after a kill -9."""
+    try:
+        async with asyncio.timeout(10):
+            await Corner(broker.url, "").purge()
+    except FAULTS:
+        return False
+    return True
+
+
 @pytest.fixture
 async def system(ledger_url: str, rabbitmq_server: Broker) -> AsyncIterator[System]:
     async with AsyncExitStack() as stack:
@@ -149,14 +162,14 @@ async def test_a_broker_killed_under_load_and_purged_is_a_delay_and_no_hole(
     async with running(*system.parts()):
         await system.begin()
         async with running(system.load()):
-            await until(lambda: system.recorded > 5)
+            await until(lambda: system.to_projector.connected and system.to_reactor.connected)
+            await asyncio.sleep(2)
             rabbitmq_server.kill()
             before = system.recorded
             await asyncio.sleep(5)
             assert system.recorded > before  # commands do not wait for the broker
             await asyncio.to_thread(rabbitmq_server.start)
-            await until(lambda: system.to_projector.connected)
-            await Corner(rabbitmq_server.url, "").purge()
+            await until(lambda: purged(rabbitmq_server), seconds_max=60)
             await asyncio.sleep(1)
         await until(system.is_complete, seconds_max=60)
 
@@ -169,3 +182,42 @@ async def test_a_broker_killed_under_load_and_purged_is_a_delay_and_no_hole(
         assert [it.number for it in receipts] == [f"2026-{n:06d}" for n in range(1, paid + 1)]
         granted = sum(event.type == "credit_account.granted.v1" for event in events)
         assert granted == paid + 1
+
+
+def control(broker: Broker, *words: str) -> None:
+    subprocess.run(
+        ["/usr/lib/rabbitmq/bin/rabbitmqctl", *words],
+        env=broker._environment(),
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+
+
+async def test_a_broker_with_an_alarm_is_waited_for_without_piling_anything_up(
+    rabbitmq_server: Broker, amqp_prefix: str
+):
+    # Under an alarm the broker stops reading from those who publish: nothing fails, nothing comes.
+    store = MemoryEventStore(lambda: NOON)
+    publisher = RabbitPublisher(rabbitmq_server.url, 1, prefix=amqp_prefix, confirm_seconds_max=1)
+    consumer = Consumer(rabbitmq_server.url, "projector", 1, prefix=amqp_prefix)
+    seen: list[int] = []
+
+    async def read() -> None:
+        async for delivery in consumer:
+            seen.extend(event.position for event in delivery.events)
+            await delivery.done()
+
+    relay = Relay(store, publisher, MemoryTurns(), batch_events_max=10)
+    async with running(relay.run(), consumer.run(), read()):
+        await append(store, 5)
+        await until(lambda: len(seen) == 5)
+        await asyncio.to_thread(control, rabbitmq_server, "set_vm_memory_high_watermark", "0")
+        await append(store, 500)
+        await asyncio.sleep(4)
+        during = len(asyncio.all_tasks())
+        await asyncio.to_thread(control, rabbitmq_server, "set_vm_memory_high_watermark", "0.6")
+        await until(lambda: set(seen) == set(range(1, 506)))
+    await publisher.close()
+
+    assert during < 20
