@@ -520,3 +520,26 @@ async def test_a_fault_that_time_does_not_mend_ends_the_run() -> None:
     scene.state.load = _crash  # type: ignore[method-assign, assignment]
     with pytest.raises(RuntimeError):
         await asyncio.wait_for(scene.follower.run(), 5)
+
+
+@pytest.mark.parametrize(("seconds", "first"), [(-100, 0), (0, 0), (65, 5), (69, 9), (500, 9)])
+async def test_without_state_it_starts_where_somebody_may_wait(seconds: int, first: int) -> None:
+    chain = ScriptedChain()  # of ten blocks, a second apart
+
+    async def since() -> datetime:
+        return NOON + timedelta(seconds=seconds)
+
+    ears = Ears("ours")
+    sent = [chain.put(f"transfer {height}", height) for height in range(10)]
+    await Follower(chain, ears, MemoryFollowerState(), since=since).catch_up()
+    assert [each.transfer for each in ears.heard if isinstance(each, Included)] == sent[first:]
+
+
+async def test_without_state_and_anybody_who_waits_it_starts_at_the_head() -> None:
+    async def since() -> None:
+        return None
+
+    chain = ScriptedChain()
+    following = Follower(chain, Ears("ours"), MemoryFollowerState(), since=since)
+    await following.catch_up()
+    assert "blocks 9 9" in chain.asked

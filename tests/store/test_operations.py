@@ -1,6 +1,7 @@
 """The sandbox clock's offset and the deposit indexes, in memory and in Postgres alike."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -49,3 +50,15 @@ async def test_processes_never_share_an_index(connections: Connections):
     second = PostgresDepositIndexes(connections, block=3)
     taken = [await index.take("eip155:1") for _ in range(5) for index in (first, second)]
     assert len(set(taken)) == 10
+
+
+async def test_it_is_known_since_when_a_chain_has_addresses(connections: Connections):
+    indexes = PostgresDepositIndexes(connections, block=1)
+    assert await indexes.since("eip155:1") is None
+    before = datetime.now(UTC)
+    await indexes.take("eip155:1")
+    since = await indexes.since("eip155:1")
+    assert since is not None
+    assert abs(since - before) < timedelta(seconds=30)
+    await indexes.take("eip155:1")
+    assert await indexes.since("eip155:1") == since

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import bisect_right
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from flamewire_ledger.chains.chain import (
@@ -37,6 +38,7 @@ from flamewire_ledger.domain.transfer import Transfer
 _log = logging.getLogger(__name__)
 
 BLOCKS_KEPT_MAX: Final = 10_000  # however far behind a chain's finality falls
+CLOCKS_DIFFER: Final = timedelta(seconds=60)  # ours, and those of the makers of blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class Follower:
     """One chain's follower. Only one at a time may use a chain's state.
 
     It has no clock: when a transfer came is the chain's word. Without saved state it starts at
-    `start_height`, or at the head of the chain as it is then.
+    `start_height`, or at the first block of the time that `since` answers: since then somebody may
+    wait for transfers, and the chain's node may be late to come up. Else it starts at the head.
     """
 
     def __init__(
@@ -67,12 +70,14 @@ class Follower:
         *,
         limits: Limits | None = None,
         start_height: int | None = None,
+        since: Callable[[], Awaitable[datetime | None]] | None = None,
     ) -> None:
         self._chain = chain
         self._listener = listener
         self._state = state
         self._limits = limits or Limits()
         self._start_height = start_height
+        self._since = since
         self._chain_id = chain.network.chain_id
         self._progress: Progress | None = None
         self._ignored: frozenset[str] = frozenset()  # pending, and nobody's
@@ -133,9 +138,25 @@ class Follower:
         if self._progress is None:
             self._progress = await load(self._state, self._chain_id)
         if self._progress is None:
-            start = heads.latest.height if self._start_height is None else self._start_height
-            self._progress = Progress(start - 1, None, 0, {}, {})
+            self._progress = Progress(await self._first_height(heads) - 1, None, 0, {}, {})
         return self._progress
+
+    async def _first_height(self, heads: Heads) -> int:
+        if self._start_height is not None:
+            return self._start_height
+        since = await self._since() if self._since is not None else None
+        head = heads.latest.height
+        if since is None or heads.latest.at < since - CLOCKS_DIFFER:
+            return head
+        low, high = 0, head  # blocks are in the order of their times: search by halves
+        while low < high:
+            middle = (low + high) // 2
+            answer = await self._chain.block_at(middle)
+            if answer is not None and answer[0].at < since - CLOCKS_DIFFER:
+                low = middle + 1
+            else:
+                high = middle
+        return low
 
     # Reorganisations.
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final, Protocol
 
@@ -80,6 +81,13 @@ class PostgresDepositIndexes:
                 left = range(end - self._block, end)
             self._left[chain_id] = left[1:]
             return left[0]
+
+    async def since(self, chain_id: str) -> datetime | None:
+        """When the first index of a chain was taken, by the database's clock; None if none was."""
+        async with self._connections.use() as connection:
+            cursor = await connection.execute(_SQL["deposits_since"], {"chain_id": chain_id})
+            row = await cursor.fetchone()
+        return None if row is None else row[0].astimezone(UTC)
 
 
 class MemoryDepositIndexes:

@@ -8,3 +8,6 @@ UPDATE sandbox_clock SET offset_seconds = offset_seconds + %(seconds)s RETURNING
 INSERT INTO deposit_indexes AS d (chain_id, next) VALUES (%(chain_id)s, %(count)s)
 ON CONFLICT (chain_id) DO UPDATE SET next = d.next + %(count)s
 RETURNING next;
+
+-- deposits_since: when the first index of a chain was taken.
+SELECT since FROM deposit_indexes WHERE chain_id = %(chain_id)s;

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 
+from flamewire_ledger.chains.chain import Network
 from flamewire_ledger.chains.follow import Follower, Limits
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.processes.watching import Watching, watch
@@ -26,6 +28,7 @@ def followers(ledger: Ledger, writer: Writer, health: Health) -> Sequence[Watche
     """A watcher for every chain of both modes."""
     state = PostgresFollowerState(ledger.connections)
     limits = Limits(poll_seconds=float(ledger.settings.watch_poll_seconds))
+    started_at = ledger.clock.now()
     watchers = []
     for chain in ledger.chains:
         network = chain.network
@@ -45,7 +48,22 @@ def followers(ledger: Ledger, writer: Writer, health: Health) -> Sequence[Watche
             networks_alike=alike,
             credit_price=ledger.settings.credit_price,
         )
-        follower = Follower(chain, listener, state, limits=limits)
+        since = (
+            None if chain in ledger.sandbox_chains else _waiting_since(ledger, network, started_at)
+        )
+        follower = Follower(chain, listener, state, limits=limits, since=since)
         health.watch_chain(network, follower)
         watchers.append(Watcher(follower))
     return watchers
+
+
+def _waiting_since(
+    ledger: Ledger, network: Network, started_at: datetime
+) -> Callable[[], Awaitable[datetime | None]]:
+    """When the first payer can have been sent to this network: merchants' own addresses count too."""
+
+    async def since() -> datetime | None:
+        first = await ledger.deposit_indexes.since(network.chain_id)
+        return started_at if first is None else min(first, started_at)
+
+    return since

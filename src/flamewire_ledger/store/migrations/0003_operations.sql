@@ -8,10 +8,12 @@ CREATE TABLE sandbox_clock (
 );
 INSERT INTO sandbox_clock DEFAULT VALUES;
 
--- The next index of a chain's deposit addresses. Blocks of them are handed out; none is given twice.
+-- The next index of a chain's deposit addresses, and when the first was taken: from then on transfers
+-- may come. Blocks of them are handed out; none is given twice.
 CREATE TABLE deposit_indexes (
     chain_id text PRIMARY KEY,
-    next     bigint NOT NULL CHECK (next >= 0)
+    next     bigint NOT NULL CHECK (next >= 0),
+    since    timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
 
 -- How far a chain was followed. Its columns are the rows of chains/progress.py.
