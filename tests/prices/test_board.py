@@ -211,6 +211,14 @@ async def test_what_no_source_knows_has_no_price() -> None:
         await board.rate(Asset("DOGE", 8), USD, NOON)
 
 
+@pytest.mark.parametrize("symbol", ["../v2", "a b", "0xA0b86991", "X" * 17, "TAO?x=1"])
+async def test_what_is_no_symbol_is_asked_of_nobody(symbol: str) -> None:
+    sources = Sources()
+    with pytest.raises(PriceUnavailable):
+        await sources.board.rate(Asset(symbol, 8), USD, NOON)
+    assert sources.all[0].asked == 0
+
+
 async def test_the_board_remembers_what_it_saw() -> None:
     sources = Sources()
     for price in ("100", "101", "102"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ _log = logging.getLogger(__name__)
 DOLLAR: Final = "USD"
 SIGNIFICANT_DIGITS: Final = 18  # of a rate between two things that are not the dollar
 SYMBOLS_MAX: Final = 256
+_SYMBOL: Final = re.compile(r"[A-Z0-9]{1,16}\Z")  # symbols become parts of sources' addresses
 HISTORY_MAX: Final = 2_880  # a day, at a price every 30 s
 
 
@@ -103,6 +105,8 @@ class PriceBoard:
         """
         if base.symbol == quote.symbol:
             return PairPrice(Rate(base, quote, Decimal(1)), (), now, False)
+        if not (_SYMBOL.match(base.symbol) and _SYMBOL.match(quote.symbol)):
+            raise PriceUnavailable("no source quotes what has no symbol of letters and digits")
         await self._refresh({base.symbol, quote.symbol} - {DOLLAR}, now)
         sides = [self._price(asset.symbol, now) for asset in (base, quote)]
         dearer, cheaper = (side.dollars for side in sides)

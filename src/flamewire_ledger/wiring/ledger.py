@@ -19,6 +19,10 @@ from flamewire_ledger.chains.sandbox.chain import SandboxChain
 from flamewire_ledger.chains.sandbox.networks import Kind
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.prices.board import PriceBoard
+from flamewire_ledger.prices.coinbase import CoinbaseFeed
+from flamewire_ledger.prices.coingecko import CoinGeckoFeed
+from flamewire_ledger.prices.cryptocompare import CryptoCompareFeed
+from flamewire_ledger.prices.kraken import KrakenFeed
 from flamewire_ledger.prices.sandbox import sandbox_feeds
 from flamewire_ledger.projector.catalog import Catalog, load_catalog
 from flamewire_ledger.queries.database import read_pool
@@ -103,6 +107,9 @@ async def open_ledger(settings: Settings, url: str) -> AsyncIterator[Ledger]:
         real_chains = _real_chains(settings, sandbox_clock)
         for chain in (*sandbox_chains, *real_chains):
             stack.push_async_callback(chain.aclose)
+        feeds = _real_feeds()
+        for feed in feeds:
+            stack.push_async_callback(feed.aclose)
         codec = Codec()
         clock = RealClock()
         yield Ledger(
@@ -117,7 +124,7 @@ async def open_ledger(settings: Settings, url: str) -> AsyncIterator[Ledger]:
             sandbox_clock=sandbox_clock,
             chains=(*_not_replaced(sandbox_chains, real_chains), *real_chains),
             sandbox_chains=sandbox_chains,
-            prices=PriceBoard(()),
+            prices=PriceBoard(feeds),
             sandbox_prices=PriceBoard(sandbox_feeds(sandbox_clock.now)),
             deposit_indexes=PostgresDepositIndexes(connections),
             meters=Meters(),
@@ -154,6 +161,12 @@ def _real_chains(settings: Settings, sandbox_clock: SandboxClock) -> tuple[Chain
         )
         for each in read_networks(settings.networks_file)
     )
+
+
+def _real_feeds() -> tuple[KrakenFeed | CoinbaseFeed | CryptoCompareFeed | CoinGeckoFeed, ...]:
+    """The sources of real prices. None is asked before a live merchant asks for a price."""
+    now = RealClock().now
+    return KrakenFeed(now), CoinbaseFeed(now), CryptoCompareFeed(now), CoinGeckoFeed()
 
 
 def _not_replaced(sandbox: Sequence[SandboxChain], real: Sequence[Chain]) -> list[SandboxChain]:

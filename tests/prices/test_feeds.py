@@ -1,0 +1,197 @@
+"""Real sources, as a loopback stand-in speaks for them: their shapes, and their ways of failing."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from flamewire_ledger.domain.money import Asset
+from flamewire_ledger.prices.board import PriceBoard
+from flamewire_ledger.prices.coinbase import CoinbaseFeed
+from flamewire_ledger.prices.coingecko import CoinGeckoFeed
+from flamewire_ledger.prices.cryptocompare import CryptoCompareFeed
+from flamewire_ledger.prices.feed import FeedUnavailable
+from flamewire_ledger.prices.kraken import KrakenFeed
+from flamewire_ledger.prices.source import ANSWER_BYTES_MAX, price_in
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+Answer = tuple[int, bytes | object]
+Says = Callable[[str, dict[str, str]], Answer]
+
+
+class StandIn:
+    """Answers GETs as the test says, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.says: Says = lambda path, query: (500, b"")
+        self.asked: list[tuple[str, dict[str, str], dict[str, str]]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                parts = urlsplit(self.path)
+                query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                outer.asked.append((parts.path, query, headers))
+                status, said = outer.says(parts.path, query)
+                body = said if isinstance(said, bytes) else json.dumps(said).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                return None
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StandIn]:
+    made = StandIn()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def always(status: int, said: object) -> Says:
+    return lambda path, query: (status, said)
+
+
+def kraken(path: str, query: dict[str, str]) -> Answer:
+    if query["pair"] not in ("ETHUSD", "EURUSD"):
+        return 200, {"error": ["EQuery:Unknown asset pair"]}
+    ticker = {"a": ["3338.95", "1", "1.000"], "b": ["3338.0", "1", "1"], "c": ["3338.08", "0.007"]}
+    return 200, {"error": [], "result": {"XETHZUSD": ticker}}
+
+
+def coinbase(path: str, query: dict[str, str]) -> Answer:
+    if path != "/v2/prices/ETH-USD/spot":
+        return 404, {"errors": [{"id": "not_found", "message": "Invalid base currency"}]}
+    return 200, {"data": {"amount": "1020.25", "currency": "USD"}}
+
+
+def cryptocompare(path: str, query: dict[str, str]) -> Answer:
+    if query["fsym"] != "ETH":
+        return 200, {"Response": "Error", "Message": "market does not exist", "Type": 2}
+    return 200, b'{"USD":268.35}'
+
+
+async def test_kraken_answers_under_another_name_than_was_asked_for(stand_in: StandIn) -> None:
+    stand_in.says = kraken
+    found = await KrakenFeed(lambda: NOON, stand_in.url).quotes(["ETH", "NOPE"])
+    assert {symbol: quote.price for symbol, quote in found.items()} == {"ETH": Decimal("3338.08")}
+    assert found["ETH"].quoted_at == NOON
+
+
+async def test_coinbase_gives_the_spot_price(stand_in: StandIn) -> None:
+    stand_in.says = coinbase
+    found = await CoinbaseFeed(lambda: NOON, stand_in.url).quotes(["ETH", "NOPE"])
+    assert {symbol: quote.price for symbol, quote in found.items()} == {"ETH": Decimal("1020.25")}
+
+
+async def test_cryptocompare_gives_a_number_that_stays_exact(stand_in: StandIn) -> None:
+    stand_in.says = cryptocompare
+    found = await CryptoCompareFeed(lambda: NOON, stand_in.url).quotes(["ETH", "NOPE"])
+    assert {symbol: quote.price for symbol, quote in found.items()} == {"ETH": Decimal("268.35")}
+
+
+async def test_coingecko_gives_many_in_one_request_each_with_its_time(stand_in: StandIn) -> None:
+    stand_in.says = always(
+        200, b'{"bittensor":{"usd":412.123456789012345678,"last_updated_at":1558704332}}'
+    )
+    feed = CoinGeckoFeed(f"{stand_in.url}/api/v3", pro_api_key="key of ours")
+    found = await feed.quotes(["TAO", "ETH", "NOPE"])
+    assert list(found) == ["TAO"]
+    assert found["TAO"].price == Decimal("412.123456789012345678")
+    assert found["TAO"].quoted_at == datetime.fromtimestamp(1558704332, UTC)
+    ((path, query, headers),) = stand_in.asked
+    assert path == "/api/v3/simple/price"
+    assert query["ids"] == "bittensor,ethereum"
+    assert headers["x-cg-pro-api-key"] == "key of ours"
+    await feed.aclose()
+
+
+FEEDS: list[Callable[[str], KrakenFeed | CoinbaseFeed | CoinGeckoFeed | CryptoCompareFeed]] = [
+    lambda url: KrakenFeed(lambda: NOON, url),
+    lambda url: CoinbaseFeed(lambda: NOON, url),
+    lambda url: CryptoCompareFeed(lambda: NOON, url),
+    lambda url: CoinGeckoFeed(url, pro_api_key="key of ours"),
+]
+
+
+@pytest.mark.parametrize("make", FEEDS)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (500, b"oops"),
+        (429, {"status": {"error_code": 429, "error_message": "slow down"}}),
+        (200, b"<html>"),
+        (200, []),
+        (200, b"[" * 100_000),
+        (200, b" " * (ANSWER_BYTES_MAX + 1)),
+    ],
+)
+async def test_a_source_that_says_no_price_is_unavailable(
+    stand_in: StandIn, make: Callable[[str], CoinGeckoFeed], answer: Answer
+) -> None:
+    stand_in.says = always(*answer)
+    with pytest.raises(FeedUnavailable) as caught:
+        await make(stand_in.url).quotes(["ETH"])
+    assert "key of ours" not in str(caught.value)
+
+
+@pytest.mark.parametrize("make", FEEDS)
+async def test_a_source_that_is_away_is_unavailable(make: Callable[[str], CoinGeckoFeed]) -> None:
+    with pytest.raises(FeedUnavailable, match="did not answer"):
+        await make("http://127.0.0.1:9").quotes(["ETH"])
+
+
+async def test_limits_that_come_with_status_200_are_refusals(stand_in: StandIn) -> None:
+    stand_in.says = always(200, {"status": {"error_code": 429, "error_message": "slow down"}})
+    with pytest.raises(FeedUnavailable):
+        await CoinGeckoFeed(stand_in.url).quotes(["ETH"])
+    stand_in.says = always(200, {"error": ["EAPI:Rate limit exceeded"]})
+    with pytest.raises(FeedUnavailable, match="Rate limit"):
+        await KrakenFeed(lambda: NOON, stand_in.url).quotes(["ETH"])
+    stand_in.says = always(200, {"Response": "Error", "Message": "rate limit", "Type": 99})
+    with pytest.raises(FeedUnavailable, match="rate limit"):
+        await CryptoCompareFeed(lambda: NOON, stand_in.url).quotes(["ETH"])
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, "", "abc", "-1", "0", 0, "NaN", "Infinity", "1" * 41, [], {}, 1.5]
+)
+def test_what_is_no_price(value: object) -> None:
+    assert price_in(value) is None
+
+
+def test_what_is_a_price() -> None:
+    assert price_in("0.00001") == Decimal("0.00001")
+    assert price_in(5) == 5
+    assert price_in(Decimal("412.5")) == Decimal("412.5")
+
+
+async def test_three_sources_make_a_price(stand_in: StandIn) -> None:
+    stand_in.says = lambda path, query: (
+        (200, {"data": {"amount": "3338.00", "currency": "USD"}})
+        if path.startswith("/v2")
+        else (200, b'{"USD":3339.5}')
+        if path.startswith("/data")
+        else kraken(path, query)
+    )
+    feeds = [make(stand_in.url) for make in FEEDS[:3]]
+    rate, quotes = await PriceBoard(feeds).rate(Asset("ETH", 18), Asset("USD", 2), NOON)
+    assert rate.price == Decimal("3338.08")
+    assert [quote.source for quote in quotes] == [
+        "kraken:ETH-USD", "coinbase:ETH-USD", "cryptocompare:ETH-USD",
+    ]  # fmt: skip
