@@ -37,8 +37,8 @@ class RunningLedger:
         }
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self) -> None:
-        """Come back when it says where it serves."""
+    def start(self, *, wait_until_ready: bool = True) -> None:
+        """Come back when it says where it serves, and that all of it does."""
         self.output = []
         command = [sys.executable, "-m", "flamewire_ledger", "up", "--port", str(self.port)]
         self._process = subprocess.Popen(
@@ -51,6 +51,8 @@ class RunningLedger:
         threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
         eventually(self._announced, seconds=READY_SECONDS_MAX)
         self.port = int(self.url.rsplit(":", 1)[1])
+        if not wait_until_ready:
+            return
         with httpx.Client() as client:
             eventually(lambda: client.get(f"{self.url}/health/ready").status_code == 200)
 

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import typer
 import uvloop
 
+from flamewire_ledger.chains.networks import read_networks
 from flamewire_ledger.cli.embedded_postgres import EmbeddedPostgres
 from flamewire_ledger.cli.faults import SERVICE_MISSING, CommandError
 from flamewire_ledger.cli.home import postgres_directory
@@ -52,6 +53,8 @@ def up(
     settings = read_settings(data_dir=data_dir, host=host, port=port)
     for name in unknown_settings():
         say(f"{name} is no setting of this version and is ignored.")
+    if settings.networks_file is not None:
+        read_networks(settings.networks_file)  # a mistake in it is said before anything is started
     with listening_socket(settings) as listener, _database(settings) as database:
         migrate_database(settings, database.url)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

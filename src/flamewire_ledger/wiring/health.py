@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from flamewire_ledger.api.parts import Check
 from flamewire_ledger.chains.chain import Network
@@ -11,6 +12,13 @@ from flamewire_ledger.processes.reactor import Reactor
 from flamewire_ledger.projector.consume import Projector
 from flamewire_ledger.store.event_store import StoreUnavailable
 from flamewire_ledger.wiring.ledger import Ledger
+
+_CHAIN: Final = "chain "  # and the network's name
+
+
+def is_chain(name: str) -> bool:
+    """Whether the check of this name is for a chain: a server of others, that may be down."""
+    return name.startswith(_CHAIN)
 
 
 class Health:
@@ -87,4 +95,4 @@ class Health:
     @staticmethod
     def _chain(network: Network, follower: Follower) -> Check:
         details: dict[str, object] = {"chain_id": network.chain_id, "height": follower.height}
-        return Check(f"chain {network.name}", follower.height is not None, details)
+        return Check(_CHAIN + network.name, follower.height is not None, details)

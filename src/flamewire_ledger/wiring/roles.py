@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+import structlog
+
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.processes.checkpoint import PostgresCheckpoints, PostgresDeadLetters
 from flamewire_ledger.processes.deadlines import Deadlines
@@ -22,16 +24,18 @@ from flamewire_ledger.processes.reversal import Reversal
 from flamewire_ledger.processes.settlement import Settlement
 from flamewire_ledger.projector.connections import write_pool
 from flamewire_ledger.projector.consume import Projector
-from flamewire_ledger.wiring.health import Health
+from flamewire_ledger.wiring.health import Health, is_chain
 from flamewire_ledger.wiring.ledger import Ledger
 from flamewire_ledger.wiring.watchers import followers
 
 if TYPE_CHECKING:
     from flamewire_ledger.relay.consumer import Consumer
 
+_log = structlog.get_logger(__name__)
 Role: TypeAlias = Literal["api", "relay", "projector", "reactor", "watcher"]
 EVERY_ROLE: Final[tuple[Role, ...]] = ("projector", "reactor", "watcher", "relay", "api")
 _READY_LOOK_SECONDS: Final = 0.02
+_CHAINS_WAIT_SECONDS: Final = 5
 _DRAIN_SECONDS: Final = 10
 
 
@@ -99,8 +103,16 @@ async def _until(
 
 
 async def _announce(health: Health, on_ready: Callable[[], None]) -> None:
+    """Say so when everything is up. A chain whose node is down is given some time, and then up to
+    itself: all the rest works without it.
+    """
+    loop = asyncio.get_running_loop()
+    chains_until = loop.time() + _CHAINS_WAIT_SECONDS
     # The roles come up by themselves, some of them in other processes: there is nothing to wait on.
-    while not all(check.is_ready for check in await health.checks()):  # noqa: ASYNC110
+    while missing := [check.name for check in await health.checks() if not check.is_ready]:
+        if loop.time() > chains_until and all(is_chain(name) for name in missing):
+            _log.warning("waiting_for_networks", checks=missing)
+            break
         await asyncio.sleep(_READY_LOOK_SECONDS)
     on_ready()
 
