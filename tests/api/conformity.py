@@ -10,7 +10,9 @@ from typing import Any
 import httpx
 from jsonschema import Draft202012Validator
 
+from flamewire_ledger.api.event_schemas import schemas
 from flamewire_ledger.api.openapi import document
+from flamewire_ledger.store.codec import event_classes
 
 
 async def check(response: httpx.Response) -> None:
@@ -35,6 +37,16 @@ async def check(response: httpx.Response) -> None:
             validator(name_of(content["x-line-schema"])).validate(json.loads(line))
     elif "schema" in content:
         validator(name_of(content["schema"])).validate(response.json())
+
+
+def check_event(event_type: str, data: bytes) -> None:
+    """AssertionError's cousin when an event is not as its published schema says."""
+    event_validator(event_type).validate(json.loads(data))
+
+
+@cache
+def event_validator(event_type: str) -> Draft202012Validator:
+    return Draft202012Validator(schemas(event_classes())[event_type])
 
 
 @cache

@@ -28,14 +28,19 @@ class Projected(ReadModels):
     """
 
     is_asleep = False
+    caught_up_to = -1
     projector: Projector
+    store: EventStore
 
     async def wait_for(
         self, partition: int, position: int, names: Collection[str], timeout_seconds: float
     ) -> bool:
         if self.is_asleep:
             return False
-        await self.projector.catch_up()
+        head = await self.store.head(partition)
+        if head > self.caught_up_to:
+            await self.projector.catch_up()
+            self.caught_up_to = head
         return await super().wait_for(partition, position, names, timeout_seconds)
 
 
@@ -76,7 +81,7 @@ async def ledger(read_models_url: str, catalog: Catalog) -> AsyncIterator[World]
     reads = Projected(reading)
 
     def make(store: EventStore) -> ReadModels:
-        reads.projector = Projector(writing, store, catalog)
+        reads.projector, reads.store = Projector(writing, store, catalog), store
         return reads
 
     async with world(make) as made:

@@ -35,7 +35,7 @@ from flamewire_ledger.store.codec import Codec
 from flamewire_ledger.store.event_store import RecordedEvent
 from flamewire_ledger.store.memory import MemoryEventStore
 from flamewire_ledger.telemetry import Meters
-from tests.api.conformity import check
+from tests.api.conformity import check, check_event
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -214,5 +214,7 @@ async def world(
         made.merchant_id = await made.merchant()
         made.secret = made.key(made.merchant_id)
         yield made
+        for event in await made.events():
+            check_event(event.type, event.data)
     writer.stop()
     await running

@@ -52,7 +52,7 @@ def pdf_of(document: Document) -> bytes:
     _parties(pdf, document)
     _lines(pdf, invoice)
     _total(pdf, invoice)
-    _settlement(pdf, invoice["settled_with"])
+    _settlement(pdf, invoice["settled_with"], invoice["currency"])
     _foot(pdf, document)
     return bytes(pdf.output())
 
@@ -166,7 +166,7 @@ def _total(pdf: FPDF, invoice: Mapping[str, Any]) -> None:
     pdf.ln(8)
 
 
-def _settlement(pdf: FPDF, paid: Sequence[Mapping[str, Any]]) -> None:
+def _settlement(pdf: FPDF, paid: Sequence[Mapping[str, Any]], currency: str) -> None:
     """How it was paid, so that anybody can look it up on the chain."""
     if not paid:
         return
@@ -177,7 +177,7 @@ def _settlement(pdf: FPDF, paid: Sequence[Mapping[str, Any]]) -> None:
         _pair(pdf, "Amount", f"{one['amount']} {one['asset']}")
         _pair(pdf, "Transaction", one["transaction_id"])
         if one["price"] is not None:
-            _pair(pdf, "Rate", f"1 {one['asset']} = {one['price']}")
+            _pair(pdf, "Rate", f"1 {one['asset']} = {one['price']} {currency}")
         if one["price_lock_id"] is not None:
             _pair(pdf, "Price lock", one["price_lock_id"])
         pdf.ln(4)
