@@ -9,13 +9,21 @@ read from the store, and now and then the store is asked whether the news left s
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import psycopg
 import structlog
 
-from flamewire_ledger.projector.alone import NotBuilt, Stretch, apply_stretch, catch_up
+from flamewire_ledger.projector.alone import (
+    NotBuilt,
+    Stretch,
+    apply_stretch,
+    catch_up,
+    lock_mark,
+    read_ahead,
+)
 from flamewire_ledger.projector.apply import apply
 from flamewire_ledger.projector.catalog import Catalog, Projection
 from flamewire_ledger.projector.checkpoint import lock_marks, move_marks
@@ -26,7 +34,7 @@ from flamewire_ledger.projector.patience import AWAY, insist
 from flamewire_ledger.projector.poison import ProjectionBroken, is_poison
 from flamewire_ledger.projector.rebuild import heads, rebuild
 from flamewire_ledger.projector.source import Batches, TailBatches
-from flamewire_ledger.store.event_store import EventStore
+from flamewire_ledger.store.event_store import EventStore, StoreUnavailable
 
 _log = structlog.get_logger(__name__)
 _BUILDERS_MAX: Final = 2  # at once
@@ -62,12 +70,14 @@ class Projector:
         self._positions: dict[tuple[str, int], int] = {}
         self._turns = [asyncio.Lock() for _ in range(store.partitions)]
         self._broken: dict[str, str] = {}
+        self._is_caught_up = False
+        self._seconds: dict[str, float] = {}  # that the last batch took
         self._builders = asyncio.Semaphore(_BUILDERS_MAX)
 
     @property
     def is_ready(self) -> bool:
         """Whether every projection is built, was caught up once, and goes on."""
-        return len(self._live) == len(self._catalog)
+        return self._is_caught_up and len(self._live) == len(self._catalog)
 
     @property
     def broken(self) -> Mapping[str, str]:
@@ -77,15 +87,33 @@ class Projector:
     async def run(self) -> None:
         """Build what is missing, catch up, and go on with the news, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            joined = [tasks.create_task(self._join(name, tasks)) for name in self._catalog.names]
-            await asyncio.gather(*joined)
+            building = [tasks.create_task(self._join(name, tasks)) for name in self._catalog.names]
+            await asyncio.gather(*building)
+            for partition, head in (await insist(lambda: heads(self._store))).items():
+                await self._drain(partition, head, tasks)
+            self._is_caught_up = True
             tasks.create_task(self._look_again(tasks))
             await self._follow(tasks)
 
     async def catch_up(self) -> None:
         """Build what is missing and apply everything the store has now. Raises ProjectionBroken."""
         for projection in self._catalog:
-            await self._bring_up(projection)
+            await self._build(projection)
+            await self._catch_up(projection)
+
+    async def _drain(self, partition: int, head: int, tasks: asyncio.TaskGroup) -> None:
+        """Bring all of them to the head together, from one reading of the store."""
+        while self._live and (position := self._least(partition)) < head:
+            try:
+                async for stretch in read_ahead(
+                    self._store, partition, position, head, self._batch_events_max
+                ):
+                    await self._take(stretch, tasks)
+            except StoreUnavailable:
+                await asyncio.sleep(self._look_again_seconds)
+                continue
+            if self._least(partition) <= position:
+                return  # there is less in the store than it said
 
     async def _follow(self, tasks: asyncio.TaskGroup) -> None:
         source = self._source or TailBatches(
@@ -122,8 +150,7 @@ class Projector:
 
     async def _take(self, stretch: Stretch, tasks: asyncio.TaskGroup) -> None:
         """Get a stretch into every live read model, however long the database stays away."""
-        live = list(self._live.values())
-        lanes = [lane for lane in (live[n :: self._lanes] for n in range(self._lanes)) if lane]
+        lanes = share_out(list(self._live.values()), self._seconds, self._lanes)
         await asyncio.gather(*(self._take_in_lane(lane, stretch, tasks) for lane in lanes))
 
     async def _take_in_lane(
@@ -152,7 +179,9 @@ class Projector:
                     ):
                         alone.append(projection)
                     else:
+                        began = time.monotonic()
                         await apply(connection, projection, stretch.behind(mark.position))
+                        self._seconds[projection.name] = time.monotonic() - began
                         moved[projection.name] = stretch.last
                 await move_marks(connection, moved, partition, "live")
         except psycopg.Error as error:
@@ -200,10 +229,12 @@ class Projector:
         await self._join(name, tasks)
 
     async def _join(self, name: str, tasks: asyncio.TaskGroup) -> None:
-        """Build it if need be, catch up, and let it take part in the news. If it cannot: later."""
+        """Build it if need be, and let it take part in the news. If it cannot: later."""
         projection = self._catalog.get(name)
         try:
-            await insist(lambda: self._bring_up(projection))
+            await insist(lambda: self._build(projection))
+            if self._is_caught_up:  # the others are ahead, and do not wait
+                await insist(lambda: self._catch_up(projection))
         except (ProjectionBroken, NotBuilt, RebuildRunning) as error:
             self._broken[name] = str(error)
             _log.error("a projection stands still", projection=name, error=str(error))
@@ -212,7 +243,8 @@ class Projector:
         self._broken.pop(name, None)
         self._live[name] = projection
 
-    async def _bring_up(self, projection: Projection) -> None:
+    async def _build(self, projection: Projection) -> None:
+        """Make sure that this definition has built the live tables, and remember where they are."""
         async with self._builders:
             standing = await standing_of(self._pool, projection)
             if standing is Standing.CHANGED or standing is Standing.NEWER:
@@ -220,7 +252,10 @@ class Projector:
             if standing is not Standing.CURRENT:
                 _log.info("a read model is being built", projection=projection.name)
                 await rebuild(self._pool, self._store, projection)
-            await self._catch_up(projection)
+            async with self._pool.connection() as connection, connection.transaction():
+                for partition in range(self._store.partitions):
+                    mark = await lock_mark(connection, projection, partition, "live")
+                    self._positions[projection.name, partition] = mark.position
 
     async def _catch_up(self, projection: Projection) -> None:
         for partition, until in (await heads(self._store)).items():
@@ -237,5 +272,18 @@ class Projector:
         """Up to where every live projection is, as far as this process knows. News begin there;
         what joins later comes up to them from the store.
         """
-        known = [at for (_, shard), at in self._positions.items() if shard == partition]
+        known = [self._positions[name, partition] for name in self._live]
         return min(known, default=0)
+
+
+def share_out(
+    projections: Sequence[Projection], seconds: Mapping[str, float], lanes: int
+) -> list[list[Projection]]:
+    """Lanes that take about as long as each other, by what the last batch took; none is empty."""
+    shared: list[list[Projection]] = [[] for _ in range(lanes)]
+    loads = [0.0] * lanes
+    for projection in sorted(projections, key=lambda each: -seconds.get(each.name, 0.0)):
+        lightest = loads.index(min(loads))
+        shared[lightest].append(projection)
+        loads[lightest] += seconds.get(projection.name, 0.0) + 1e-6
+    return [lane for lane in shared if lane]
