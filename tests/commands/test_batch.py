@@ -230,6 +230,7 @@ async def test_a_long_stream_gets_a_snapshot_and_is_folded_from_it():
     batches = executor(store, snapshot_every_events=4)
     await batches.execute([fill("a", 1)])
     await batches.execute([fill("a", 1) for _ in range(8)])
+    await batches.save_snapshots()
     snapshot = (await store.snapshots(0, ["a"]))["a"]
     assert snapshot.version == 10
     assert CODEC.decode_state(snapshot.state, Purse) == Purse(10, 10)
@@ -250,3 +251,21 @@ async def test_a_snapshot_of_another_format_or_shape_is_as_good_as_none():
     )
     outcomes = await executor(store).execute([fill("a", 1), fill("b", 1)])
     assert outcomes == [Done(3, b"2", False), Done(4, b"2", False)]
+
+
+async def test_a_long_stream_without_a_snapshot_gets_one_when_it_is_loaded():
+    store = WatchedStore()
+    await executor(store).execute([fill("a", 1) for _ in range(9)])
+    batches = executor(store, snapshot_every_events=4)
+    await batches.execute([fill("a", 1)])
+    await batches.save_snapshots()
+    assert (await store.snapshots(0, ["a"]))["a"].version == 10
+
+
+async def test_a_snapshot_that_cannot_be_saved_is_nobodys_business():
+    store = WatchedStore()
+    store.snapshots_fail = True
+    batches = executor(store, snapshot_every_events=1)
+    assert await batches.execute([fill("a", 5)]) == [Done(1, b"5", False)]
+    await batches.save_snapshots()
+    assert await store.snapshots(0, ["a"]) == {}

@@ -24,6 +24,7 @@ class WatchedStore(MemoryEventStore):
         self.asked: Counter[str] = Counter()
         self.unavailable_before = 0  # so many appends fail and record nothing
         self.unavailable_after = 0  # so many appends are recorded and do not say so
+        self.snapshots_fail = False
         self.poison: str | None = None  # a batch with this stream is refused as a whole
         self.before_append: Callable[[], Awaitable[None]] | None = None
 
@@ -53,6 +54,11 @@ class WatchedStore(MemoryEventStore):
     ) -> Mapping[str, StateSnapshot]:
         self.asked["snapshots"] += 1
         return await super().snapshots(partition, stream_ids)
+
+    async def save_snapshots(self, partition: int, snapshots: Sequence[StateSnapshot]) -> None:
+        if self.snapshots_fail:
+            raise StoreUnavailable("no room for snapshots")
+        await super().save_snapshots(partition, snapshots)
 
     async def find_commands(
         self, partition: int, command_ids: Sequence[UUID]

@@ -52,6 +52,7 @@ class _Work:
     """One batch on its way."""
 
     folded: dict[str, Folded] = field(default_factory=dict)  # as the batch leaves them, so far
+    snapshots: dict[str, int] = field(default_factory=dict)  # versions of those it started from
     unreadable: dict[str, Exception] = field(default_factory=dict)
     current: set[str] = field(default_factory=set)  # known to be as recorded, not merely as kept
     deciders: dict[str, Decider] = field(default_factory=dict)
@@ -79,6 +80,7 @@ class BatchExecutor:
         self._partition = partition
         self._kept = FoldedStreams(streams_kept_max)
         self._snapshot_every_events = snapshot_every_events
+        self._snapshots_due: list[StateSnapshot] = []
 
     async def execute(self, envelopes: Sequence[Envelope]) -> list[Settled]:
         """Decide every command and append what follows in one transaction. Outcomes are in the
@@ -95,13 +97,23 @@ class BatchExecutor:
                 self._decide(index, envelope, work)
         await self._append(envelopes, work)
         await self._answer_refused(envelopes, work)
-        await self._keep(work)
+        self._keep(work)
         for index, envelope in enumerate(envelopes):
             first = firsts[envelope.command_id]
             if first != index:
                 same = envelope.fingerprint == envelopes[first].fingerprint
                 work.settled[index] = _repeated(work.settled[first], envelope, same)
         return [work.settled[index] for index in range(len(envelopes))]
+
+    async def save_snapshots(self) -> None:
+        """Save what the last batches made due. Nobody waits for it, and nothing depends on it."""
+        due, self._snapshots_due = self._snapshots_due, []
+        if not due:
+            return
+        try:
+            await self._store.save_snapshots(self._partition, due)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the writer goes on without
+            _log.warning("%d snapshots were not saved: %s", len(due), error)
 
     async def _fetch(self, envelopes: Sequence[Envelope], work: _Work) -> None:
         cold: dict[str, Decider] = {}
@@ -125,8 +137,8 @@ class BatchExecutor:
             stream_id: self._unpack(snapshots.get(stream_id), decider)
             for stream_id, decider in cold.items()
         }
-        versions = {stream_id: folded.version for stream_id, folded in start.items()}
-        history = await self._store.load(self._partition, versions)
+        work.snapshots = {stream_id: folded.version for stream_id, folded in start.items()}
+        history = await self._store.load(self._partition, work.snapshots)
         for stream_id, decider in cold.items():
             state, version = start[stream_id].state, start[stream_id].version
             try:
@@ -257,19 +269,17 @@ class BatchExecutor:
                     head = await self._store.head(self._partition)
                 work.settled[index] = Done(head, refusal, replayed=False)
 
-    async def _keep(self, work: _Work) -> None:
-        due: list[StateSnapshot] = []
+    def _keep(self, work: _Work) -> None:
+        every = self._snapshot_every_events
         for stream_id, folded in work.folded.items():
             if stream_id in work.spoilt:
                 self._kept.evict(stream_id)
                 continue
             before = self._kept.get(stream_id)
+            since = work.snapshots.get(stream_id, 0) if before is None else before.version
             self._kept.put(stream_id, folded)
-            every = self._snapshot_every_events
-            if before is not None and folded.version // every > before.version // every:
-                due += self._snapshot(stream_id, folded, work.deciders[stream_id])
-        if due:
-            await self._store.save_snapshots(self._partition, due)
+            if folded.version // every > since // every:
+                self._snapshots_due += self._snapshot(stream_id, folded, work.deciders[stream_id])
 
     def _snapshot(self, stream_id: str, folded: Folded, decider: Decider) -> list[StateSnapshot]:
         try:

@@ -57,7 +57,8 @@ class PatientStore:
         return await self._ask(lambda: self._store.snapshots(partition, stream_ids))
 
     async def save_snapshots(self, partition: int, snapshots: Sequence[StateSnapshot]) -> None:
-        await self._ask(lambda: self._store.save_snapshots(partition, snapshots))
+        """Tried once: they are worth no wait."""
+        await self._store.save_snapshots(partition, snapshots)
 
     async def find_commands(
         self, partition: int, command_ids: Sequence[UUID]

@@ -228,6 +228,7 @@ class Writer:
             self._settle(lane, batch, [Failed(error)])
         else:
             self._settle(lane, batch, settled)
+            await lane.executor.save_snapshots()
 
     def _settle(self, lane: _Lane, batch: Sequence[_Pending], settled: Sequence[Settled]) -> None:
         again: list[_Pending] = []
