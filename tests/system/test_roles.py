@@ -1,4 +1,4 @@
-"""The ledger as many processes, one a role, over Postgres and RabbitMQ: a payment goes through, and any of them may die."""
+"""The ledger as many processes, one a role, over Postgres and RabbitMQ; any of them may die."""
 
 from __future__ import annotations
 
