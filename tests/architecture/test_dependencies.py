@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from tests.architecture.tree import modules, parsed
 from tests.services.place import ROOT
 
+OURS = {"flamewire_ledger", "scripts", "tests"}
+
 
 def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[\[=]", name)[0]).lower()
@@ -36,7 +38,7 @@ def imported(*folders: str) -> Iterator[tuple[str, str]]:
                 names = [node.module]
             for name in names:
                 top = name.partition(".")[0]
-                if top in sys.stdlib_module_names or top in {"flamewire_ledger", "tests"}:
+                if top in sys.stdlib_module_names or top in OURS:
                     continue
                 for provider in providers.get(top, [f"nobody provides {top}"]):
                     yield normal(provider), f"{path.relative_to(ROOT)}:{node.lineno}"
@@ -48,6 +50,8 @@ def test_everything_imported_is_declared():
     }
     assert undeclared == set()
     undeclared = {
-        f"{name} at {where}" for name, where in imported("tests") if name not in declared(dev=True)
+        f"{name} at {where}"
+        for name, where in imported("tests", "scripts")
+        if name not in declared(dev=True)
     }
     assert undeclared == set()

@@ -75,7 +75,7 @@ def test_a_planted_violation_is_caught(rule: str, copy: Path):
 # What the concrete ones in each folder share; everything else there is a concrete one.
 SHARED = {
     "chains": {"addresses", "chain", "follow", "networks", "observation", "progress"},
-    "prices": {"board", "feed", "median"},
+    "prices": {"board", "feed", "median", "source"},
     "signatures": {"digests", "scheme", "verify"},
 }
 
@@ -98,3 +98,17 @@ def test_whatever_is_new_outside_has_its_place_in_the_rules(folder: str):
     )
     if folder != "signatures":  # schemes are chosen by name in their own registry
         assert concrete(folder) - set(rules["adapters"]["protected_modules"]) == set()
+
+
+@pytest.mark.parametrize(
+    ("rule", "listed", "folders"),
+    [
+        ("pure", "source_modules", ["domain", "billing"]),
+        ("delivery", "forbidden_modules", ["chains", "prices", "signatures", "webhooks"]),
+    ],
+)
+def test_a_folder_is_under_its_rule_from_the_day_it_exists(
+    rule: str, listed: str, folders: list[str]
+):
+    present = {f"flamewire_ledger.{name}" for name in folders if (PACKAGE / name).exists()}
+    assert present - set(contracts()[rule][listed]) == set()
