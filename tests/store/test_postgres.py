@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 
 from flamewire_ledger import store as store_package
 from flamewire_ledger.store.arrays import register_arrays
-from flamewire_ledger.store.connections import meaning
+from flamewire_ledger.store.connections import Connections, meaning
 from flamewire_ledger.store.event_store import Append, Appended, StoreUnavailable
 from flamewire_ledger.store.memory import MemoryEventStore
 from flamewire_ledger.store.packed_batch import pack_batch
@@ -162,3 +162,13 @@ async def test_plans_made_while_the_tables_were_small_still_use_the_indexes(ledg
         ).fetchone()
         assert row is not None
         assert 9 * len(streams) <= row[0] < 10 * 9 * len(streams)
+
+
+async def test_what_the_address_asks_for_counts(ledger_url: str):
+    opened = Connections(f"{ledger_url}?options=-c%20statement_timeout%3D77s", size_max=1)
+    async with opened.use() as connection:
+        cursor = await connection.execute("SHOW statement_timeout")
+        assert await cursor.fetchone() == ("77s",)
+        cursor = await connection.execute("SHOW TimeZone")
+        assert await cursor.fetchone() == ("UTC",)
+    await opened.close()

@@ -256,6 +256,31 @@ def test_our_own_address_of_the_database_is_enough(
         assert isinstance(school.recorder, LedgerApplicationRecorder)
 
 
+def test_dropped_tables_are_made_again(library_settings: dict[str, str], database_url: str):
+    """As the library's own tests do before each test: every table goes, functions stay."""
+    for _ in range(2):
+        with DogSchool(env=library_settings) as school:
+            assert school.teach(school.register("Fido"), "sit") == 2
+        with psycopg.connect(database_url) as connection:
+            names = connection.execute(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+            ).fetchall()
+            for (name,) in names:
+                connection.execute(f'DROP TABLE IF EXISTS "{name}" CASCADE')
+
+
+def test_making_a_log_does_not_wait_for_readers(
+    library_settings: dict[str, str], school: DogSchool, database_url: str
+):
+    class Other(DogSchool):
+        pass
+
+    with psycopg.connect(database_url) as reader:
+        reader.execute("SELECT count(*) FROM events")
+        with Other(env={**library_settings, "POSTGRES_CONNECT_TIMEOUT": "5"}) as other:
+            assert other.recorder.max_notification_id() is None
+
+
 async def test_logs_and_the_ledger_share_tables_and_keep_apart(
     ledger_url: str, library_settings: dict[str, str]
 ):

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import psycopg
 from psycopg import AsyncConnection, errors
+from psycopg.conninfo import conninfo_to_dict
 
 from flamewire_ledger.store.arrays import register_arrays
 from flamewire_ledger.store.event_store import StoreUnavailable
@@ -58,13 +59,15 @@ class Connections:
         self._places = asyncio.Semaphore(size_max)
         self._connect_timeout_seconds = connect_timeout_seconds
         self._wait_seconds_max = wait_seconds_max
+        # What the address asks for itself comes last, and so counts.
+        asked_for = conninfo_to_dict(dsn).get("options") or ""
         self._options = (
             f"-c TimeZone=UTC -c statement_timeout={statement_timeout_seconds}s "
             f"-c lock_timeout={lock_timeout_seconds}s "
             "-c idle_in_transaction_session_timeout=60s "
             # Everything asked here is found by index. A plan that was kept since the tables were
             # small would scan them, for as long as nobody has counted their rows again.
-            "-c enable_seqscan=off -c jit=off"
+            f"-c enable_seqscan=off -c jit=off {asked_for}"
         )
         self.opened = 0  # connections made so far; more than a few says that they break
 

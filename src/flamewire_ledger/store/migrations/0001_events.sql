@@ -57,14 +57,16 @@ CREATE TABLE snapshots (
     PRIMARY KEY (partition, stream_id)
 );
 
--- Make a partition: its head, and its part of the events.
+-- Make a partition: its head, and its part of the events. It is attached rather than created in place,
+-- because that does not wait for those who read and append meanwhile, nor they for it.
 CREATE OR REPLACE FUNCTION create_partition(new_partition integer) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+    EXECUTE format('CREATE TABLE events_%s (LIKE events INCLUDING ALL)', new_partition);
     EXECUTE format(
-        'CREATE TABLE IF NOT EXISTS events_%s PARTITION OF events FOR VALUES IN (%s)',
+        'ALTER TABLE events ATTACH PARTITION events_%s FOR VALUES IN (%s)',
         new_partition, new_partition
     );
-    INSERT INTO partitions (partition) VALUES (new_partition) ON CONFLICT DO NOTHING;
+    INSERT INTO partitions (partition) VALUES (new_partition);
 END $$;
 
 -- Make the ledger's partitions, once: a ledger that has some keeps them.
