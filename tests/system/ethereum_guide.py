@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "take-ethereum-payments.md"
+XPUB_PLACE = "YOUR-XPUB"
 NODE_URL = "http://127.0.0.1:8545"  # where the guide has its node
 
 
@@ -16,7 +17,15 @@ def blocks(language: str) -> list[str]:
 
 def live_networks_file() -> str:
     """The guide's file for the main network; its xpub and URL are to be filled in."""
-    return blocks("toml")[0]
+    text = blocks("toml")[0]
+    assert XPUB_PLACE in text
+    return text
+
+
+def local_xpub() -> str:
+    """A public key that is good for tests and nothing else."""
+    (found,) = re.findall(r'"(xpub\w{100,})"', blocks("toml")[1])
+    return str(found)
 
 
 def local_networks_file(url: str, *tokens: tuple[str, str]) -> str:

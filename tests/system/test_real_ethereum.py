@@ -1,32 +1,30 @@
-"""Payments on a real Ethereum node, from outside: two hundred of them, through a reorganisation and
-two power cuts, compared with what the chain says in the end.
+"""A real Ethereum node under a whole ledger, from outside: what a merchant is promised holds through
+reorganisations, power cuts and outages of the node; and the guide runs as it stands.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from tests.services.anvil import Anvil
-from tests.system.ethereum_guide import local_networks_file
-from tests.system.kinds_of_payers import HOW_MANY, Kind, Promise, shown
-from tests.system.payers import BACK, GONE, PAUPER, Payers
-from tests.system.running_ledger import RunningLedger, create_payment, eventually
+from tests.services.anvil import CHAIN_ID, Anvil
+from tests.services.link import Link
+from tests.system import ethereum_guide
+from tests.system.ethereum_story import Story
+from tests.system.kinds_of_payers import HOW_MANY
+from tests.system.payers import Payers
+from tests.system.running_ledger import RunningLedger
 
 # One worker runs all of these, one after the other: each keeps a core busy.
 pytestmark = [pytest.mark.xdist_group("real-ethereum"), pytest.mark.slow]
 
-EXPIRES_SECONDS = 900
-SETTLED_SECONDS_MAX = 60
 TAKEN_BACK_BLOCKS = 5  # fewer than it takes to be final
 
 
@@ -44,10 +42,16 @@ def payers(anvil: Anvil, chance: random.Random) -> Payers:
 
 
 @pytest.fixture
-def ledger(payers: Payers, tmp_path: Path) -> Iterator[RunningLedger]:
+def link(anvil: Anvil, link_to: Callable[[str], Link]) -> Link:
+    """The ledger's line to the node; the payers have another."""
+    return link_to(anvil.url)
+
+
+@pytest.fixture
+def ledger(payers: Payers, link: Link, tmp_path: Path) -> Iterator[RunningLedger]:
     """A ledger with the guide's networks file; it is not started yet."""
     networks = tmp_path / "networks.toml"
-    networks.write_text(local_networks_file(payers.anvil.url, ("USDC", payers.usdc)))
+    networks.write_text(ethereum_guide.local_networks_file(link.url, ("USDC", payers.usdc)))
     running = RunningLedger(tmp_path / "data", {"FLAMEWIRE_NETWORKS_FILE": str(networks)})
     yield running
     running.stop()
@@ -92,159 +96,111 @@ def test_two_hundred_payments_through_a_reorganisation_and_two_power_cuts(
     assert "NOT SO" not in ledger.flamewire("verify").stdout
 
 
-class Story:
-    """Payments, their payers, and what became of them."""
+@pytest.mark.timeout(180)
+def test_a_node_that_is_down_costs_time_and_no_payment(
+    ledger: RunningLedger, payers: Payers, link: Link, chance: random.Random
+):
+    """Down when the ledger first starts, across a power cut, and once more later on."""
+    story = Story(ledger, payers, chance)
+    payers.mine(30)
+    link.cut()
+    ledger.start(wait_until_ready=False)
+    with ledger.client() as client:
+        answer = client.get("/health/ready")
+        assert answer.status_code == 503
+        checks = answer.json()["checks"]
+        assert [name for name in checks if not checks[name]["ready"]] == ["chain ethereum"]
+    story.ask_for({"exact": 6})
+    story.pay(story.promises[:3])
+    ledger.kill()
+    ledger.start(wait_until_ready=False)
+    payers.make_final()
+    link.restore()
+    story.is_as_it_should_be(story.promises[:3])
 
-    def __init__(self, ledger: RunningLedger, payers: Payers, chance: random.Random) -> None:
-        self.ledger = ledger
-        self.payers = payers
-        self.chance = chance
-        self.promises: list[Promise] = []
-        self._signed: dict[str, list[str]] = {}
+    link.cut()
+    story.pay(story.promises[3:])
+    payers.make_final()
+    link.restore()
+    story.is_as_it_should_be()
+    story.books_are_what_the_chain_says()
 
-    # Before.
 
-    def ask_for(self, how_many: dict[Kind, int]) -> None:
-        """Ask for payments through the API, a few at a time, in an order of chance."""
-        kinds = [kind for kind, count in how_many.items() for _ in range(count)]
-        self.chance.shuffle(kinds)
-        wishes = [(number, kind, *self._wish(kind)) for number, kind in enumerate(kinds)]
-        with self.ledger.client() as client, ThreadPoolExecutor(8) as pool:
+def test_the_guide_runs_as_it_stands(anvil: Anvil, tmp_path: Path):
+    start_node, start_ledger, *commands = ethereum_guide.blocks("sh")
+    assert start_node == "anvil --slots-in-an-epoch 4\n"  # as the fixture has done
+    assert start_ledger == "FLAMEWIRE_NETWORKS_FILE=networks.toml .venv/bin/flamewire up\n"
+    networks = tmp_path / "networks.toml"
+    networks.write_text(ethereum_guide.local_networks_file(anvil.url))
+    ledger = RunningLedger(tmp_path / "data", {"FLAMEWIRE_NETWORKS_FILE": str(networks)})
+    ledger.start()
+    try:
+        done = run_script(ledger, anvil, commands)
+        assert done.returncode == 0, done.stdout + done.stderr
+        said = done.stdout.replace(": ", ":")
+        assert '"status":"succeeded"' in said
+        assert '"balance_minor":"7812500000000000"' in said  # 25 dollars at 3200
+        assert "fw_live_" in said
+    finally:
+        ledger.stop()
 
-            def ask(wish: tuple[int, Kind, str, str]) -> Promise:
-                number, kind, asset, amount = wish
-                pay_with = [{"network": "ethereum", "asset": asset}]
-                order = f"order-{number}"
-                payment = create_payment(
-                    client, order, amount=amount, pay_with=pay_with, reference=f"{kind} {order}"
-                )
-                return Promise(kind, payment)
 
-            self.promises = list(pool.map(ask, wishes))
+def run_script(
+    ledger: RunningLedger, anvil: Anvil, commands: list[str]
+) -> subprocess.CompletedProcess[str]:
+    """The guide's commands in one shell, with our addresses, and waiting where it says to wait."""
+    script = "\n".join(commands)
+    is_paid = f"curl -s $API/payment_intents/$PAYMENT -H 'Authorization: Bearer {ledger.key}' | grep -q succeeded"
+    for theirs, ours in {
+        "http://127.0.0.1:8700": ledger.url,
+        ethereum_guide.NODE_URL: anvil.url,
+        ".venv/bin/flamewire": f"{sys.executable} -m flamewire_ledger",
+        "sleep 2": f"for _ in $(seq 150); do {is_paid} && break; sleep 0.2; done",
+    }.items():
+        assert theirs in script
+        script = script.replace(theirs, ours)
+    environment = {**os.environ, "KEY": ledger.key, "FLAMEWIRE_DATA_DIR": str(ledger.data_dir)}
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        env=environment, capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
 
-    def _wish(self, kind: Kind) -> tuple[str, str]:
-        asset = "USDC" if kind == "in_vain" else self.chance.choice(["ETH", "USDC"])
-        return asset, f"{self.chance.randint(100, 20_000) / 100:.2f}"
 
-    def of(self, *kinds: Kind) -> list[Promise]:
-        return [promise for promise in self.promises if promise.kind in kinds]
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("livemode", "livmode"), "network ethereum in the networks file: livemode is missing"),
+        (("rpc_urls", "mempol = true\nrpc_urls"), "mempol is not known"),
+        (("YOUR-XPUB", f"xprv{'9' * 107}"), "xpub is a private key"),
+        (("YOUR-XPUB", "YOUR-XPUB-HERE"), "xpub is no extended public key"),
+    ],
+)
+def test_a_mistake_in_the_networks_file_stops_the_start(
+    tmp_path: Path, change: tuple[str, str], sentence: str
+):
+    """Before anything is started, in one sentence that does not show what may be secret."""
+    text = ethereum_guide.live_networks_file()
+    assert change[0] in text
+    networks = tmp_path / "networks.toml"
+    if change[0] != ethereum_guide.XPUB_PLACE:
+        text = text.replace(ethereum_guide.XPUB_PLACE, ethereum_guide.local_xpub())
+    networks.write_text(text.replace(*change, 1))
+    ledger = RunningLedger(tmp_path / "data", {"FLAMEWIRE_NETWORKS_FILE": str(networks)})
+    done = ledger.flamewire("up", "--port", "0", check=False)
+    assert done.returncode == 2, done.stderr
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "9" * 20 not in done.stderr
+    assert "YOUR-NODE" not in done.stderr
+    assert not (tmp_path / "data").exists()
 
-    def in_two(self, *kinds: Kind) -> tuple[list[Promise], list[Promise]]:
-        found = self.of(*kinds)
-        middle = len(found) // 2
-        return found[:middle], found[middle:]
 
-    # Paying.
-
-    def pay(self, promises: Sequence[Promise]) -> None:
-        """Send all of it, shuffled, with a block after every few transfers."""
-        wishes = [(p, asset, units) for p in promises for asset, units in p.transfers()]
-        self.chance.shuffle(wishes)
-        for number, (promise, asset, units) in enumerate(wishes, start=1):
-            sender = self.payers.accounts[PAUPER] if promise.kind == "in_vain" else None
-            promise.sent.append(self.payers.pay(promise.address, asset, units, sender))
-            if number % 8 == 0:
-                self.payers.mine()
-        self.payers.mine()
-
-    def pay_what_is_taken_back(self) -> list[Promise]:
-        """Fill the last blocks with nothing else; returns those that will come back."""
-        gone, back = self.of("gone"), self.of("back")
-        for promises, account in ((gone, GONE), (back, BACK)):
-            for promise in promises:
-                ((asset, units),) = promise.transfers()
-                sender = self.payers.accounts[account]
-                promise.sent.append(self.payers.pay(promise.address, asset, units, sender))
-                if self.chance.random() < 0.1:
-                    self.payers.mine()
-        self.payers.mine()
-        for promise in back:
-            self._signed[promise.id] = [self.payers.signed(sent) for sent in promise.sent]
-        return back
-
-    def send_again(self, promises: Sequence[Promise]) -> None:
-        for promise in promises:
-            self.payers.again(self._signed[promise.id])
-        self.payers.mine()
-
-    def let_time_run_out(self) -> None:
-        """For the merchants, and on the chain."""
-        self.ledger.flamewire("sandbox", "advance", str(EXPIRES_SECONDS + 60))
-        self.payers.let_pass(EXPIRES_SECONDS + 60)
-
-    # Looking.
-
-    def seen(self) -> dict[str, dict[str, Any]]:
-        """Every payment as the API lists it, by id."""
-        found: dict[str, dict[str, Any]] = {}
-        query: dict[str, str] = {"limit": "100"}
-        with self.ledger.client() as client:
-            while True:
-                page = client.get("/v1/payment_intents", params=query)
-                if page.status_code != 200:
-                    raise httpx.TransportError(page.text)
-                found |= {payment["id"]: payment for payment in page.json()["data"]}
-                if not page.json()["has_more"]:
-                    return found
-                query["starting_after"] = page.json()["data"][-1]["id"]
-
-    def wait_until_included(self, promises: Sequence[Promise]) -> None:
-        self._wait(promises, {"included"})
-
-    def wait_until_dropped(self, promises: Sequence[Promise]) -> None:
-        self.payers.mine(2)  # a transfer is given up when the chain has gone on without it
-        self._wait(promises, {"dropped"})
-
-    def _wait(self, promises: Sequence[Promise], statuses: set[str]) -> None:
-        def is_so() -> bool:
-            seen = self.seen()
-            return all(
-                {transfer["status"] for transfer in seen[promise.id]["transfers"]} == statuses
-                for promise in promises
-            )
-
-        eventually(is_so, seconds=SETTLED_SECONDS_MAX)
-
-    def is_as_it_should_be(self) -> None:
-        """Every payment, as the contract's table has it."""
-        wanted = {promise.id: promise.as_it_should_be() for promise in self.promises}
-
-        def differences() -> list[tuple[str, Any, Any]]:
-            seen = self.seen()
-            assert seen.keys() == wanted.keys()
-            return [
-                (promise.kind, shown(seen[promise.id]), wanted[promise.id])
-                for promise in self.promises
-                if shown(seen[promise.id]) != wanted[promise.id]
-            ]
-
-        try:
-            eventually(lambda: not differences(), seconds=SETTLED_SECONDS_MAX)
-        except AssertionError:
-            assert differences()[:5] == [], "".join(self.ledger.output[-20:])
-
-    # Counting.
-
-    def books_are_what_the_chain_says(self) -> None:
-        """Payment by payment, and in sum: nothing twice, nothing lost."""
-        seen = self.seen()
-        arrived: Counter[str] = Counter()
-        for promise in self.promises:
-            held = self.payers.held_at(promise.address)
-            assert held == promise.arrived(), promise
-            arrived.update(held)
-            confirmed: Counter[str] = Counter()
-            for transfer in seen[promise.id]["transfers"]:
-                if transfer["status"] == "confirmed":
-                    confirmed[self._name(transfer["asset"])] += int(transfer["amount_minor"])
-            assert confirmed == Counter(held), promise
-        with self.ledger.client() as client:
-            balances = client.get("/v1/balances", params={"account": "assets:wallet"}).json()
-            trial = client.get("/v1/ledger/trial_balance").json()
-        booked = {self._name(row["asset"]): int(row["debits_minor"]) for row in balances["data"]}
-        assert booked == dict(arrived)
-        assert all(int(row["credits_minor"]) == 0 for row in balances["data"])
-        assert trial["is_balanced"]
-
-    def _name(self, asset: str) -> str:
-        return "other" if asset == self.payers.unlisted else asset
+def test_a_node_of_another_chain_stops_the_start(anvil: Anvil, ledger_url: str, tmp_path: Path):
+    text = ethereum_guide.local_networks_file(anvil.url)
+    networks = tmp_path / "networks.toml"
+    networks.write_text(text.replace(f"chain_id = {CHAIN_ID}", "chain_id = 11155111"))
+    environment = {"FLAMEWIRE_NETWORKS_FILE": str(networks), "FLAMEWIRE_DATABASE_URL": ledger_url}
+    done = RunningLedger(tmp_path / "data", environment).flamewire("up", "--port", "0", check=False)
+    assert done.returncode == 2, done.stderr
+    assert "is of chain 0x7a69, not 11155111" in done.stderr
+    assert "Traceback" not in done.stderr
