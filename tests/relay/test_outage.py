@@ -31,6 +31,7 @@ from flamewire_ledger.projector.consume import Projector
 from flamewire_ledger.projector.difference import difference
 from flamewire_ledger.projector.installed import statuses
 from flamewire_ledger.relay.consumer import Consumer
+from flamewire_ledger.relay.message import pack
 from flamewire_ledger.relay.rabbitmq import FAULTS, RabbitPublisher
 from flamewire_ledger.relay.tail import Relay
 from flamewire_ledger.relay.turns import MemoryTurns, PostgresTurns
@@ -52,7 +53,7 @@ from tests.processes.stories import (
     succeeded,
 )
 from tests.relay.conftest import Corner
-from tests.relay.events import append
+from tests.relay.events import append, recorded
 from tests.relay.running import running, until
 from tests.services.rabbitmq import Broker
 
@@ -182,6 +183,33 @@ async def test_a_broker_killed_under_load_and_purged_is_a_delay_and_no_hole(
         assert [it.number for it in receipts] == [f"2026-{n:06d}" for n in range(1, paid + 1)]
         granted = sum(event.type == "credit_account.granted.v1" for event in events)
         assert granted == paid + 1
+
+
+async def test_queues_that_a_killed_broker_does_not_give_back_are_made_anew(
+    rabbitmq_server: Broker, amqp_prefix: str
+):
+    # Killed right after quorum queues were made, 3.10 lists them ever after and never confirms.
+    url, seen = rabbitmq_server.url, set[int]()
+    store = MemoryEventStore(lambda: NOON)
+    publisher = RabbitPublisher(url, 1, prefix=amqp_prefix, confirm_seconds_max=2)
+    relay = Relay(store, publisher, MemoryTurns())
+    consumers = [
+        Consumer(url, group, 1, prefix=amqp_prefix, subscribe_seconds_max=3)
+        for group in ("projector", "reactor")
+    ]
+
+    async def read() -> None:
+        async for delivery in consumers[0]:
+            seen.update(event.position for event in delivery.events)
+            await delivery.done()
+
+    await publisher.publish(list(pack([recorded(1)])))
+    rabbitmq_server.kill()
+    await asyncio.to_thread(rabbitmq_server.start)
+    async with running(relay.run(), read(), *(consumer.run() for consumer in consumers)):
+        await append(store, 50)
+        await until(lambda: seen == set(range(1, 51)), seconds_max=120)
+    await publisher.close()
 
 
 def control(broker: Broker, *words: str) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 
 from flamewire_ledger.relay.message import MalformedMessage, unpack
 from flamewire_ledger.relay.rabbitmq import CONNECT_SECONDS_MAX, FAULTS, connected, declare
@@ -28,6 +28,7 @@ from flamewire_ledger.store.event_store import RecordedEvent
 _log = structlog.get_logger(__name__)
 _WAIT_SECONDS_FIRST: Final = 0.1
 _WAIT_SECONDS_MAX: Final = 15.0
+_REFUSALS_MAX: Final = 3  # subscriptions in a row that a queue may fail to answer
 _COUNTED_MAX: Final = 1000  # stretches whose attempts are remembered
 
 
@@ -79,6 +80,7 @@ class Consumer:
         prefix: str = "",
         unsettled_max: int = 8,
         attempts_max: int = 10,
+        subscribe_seconds_max: float = CONNECT_SECONDS_MAX,
         meter: Meter | None = None,
     ) -> None:
         """`unsettled_max`: messages of about a MiB in memory, for each partition."""
@@ -88,6 +90,8 @@ class Consumer:
         self._names = Names(prefix)
         self._unsettled_max = unsettled_max
         self._attempts_max = attempts_max
+        self._subscribe_seconds_max = subscribe_seconds_max
+        self._refusals: dict[str, int] = {}  # by queue, in a row
         self._meter = meter
         self._waiting: deque[Delivery] = deque()
         self._arrived = asyncio.Event()
@@ -115,11 +119,12 @@ class Consumer:
         while True:
             try:
                 async with connected(self._url, self._group) as connection:
-                    channel = await connection.channel()
-                    await self._read(channel)
+                    over = await self._subscribe(connection)
+                    self._over = over
+                    await over.wait()
                     wait_seconds = _WAIT_SECONDS_FIRST
             except (BrokerUnavailable, *FAULTS) as error:
-                _log.warning("the consumer begins again", group=self._group, error=str(error))
+                _log.warning("the consumer begins again", group=self._group, error=repr(error))
             finally:
                 self._over = None
                 self._waiting.clear()  # unsettled with the broker: it delivers them again
@@ -127,22 +132,37 @@ class Consumer:
             await asyncio.sleep(wait_seconds)
             wait_seconds = min(2 * wait_seconds, _WAIT_SECONDS_MAX)
 
-    async def _read(self, channel: AbstractChannel) -> None:
-        """Read until the channel closes, or the broker ends a subscription (its queue was
-        deleted).
+    async def _subscribe(self, connection: AbstractConnection) -> asyncio.Event:
+        """Begin to read; the event is set when the channel closes, or the broker ends a
+        subscription (its queue was deleted).
         """
         over = asyncio.Event()
-        channel.close_callbacks.add(lambda *_: over.set())
-        underlay = await channel.get_underlay_channel()
-        underlay.on_consumer_cancel_callbacks.add(lambda *_: over.set())
-        async with asyncio.timeout(CONNECT_SECONDS_MAX):
+        async with asyncio.timeout(self._subscribe_seconds_max):
+            channel = await connection.channel()
+            channel.close_callbacks.add(lambda *_: over.set())
+            underlay = await channel.get_underlay_channel()
+            underlay.on_consumer_cancel_callbacks.add(lambda *_: over.set())
             await channel.set_qos(prefetch_count=self._unsettled_max)
+            await self._delete_stuck(channel)
             await declare(channel, self._names, self._partitions)
-            for partition in range(self._partitions):
-                queue = await channel.get_queue(self._names.queue(self._group, partition))
+        for partition in range(self._partitions):
+            name = self._names.queue(self._group, partition)
+            self._refusals[name] = self._refusals.get(name, 0) + 1
+            async with asyncio.timeout(self._subscribe_seconds_max):
+                queue = await channel.get_queue(name)
                 await queue.consume(self._receive)
-        self._over = over
-        await over.wait()
+            del self._refusals[name]
+        return over
+
+    async def _delete_stuck(self, channel: AbstractChannel) -> None:
+        """A broker that was killed just after a quorum queue was made may never give it back: it
+        lists the queue, and neither takes nor gives messages. What was in it is in the store.
+        """
+        for name, refusals in list(self._refusals.items()):
+            if refusals >= _REFUSALS_MAX:
+                _log.error("a queue does not answer and is made anew", queue=name)
+                await channel.queue_delete(name)
+                del self._refusals[name]
 
     async def _receive(self, message: AbstractIncomingMessage) -> None:
         try:
