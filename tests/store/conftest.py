@@ -1,19 +1,29 @@
 """What the tests of the store share: a migrated database."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from flamewire_ledger.store.connections import Connections
-from flamewire_ledger.store.migrate import migrate
+from flamewire_ledger.store.migrate import migrate_blocking
+from tests.services.postgres import Databases, database_of
+
+
+@pytest.fixture(scope="session")
+def ledger_template(databases: Databases) -> str:
+    """The name of a database that has an empty ledger of two partitions, to be copied."""
+    url = databases.create()
+    migrate_blocking(url, partitions=2)
+    return database_of(url)
 
 
 @pytest.fixture
-async def ledger_url(database_url: str) -> str:
+def ledger_url(databases: Databases, ledger_template: str) -> Iterator[str]:
     """An empty ledger of two partitions."""
-    await migrate(database_url, partitions=2)
-    return database_url
+    url = databases.create(template=ledger_template)
+    yield url
+    databases.drop(url)
 
 
 @pytest.fixture

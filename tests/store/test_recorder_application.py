@@ -281,10 +281,9 @@ def test_making_a_log_does_not_wait_for_readers(
             assert other.recorder.max_notification_id() is None
 
 
-async def test_logs_and_the_ledger_share_tables_and_keep_apart(
-    ledger_url: str, library_settings: dict[str, str]
-):
-    school = DogSchool(env={**library_settings, "FLAMEWIRE_DATABASE_URL": ledger_url})
+async def test_logs_and_the_ledger_share_tables_and_keep_apart(ledger_url: str):
+    module = "flamewire_ledger.store.recorder"
+    school = DogSchool(env={"PERSISTENCE_MODULE": module, "FLAMEWIRE_DATABASE_URL": ledger_url})
     school.register("Fido")
     school.close()
     async with PostgresEventStore(ledger_url) as store:
