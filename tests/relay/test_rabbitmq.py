@@ -212,6 +212,21 @@ async def test_confirms_that_do_not_come_are_a_failure_in_bounded_time(corner: C
         assert publisher._exchange is not exchange
 
 
+async def test_a_publish_that_its_library_cancels_is_a_failure_and_not_our_end(corner: Corner):
+    async with publishing(corner) as publisher:
+        await publisher.publish(messages(1, 1))
+
+        class Cancels:
+            """What aiormq does to those who wait for a connection that breaks."""
+
+            async def publish(self, *_: object, **__: object) -> None:
+                raise asyncio.CancelledError
+
+        publisher._exchange = Cancels()  # type: ignore[assignment]
+        with pytest.raises(BrokerUnavailable):
+            await publisher.publish(messages(2, 3))
+
+
 async def test_a_broker_that_is_not_there_is_named_without_its_password():
     publisher = RabbitPublisher("amqp://guest:hunter2@127.0.0.1:1/", 1)
 

@@ -20,7 +20,13 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 
 from flamewire_ledger.relay.message import MalformedMessage, unpack
-from flamewire_ledger.relay.rabbitmq import CONNECT_SECONDS_MAX, FAULTS, connected, declare
+from flamewire_ledger.relay.rabbitmq import (
+    CONNECT_SECONDS_MAX,
+    FAULTS,
+    connected,
+    declare,
+    was_asked_to_stop,
+)
 from flamewire_ledger.relay.tail import BrokerUnavailable
 from flamewire_ledger.relay.topology import Names
 from flamewire_ledger.store.event_store import RecordedEvent
@@ -125,6 +131,10 @@ class Consumer:
                     wait_seconds = _WAIT_SECONDS_FIRST
             except (BrokerUnavailable, *FAULTS) as error:
                 _log.warning("the consumer begins again", group=self._group, error=repr(error))
+            except asyncio.CancelledError:
+                if was_asked_to_stop():
+                    raise
+                _log.warning("the consumer begins again", group=self._group, error="it broke")
             finally:
                 self._over = None
                 self._waiting.clear()  # unsettled with the broker: it delivers them again

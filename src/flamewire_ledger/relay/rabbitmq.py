@@ -36,6 +36,14 @@ FAULTS: Final = (
 )
 
 
+def was_asked_to_stop() -> bool:
+    """Whether a CancelledError is meant for us: aiormq also cancels whatever waits for a
+    connection that breaks.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 @asynccontextmanager
 async def connected(url: str, purpose: str) -> AsyncIterator[AbstractConnection]:
     """A connection for the length of the block; raises BrokerUnavailable when there is none."""
@@ -122,6 +130,11 @@ class RabbitPublisher:
         except FAULTS as error:
             await self.close()
             raise BrokerUnavailable(f"not confirmed: {type(error).__name__}") from error
+        except asyncio.CancelledError:
+            if was_asked_to_stop():
+                raise
+            await self.close()
+            raise BrokerUnavailable("not confirmed: the connection broke") from None
         except ExceptionGroup as errors:
             await self.close()
             faults, others = errors.split(FAULTS)
