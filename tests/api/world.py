@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -115,6 +115,7 @@ class World:
     secret: str = ""  # of the first merchant's key, which may do everything
     merchant_id: str = ""
     reads: Any = None
+    parts: Any = None
     quotes: dict[str, Decimal] = field(default_factory=dict)  # what the price feeds say
     sequence: int = 0
 
@@ -205,11 +206,9 @@ async def world(
         limits=limits or Limits(),
         offer=offer or Offer(),
     )
-    transport = httpx.ASGITransport(create_app(parts), raise_app_exceptions=False)
+    made.parts = parts
     running = asyncio.create_task(writer.run())
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://ledger", event_hooks={"response": [check]}
-    ) as client:
+    async with app_over(made, writer) as client:
         made.client = client
         made.merchant_id = await made.merchant()
         made.secret = made.key(made.merchant_id)
@@ -218,3 +217,14 @@ async def world(
             check_event(event.type, event.data)
     writer.stop()
     await running
+
+
+@asynccontextmanager
+async def app_over(made: World, writer: Writer) -> AsyncIterator[httpx.AsyncClient]:
+    """An application of its own over the store of this world, as another process would be."""
+    app = create_app(replace(made.parts, writer=writer))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://ledger", event_hooks={"response": [check]}
+    ) as client:
+        yield client

@@ -46,6 +46,10 @@ class Owners:
         self._store = parts.store
         self._owners: OrderedDict[str, str] = OrderedDict()
 
+    def knows(self, merchant_id: str, stream_id: str) -> bool:
+        """Whether it is known already to be this merchant's."""
+        return self._owners.get(stream_id) == merchant_id
+
     async def owns(self, merchant_id: str, stream_id: str) -> bool:
         """Whether there is such a stream of this merchant. Streams of others look like none."""
         owner = self._owners.get(stream_id)

@@ -6,6 +6,7 @@ drawn at.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +39,7 @@ def pdf_of(document: Document) -> bytes:
     """The PDF. Takes a tenth of a second of a processor: not for the event loop."""
     from fpdf import FPDF  # half the time that this package would take to import
 
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every table it prunes
     invoice = document.invoice
     pdf = FPDF(format="A4", unit="mm")
     pdf.set_margin(_MARGIN)
