@@ -34,6 +34,8 @@ class Link:
     def cut(self) -> None:
         """Break every connection and refuse new ones."""
         if self._listener is not None:
+            with contextlib.suppress(OSError):  # it listens for as long as a thread looks at it
+                self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
             self._listener = None
         with self._mutex:

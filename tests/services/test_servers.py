@@ -67,6 +67,13 @@ def test_a_killed_redis_comes_back_empty(redis_server: PrivateRedis):
         assert client.get("key") is None
 
 
+def test_a_line_can_be_restored_as_soon_as_it_is_cut(link_to: Callable[[str], Link]):
+    line = link_to("tcp://127.0.0.1:9")
+    for _ in range(20):
+        line.cut()
+        line.restore()
+
+
 def test_a_line_to_redis_passes_bytes_both_ways(redis_url: str, link_to: Callable[[str], Link]):
     with redis.from_url(link_to(redis_url).url) as client:
         assert client.ping()
