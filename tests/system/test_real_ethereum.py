@@ -119,6 +119,7 @@ def test_a_node_that_is_down_costs_time_and_no_payment(
     story.is_as_it_should_be(story.promises[:3])
 
     link.cut()
+    time.sleep(1)  # it has noticed
     story.pay(story.promises[3:])
     payers.make_final()
     link.restore()
