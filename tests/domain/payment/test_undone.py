@@ -276,3 +276,24 @@ def test_a_payment_that_needs_a_person_still_does_when_something_else_came_and_w
 def test_what_came_and_went_leaves_a_canceled_payment_canceled():
     spec = story().given(request(), cancel(), seen(100)).when(gone(at=20))
     assert spec.state.status == "canceled"
+
+
+def test_a_person_is_asked_when_what_came_back_goes_away_again():
+    spec = story().given(request(for_credits=True), final(100), gone(), require())
+    spec.when(seen(100, at=6)).then(PaymentTransferDetected, PaymentProcessing)
+    spec.when(gone(at=7)).then(PaymentTransferDropped, PaymentResolutionRequired)
+    assert spec.outcome[1].why == "reorged"
+
+
+def test_nobody_is_asked_while_what_went_away_is_on_its_way_back():
+    spec = story().given(request(for_credits=True), final(100), gone(), seen(100, at=4))
+    spec.when(require()).then_nothing_new()
+    spec.given(gone(at=6)).when(expire(at=63)).then(PaymentResolutionRequired)
+    assert spec.outcome[0].why == "reorged"
+
+
+def test_a_part_that_comes_after_it_was_given_up_is_shown():
+    spec = story().given(request(), final(100), gone(), require(), resolve("write_off", at=6))
+    spec.when(final(40, "0xb", at=7))
+    spec.then(PaymentTransferDetected, PaymentTransferConfirmed, PaymentResolutionRequired)
+    assert spec.state.status == "requires_action"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 
 from flamewire_ledger.domain.money import Amount
@@ -42,8 +41,10 @@ def resolve(payment: Payment, command: ResolvePayment) -> Facts:
 
 
 def require(payment: Payment, command: RequireResolution) -> Facts:
-    """A person has to look at it. One that has succeeded (again) is past that."""
+    """A person has to look at it, unless it has succeeded again or is about to."""
     if payment.is_settled or (payment.status == "requires_action" and payment.why == command.why):
+        return ()
+    if payment.is_enough(payment.counted(confirmed=False)):
         return ()
     return (resolution_required(payment, command.at, command.why),)
 
@@ -88,8 +89,7 @@ def _give_up(
             raise NotAllowed("nothing is held that could be refunded")
         return (_resolved(payment, command, (), None, None, "failed"),)
     provisional = _resolved(payment, command, uses, account, None, payment.status)
-    after = replace(evolve(payment, provisional), why=None)
-    status = resting_status(after, command.at)
+    status = resting_status(evolve(payment, provisional), command.at)
     return (_resolved(payment, command, uses, account, None, status),)
 
 

@@ -63,9 +63,10 @@ def resting_status(payment: Payment, at: datetime) -> Status:
         return "succeeded"
     if payment.is_enough(payment.counted(confirmed=False)):
         return "processing"
-    if payment.returns_until is not None:
-        return "processing" if at < payment.returns_until else "requires_action"
-    if payment.why == "reorged" or any(not arrival.counts for arrival in payment.held()):
+    if payment.is_undone:
+        is_awaited = payment.returns_until is not None and at < payment.returns_until
+        return "processing" if is_awaited else "requires_action"
+    if any(not arrival.counts for arrival in payment.held()):
         return "requires_action"
     if payment.is_canceled:
         return "canceled"
@@ -120,14 +121,14 @@ def resolution_required(
 
 
 def _why(payment: Payment) -> Why:
-    """What the newest transfer held apart says; else that there is too little, or none left."""
+    """What the newest transfer held apart says; else that success was undone, or too little."""
     for arrival in reversed(tuple(payment.held())):
         match arrival.standing:
             case "late" | "canceled" | "wrong_asset" | "wrong_network" as why:
                 return why
             case _:
                 continue
-    return "underpaid" if payment.counted(confirmed=True) else "reorged"
+    return "reorged" if payment.is_undone else "underpaid"
 
 
 def after_confirmation(payment: Payment, arrival: Arrival, at: datetime) -> Facts:
@@ -140,7 +141,7 @@ def after_confirmation(payment: Payment, arrival: Arrival, at: datetime) -> Fact
     if payment.is_enough(payment.counted(confirmed=False)):
         return processing(payment, at)  # the rest is on its way
     status = resting_status(payment, at)
-    if status == "requires_action" or not arrival.counts:
+    if status == "requires_action" or payment.status == "failed" or not arrival.counts:
         # Said again for every transfer that is held: there is more to decide about than before.
         return (resolution_required(payment, at),)
     return entering(payment, status, at)

@@ -97,7 +97,8 @@ class Payment:
     settlings: tuple[Settling, ...] = ()  # those in force
     settlings_made: int = 0
     is_canceled: bool = False
-    returns_until: datetime | None = None  # a reorganised transfer may come back until then
+    is_undone: bool = False  # it had succeeded, the chain took that back, and nobody decided yet
+    returns_until: datetime | None = None  # what the chain took may come back until then
 
     @property
     def is_settled(self) -> bool:
@@ -281,14 +282,15 @@ def _confirmed(payment: Payment, event: PaymentTransferConfirmed) -> Payment:
 
 def _succeeded(payment: Payment, event: PaymentSucceeded) -> Payment:
     payment = _used(payment, event.uses, event.postings, event.grant_id, settles=True)
-    payment = replace(payment, status="succeeded", why=None, returns_until=None)
+    payment = replace(payment, status="succeeded", why=None, is_undone=False, returns_until=None)
     return _labelled(payment, event.labels)
 
 
 def _resolved(payment: Payment, event: PaymentResolved) -> Payment:
     settles = event.choice == "credit" and not payment.is_settled
     payment = _used(payment, event.uses, event.postings, event.grant_id, settles=settles)
-    payment = replace(_with_status(payment, event.status_after), returns_until=None)
+    payment = _with_status(payment, event.status_after)
+    payment = replace(payment, is_undone=False, returns_until=None)
     return _labelled(payment, event.labels)
 
 
@@ -333,8 +335,8 @@ def _reorganised(payment: Payment, event: PaymentTransferReorganised) -> Payment
         settlings=tuple(s for s in payment.settlings if s.number not in event.undone),
     )
     payment = _with_status(payment, event.status_after)
-    if event.returns_until is not None:
-        payment = replace(payment, returns_until=event.returns_until)
+    if event.undoes_success:
+        payment = replace(payment, is_undone=True, returns_until=event.returns_until)
     return _labelled(payment, event.labels)
 
 
