@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -27,15 +25,25 @@ from flamewire_ledger.processes.process import Fact, FollowUp, Past
 from flamewire_ledger.processes.reaction import Reactions
 from flamewire_ledger.processes.reactor import Reactor
 from flamewire_ledger.processes.settlement import Settlement
-from flamewire_ledger.store.event_store import RecordedEvent, StoreUnavailable, partition_of
+from flamewire_ledger.store.event_store import StoreUnavailable
 from tests.processes.conftest import Workshop
+from tests.processes.paying import (
+    GRANTED,
+    HOLD,
+    ISSUED,
+    NUMBERED,
+    PAID,
+    REVERSED,
+    pay,
+    pay_often,
+    run_for,
+)
 from tests.processes.stories import (
     ACCOUNT,
     BLOCK,
     CODEC,
     GRANT,
     LOCK,
-    MERCHANT,
     NOON,
     PAYMENT,
     SECOND,
@@ -50,36 +58,6 @@ from tests.processes.stories import (
     stream,
     succeeded,
 )
-
-PAID = (requested(), confirmed(), succeeded())
-GRANTED, NUMBERED, ISSUED = (
-    "credit_account.granted.v1",
-    "invoice_register.number_assigned.v1",
-    "invoice.issued.v1",
-)
-HOLD = derived_id("ho", NOON, "hold")
-REVERSED = "credit_account.grant_reversed.v1"
-
-
-async def pay(workshop: Workshop, merchant_id: str = MERCHANT) -> None:
-    await record(workshop.store, ACCOUNT, opened(), merchant_id=merchant_id)
-    await record(workshop.store, LOCK, locked(), merchant_id=merchant_id)
-    await record(workshop.store, PAYMENT, *PAID, merchant_id=merchant_id)
-
-
-async def pay_often(workshop: Workshop, count: int) -> None:
-    await record(workshop.store, ACCOUNT, opened())
-    await record(workshop.store, LOCK, locked())
-    for number in range(count):
-        payment_id = derived_id("pi", NOON, str(number))
-        grant_id = derived_id("gr", NOON, str(number))
-        await record(
-            workshop.store,
-            payment_id,
-            requested(payment_id=payment_id),
-            confirmed(payment_id=payment_id),
-            succeeded(grant_id, payment_id=payment_id),
-        )
 
 
 async def test_a_success_is_followed_by_its_grant_and_its_numbered_receipt(workshop: Workshop):
@@ -325,166 +303,6 @@ async def test_a_store_that_stays_away_leaves_the_checkpoint_where_it_was(worksh
 
     assert await workshop.checkpoints.load(0) == {}
     assert workshop.dead_letters.letters == {}
-
-
-@dataclass
-class Handed:
-    """A delivery, and what its reader said of it."""
-
-    events: Sequence[RecordedEvent]
-    partition: int = 0
-    said: list[str] = field(default_factory=list)
-
-    async def done(self) -> None:
-        self.said.append("done")
-
-    async def failed(self) -> None:
-        self.said.append("failed")
-
-
-class Belt:
-    """Deliveries, put there by hand."""
-
-    def __init__(self) -> None:
-        self.queue: asyncio.Queue[Handed] = asyncio.Queue()
-
-    async def __aiter__(self) -> AsyncIterator[Handed]:
-        while True:
-            yield await self.queue.get()
-
-
-async def until_granted(workshop: Workshop, partition: int = 0) -> None:
-    async with asyncio.timeout(5):
-        while ISSUED not in await workshop.types(partition):
-            await asyncio.sleep(0.005)
-
-
-async def run_for(task: asyncio.Task[None], work: Callable[[], object]) -> None:
-    try:
-        await work()  # type: ignore[misc]
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def test_what_is_missing_before_a_delivery_is_read_from_the_store(workshop: Workshop):
-    await pay(workshop)
-    await record(workshop.store, derived_id("ca", NOON, "other"), opened())
-    belt, last = Belt(), Handed(await workshop.store.read(0, 5, 1))
-    belt.queue.put_nowait(last)
-
-    await run_for(
-        asyncio.create_task(workshop.reactor(sweep_seconds=60).run(belt)),
-        lambda: until_granted(workshop),
-    )
-
-    assert last.said == ["done"]
-
-
-async def test_deliveries_that_come_again_or_out_of_order_change_nothing(workshop: Workshop):
-    await pay(workshop)
-    events = await workshop.store.read(0, 0, 10)
-    belt = Belt()
-    handed = [Handed(events[2:4]), Handed(events[:3]), Handed(events[3:]), Handed(events)]
-    for each in handed:
-        belt.queue.put_nowait(each)
-
-    async def all_done() -> None:
-        async with asyncio.timeout(5):
-            while not all(each.said for each in handed):
-                await asyncio.sleep(0.005)
-
-    await run_for(asyncio.create_task(workshop.reactor().run(belt)), all_done)
-
-    assert (await workshop.types()).count(GRANTED) == 1
-
-
-async def test_a_delivery_without_events_makes_it_look_in_the_store(workshop: Workshop):
-    await pay(workshop)
-    belt = Belt()
-    belt.queue.put_nowait(Handed(()))
-
-    await run_for(
-        asyncio.create_task(workshop.reactor(sweep_seconds=60).run(belt)),
-        lambda: until_granted(workshop),
-    )
-
-
-async def test_events_that_nobody_rang_for_are_found(workshop: Workshop):
-    task = asyncio.create_task(workshop.reactor().run(Belt()))
-    await asyncio.sleep(0.1)
-    await pay(workshop)
-
-    await run_for(task, lambda: until_granted(workshop))
-
-
-async def test_a_reactor_that_stands_by_leaves_the_work_to_the_one_that_does_it(
-    workshop: Workshop,
-):
-    task = asyncio.create_task(workshop.reactor().run(Belt()))
-    await asyncio.sleep(0.12)  # it has begun, at position 0
-    await pay(workshop)
-    worker = workshop.reactor()
-    await worker.catch_up(0)
-    submitted = workshop.writer.counts.commands
-
-    await run_for(task, lambda: asyncio.sleep(0.2))
-
-    assert workshop.writer.counts.commands == submitted
-
-
-async def test_a_failed_delivery_is_said_to_have_failed_and_is_not_lost(workshop: Workshop):
-    await pay(workshop)
-    belt, handed = Belt(), Handed(await workshop.store.read(0, 0, 10))
-    belt.queue.put_nowait(handed)
-    away = workshop.store.load
-
-    async def fail(*_: object) -> None:
-        workshop.store.load = away  # type: ignore[method-assign]
-        raise StoreUnavailable("away")
-
-    workshop.store.load = fail  # type: ignore[method-assign,assignment]
-
-    await run_for(
-        asyncio.create_task(workshop.reactor().run(belt)), lambda: until_granted(workshop)
-    )
-
-    assert handed.said == ["failed"]
-
-
-async def test_a_partition_in_trouble_holds_up_no_other(
-    workshop_of: Callable[..., Workshop],
-):
-    workshop, belt = workshop_of(partitions=2), Belt()
-    fine = next(it for it in map(str, range(9)) if partition_of(it, 2) == 0)
-    await pay(workshop, merchant_id=fine)
-    read = workshop.store.read
-
-    async def only_the_first(partition: int, *given: Any, **named: Any) -> Sequence[RecordedEvent]:
-        if partition == 1:
-            raise StoreUnavailable("partition 1 is in trouble")
-        return await read(partition, *given, **named)
-
-    workshop.store.read = only_the_first  # type: ignore[method-assign]
-    belt.queue.put_nowait(Handed((), partition=1))
-    belt.queue.put_nowait(Handed((), partition=0))
-
-    await run_for(
-        asyncio.create_task(workshop.reactor(sweep_seconds=60).run(belt)),
-        lambda: until_granted(workshop),
-    )
-
-
-async def test_without_a_broker_it_tails_every_partition(
-    workshop_of: Callable[..., Workshop],
-):
-    workshop = workshop_of(partitions=3)
-    task = asyncio.create_task(workshop.reactor(sweep_seconds=60).run())
-    await asyncio.sleep(0.02)
-    await pay(workshop)
-
-    await run_for(task, lambda: until_granted(workshop, partition_of(MERCHANT, 3)))
 
 
 def test_a_fact_is_judged_by_what_was_true_then():
