@@ -182,6 +182,18 @@ async def test_a_shorter_rival_branch_is_followed(scene: Scene) -> None:
     assert scene.ears.stages(goes) == ["included", "dropped"]
 
 
+async def test_a_hole_at_the_very_first_block_is_not_stepped_over_either() -> None:
+    scene = Scene()
+    scene.start_height = 5
+    scene.restart()
+    inside = scene.chain.put("inside", 5)
+    scene.chain.hole_at = 5
+    await scene.catch_up()
+    scene.chain.hole_at = None
+    await scene.catch_up()
+    assert scene.ears.stages(inside) == ["included"]
+
+
 async def test_a_hole_in_the_answer_is_never_stepped_over(scene: Scene) -> None:
     scene.chain.grow(5)
     inside = scene.chain.put("inside", 12)
