@@ -5,6 +5,7 @@ migrations/0002_append.sql.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from flamewire_ledger.store.arrays import ByteaArray, Int4Array, TextArray, UuidArray
@@ -14,55 +15,59 @@ from flamewire_ledger.store.event_store import (
     Conflict,
     Duplicate,
     RecordedCommand,
+    StreamAppend,
     Verdict,
 )
 
 
+@dataclass(slots=True)
+class _Streams:
+    """The streams of a batch, numbered from 1 in the order of their first mention."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+    expected: list[int] = field(default_factory=list)
+    last: list[int] = field(default_factory=list)
+    mentions: list[tuple[int, int, int, int]] = field(default_factory=list)
+    are_chained: bool = True  # each mention of a stream continues the one before it
+
+    def mention(self, command: int, stream: StreamAppend) -> None:
+        expected, count = stream.expected_version, len(stream.events)
+        number = self.numbers.setdefault(stream.stream_id, len(self.numbers) + 1)
+        if number > len(self.last):
+            self.expected.append(expected)
+            self.last.append(expected)
+        elif self.last[number - 1] != expected:
+            self.are_chained = False
+        self.last[number - 1] += count
+        self.mentions.append((command, number, expected, count))
+
+
 def pack_batch(partition: int, appends: Sequence[Append]) -> Mapping[str, Any]:
     """The parameters of `append`. Streams and commands are numbered from 1, like SQL arrays."""
-    numbers: dict[str, int] = {}
-    s_expected: list[int] = []
-    s_last: list[int] = []
-    c_events: list[int] = []
-    mentions: list[tuple[int, int, int, int]] = []
-    chained = True
+    streams = _Streams()
     rows: list[tuple[int, Append, str, int, str, bytes]] = []
+    c_events: list[int] = []
     for command, append in enumerate(appends, 1):
         events_before = len(rows)
         for stream in append.streams:
-            stream_id, expected, count = (
-                stream.stream_id,
-                stream.expected_version,
-                len(stream.events),
-            )
-            number = numbers.setdefault(stream_id, len(numbers) + 1)
-            if number > len(s_last):
-                s_expected.append(expected)
-                s_last.append(expected)
-            chained = chained and s_last[number - 1] == expected
-            s_last[number - 1] += count
-            mentions.append((command, number, expected, count))
-            for version, event in enumerate(stream.events, expected + 1):
-                rows.append((command, append, stream_id, version, event.type, event.data))
+            streams.mention(command, stream)
+            for version, event in enumerate(stream.events, stream.expected_version + 1):
+                rows.append((command, append, stream.stream_id, version, event.type, event.data))
         c_events.append(len(rows) - events_before)
     earlier, repeats = _earlier(appends)
-    r_command, r_stream, r_expected, r_events = (
-        zip(*mentions, strict=True) if mentions else ((),) * 4
-    )
-    e_command, by, e_stream, e_version, e_type, e_data = (
-        zip(*rows, strict=True) if rows else ((),) * 6
-    )
+    r_command, r_stream, r_expected, r_events = _columns(streams.mentions, 4)
+    e_command, by, e_stream, e_version, e_type, e_data = _columns(rows, 6)
     return {
         "partition": partition,
-        "chained": chained and not repeats,
+        "chained": streams.are_chained and not repeats,
         "c_id": UuidArray([append.command_id for append in appends]),
         "c_fingerprint": ByteaArray([append.fingerprint for append in appends]),
         "c_answer": ByteaArray([append.answer for append in appends]),
         "c_events": Int4Array(c_events),
         "c_earlier": Int4Array(earlier),
-        "s_id": TextArray(list(numbers)),
-        "s_expected": Int4Array(s_expected),
-        "s_last": Int4Array(s_last),
+        "s_id": TextArray(list(streams.numbers)),
+        "s_expected": Int4Array(streams.expected),
+        "s_last": Int4Array(streams.last),
         "r_command": Int4Array(r_command),
         "r_stream": Int4Array(r_stream),
         "r_expected": Int4Array(r_expected),
@@ -125,3 +130,7 @@ def _earlier(appends: Sequence[Append]) -> tuple[list[int], bool]:
         earlier.append(last.get(append.command_id, 0))
         last[append.command_id] = number
     return earlier, len(last) < len(appends)
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> Sequence[Sequence[Any]]:
+    return list(zip(*rows, strict=True)) if rows else [()] * count
