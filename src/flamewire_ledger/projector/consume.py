@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Final, Protocol
 
 import psycopg
 import structlog
@@ -29,7 +30,7 @@ from flamewire_ledger.projector.catalog import Catalog, Projection
 from flamewire_ledger.projector.checkpoint import lock_marks, move_marks
 from flamewire_ledger.projector.connections import WritePool
 from flamewire_ledger.projector.generations import RebuildRunning
-from flamewire_ledger.projector.installed import Standing, standing_of
+from flamewire_ledger.projector.installed import Standing, age_of_next, standing_of
 from flamewire_ledger.projector.patience import AWAY, insist
 from flamewire_ledger.projector.poison import ProjectionBroken, is_poison
 from flamewire_ledger.projector.rebuild import heads, rebuild
@@ -39,6 +40,12 @@ from flamewire_ledger.store.event_store import EventStore, StoreUnavailable
 _log = structlog.get_logger(__name__)
 _BUILDERS_MAX: Final = 2  # at once
 _BROKEN_PAUSE_SECONDS: Final = 5.0  # before a projection that stands still is tried again
+
+
+class Meter(Protocol):
+    """What telemetry is told by."""
+
+    def set(self, name: str, value: float, /, **labels: str) -> None: ...
 
 
 class Projector:
@@ -57,8 +64,13 @@ class Projector:
         lanes: int = 2,
         batch_events_max: int = 2_000,
         look_again_seconds: float = 1.0,
+        meter: Meter | None = None,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
-        """`lanes`: transactions at once. `look_again_seconds`: how soon lost news is noticed."""
+        """`lanes`: transactions at once. `look_again_seconds`: how soon lost news is noticed.
+
+        `now`, the real time, is for the lag in seconds that `meter` is told.
+        """
         self._pool = pool
         self._store = store
         self._catalog = catalog
@@ -66,6 +78,8 @@ class Projector:
         self._lanes = lanes
         self._batch_events_max = batch_events_max
         self._look_again_seconds = look_again_seconds
+        self._meter = meter
+        self._now = now
         self._live: dict[str, Projection] = {}
         self._positions: dict[tuple[str, int], int] = {}
         self._turns = [asyncio.Lock() for _ in range(store.partitions)]
@@ -138,10 +152,27 @@ class Projector:
             for partition, turn in enumerate(self._turns):
                 try:
                     head = await self._store.head(partition)
+                    await self._measure(partition, head)
                 except AWAY:
                     continue  # whoever has something to do says so
                 async with turn:
                     await self._take_from_store(partition, head, tasks)
+
+    async def _measure(self, partition: int, head: int) -> None:
+        """Tell the meter where each projection is, and how old the first event is that it has not."""
+        if self._meter is None or self._now is None:
+            return
+        ages: dict[int, float] = {}
+        for (name, shard), position in list(self._positions.items()):
+            if shard != partition:
+                continue
+            if position not in ages:
+                ages[position] = await age_of_next(
+                    self._store, partition, position, head, self._now()
+                )
+            labels = {"name": name, "partition": str(partition)}
+            self._meter.set("projection_position", position, **labels)
+            self._meter.set("projection_lag_seconds", ages[position], **labels)
 
     async def _take_from_store(self, partition: int, until: int, tasks: asyncio.TaskGroup) -> None:
         for projection in list(self._live.values()):

@@ -73,7 +73,7 @@ async def statuses(
         for partition in range(store.partitions):
             position = positions.get((projection.name, partition), 0)
             head = await store.head(partition)
-            lag_seconds = await _age_of_next(store, partition, position, head, now)
+            lag_seconds = await age_of_next(store, partition, position, head, now)
             found.append(
                 Status(
                     name=projection.name,
@@ -91,9 +91,10 @@ async def statuses(
     return found
 
 
-async def _age_of_next(
+async def age_of_next(
     store: EventStore, partition: int, position: int, head: int, now: datetime
 ) -> float:
+    """Seconds since the first event behind a position was recorded; 0 when there is none."""
     if position >= head:
         return 0.0
     waiting = await store.read(partition, position, 1)

@@ -123,7 +123,14 @@ async def _start_projector(
     pool = write_pool(ledger.database_url)
     await pool.open()
     stack.push_async_callback(pool.close)
-    projector = Projector(pool, ledger.store, ledger.catalog, _consumer(ledger, "projector", tasks))
+    projector = Projector(
+        pool,
+        ledger.store,
+        ledger.catalog,
+        _consumer(ledger, "projector", tasks),
+        meter=ledger.meters,
+        now=ledger.clock.now,
+    )
     health.watch_projector(projector)
     tasks.append(asyncio.create_task(projector.run(), name="projector"))
 
