@@ -16,8 +16,17 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TextIO
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.metrics import MetricWrapperBase
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody reads
 
 HIDDEN: Final = "[hidden]"
 
@@ -146,7 +155,7 @@ METRICS: Final[Mapping[str, Metric]] = {
         "gauge", "Age of what is not yet projected.", ("name", "partition")
     ),
     "process_position": Metric("gauge", "Checkpoint of a process.", ("name", "partition")),
-    "process_commands": Metric("counter", "Commands a process sent.", ("name", "outcome")),
+    "process_commands": Metric("counter", "Commands that processes sent.", ("outcome",)),
     "process_parked": Metric("counter", "Events a process could not handle.", ("name",)),
     "deadlines_due": Metric(
         "counter", "Deadlines that were met with a command.", ("kind", "outcome")

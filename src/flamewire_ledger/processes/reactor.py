@@ -212,7 +212,7 @@ class Reactor:
             )
             self._count("process_parked", 1, name=failure.process)
         for outcome, count in (("recorded", reaction.recorded), ("repeated", reaction.repeated)):
-            self._count("process_commands", count, name="all", outcome=outcome)
+            self._count("process_commands", count, outcome=outcome)
 
     async def _begin(self, partition: int) -> _Progress:
         progress = self._progress.get(partition)
