@@ -141,7 +141,7 @@ async def test_another_merchants_account_is_not_there(door: World):
 async def test_a_batch_has_its_bounds(door: World):
     too_many = b"{}\n" * 1001
     response = await send(door, too_many)
-    assert (response.status_code, response.json()["code"]) == (429, "limit_reached")
+    assert (response.status_code, response.json()["code"]) == (413, "batch_too_large")
     assert (await send(door, b" " * 2**21)).status_code == 413
     assert (await send(door, b"")).text == ""
 

@@ -28,7 +28,7 @@ from flamewire_ledger.api.rendering import to_json
 from flamewire_ledger.api.requests import parse_json, validate
 from flamewire_ledger.api.submitting import concluded, recorded, with_position
 from flamewire_ledger.commands.decider import Done, Envelope, Failed, Outcome
-from flamewire_ledger.domain.rejection import LimitReached, Rejection
+from flamewire_ledger.domain.rejection import Rejection
 from flamewire_ledger.store.event_store import StoreUnavailable
 
 CONFLICTS: Final = frozenset({"contended", "store_unavailable", "request_in_progress"})
@@ -60,7 +60,7 @@ class Batch:
         lines = [line for line in call.body.split(b"\n") if line.strip()]
         most = call.parts.limits.batch_lines_max
         if len(lines) > most:
-            raise LimitReached(f"a batch has at most {most} lines: send the rest in another")
+            raise problems.batch_too_large(most)
         with ExitStack() as running:
             ours: set[UUID] = set()
             works = [await self._prepare(call, line, running, ours) for line in lines]

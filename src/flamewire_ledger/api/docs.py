@@ -16,7 +16,7 @@ from flamewire_ledger.api.parts import Parts
 from flamewire_ledger.api.rendering import to_json
 
 CSP: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _FILES: Final = {

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import structlog
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flamewire_ledger.api import problems
@@ -74,6 +75,8 @@ class Exchanges:
                 await self._refuse(exchange, send_on)
             else:
                 await self._app(scope, receive, send_on)
+        except ClientDisconnect:
+            exchange.code = "client_disconnected"  # there is nobody left to answer
         except Exception as error:
             _access.error("request failed", request_id=exchange.request_id, exc_info=error)
             if exchange.status:

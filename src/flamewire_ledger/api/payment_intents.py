@@ -56,9 +56,7 @@ async def create(call: Call) -> Envelope:
     lock = await _lock(call, body)
     moment = Moment(payment_id, now, _expires_at(body, now, lock))
     agreed = await _agree(call, body, amount, moment, lock)
-    recipient = None
-    if body.recipient is not None:
-        recipient = await _recipient(call, agreed, body.recipient)
+    recipient = None if body.recipient is None else _recipient(agreed, body.recipient)
     command = RequestPayment(
         payment_id=payment_id,
         amount=amount,
@@ -73,6 +71,8 @@ async def create(call: Call) -> Envelope:
         late_policy=call.parts.offer.late_policy,
     )
     locks = [one.lock for one in agreed if one.lock is not None]
+    if recipient is not None:  # last, so that a request refused for something else claims nothing
+        await recipients.claim(call, agreed[0].way.chain, recipient)
     return commands.request(call.origin, command, locks, _answer(call, payment_id, {}))
 
 
@@ -111,11 +111,9 @@ async def _agree(
     return await payment_options.terms(call, offered, by_name, amount, moment)
 
 
-async def _recipient(call: Call, agreed: Sequence[Terms], text: str) -> str:
-    chains = list({one.way.chain.network.chain_id: one.way.chain for one in agreed}.values())
-    address = recipients.check(chains, text)
-    await recipients.claim(call, chains[0], address)
-    return address
+def _recipient(agreed: Sequence[Terms], text: str) -> str:
+    chains = {one.way.chain.network.chain_id: one.way.chain for one in agreed}
+    return recipients.check(list(chains.values()), text)
 
 
 async def _credits(call: Call, body: CreatePaymentIntent, amount: Amount) -> Amount | None:

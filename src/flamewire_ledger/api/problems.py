@@ -181,6 +181,12 @@ def body_too_large(bytes_max: int) -> Problem:
     return Problem(413, "body_too_large", f"a body has at most {bytes_max} bytes")
 
 
+def batch_too_large(lines_max: int) -> Problem:
+    return Problem(
+        413, "batch_too_large", f"a batch has at most {lines_max} lines: send the rest in another"
+    )
+
+
 def headers_too_large(bytes_max: int) -> Problem:
     return Problem(431, "headers_too_large", f"all headers have at most {bytes_max} bytes")
 
