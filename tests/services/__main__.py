@@ -114,7 +114,7 @@ def run_with(command: list[str]) -> int:
         finally:
             for leased in leases:
                 if (held := leased.result()) is not None:
-                    held.release()
+                    held.release(wait_seconds_max=5)  # workers that were ended with the run
 
 
 def _hear_interrupts() -> None:

@@ -59,14 +59,20 @@ class Lease:
     _server: Server
     _users: IO[str] | None  # None: it is somebody else's, and none of ours to stop
 
-    def release(self) -> None:
-        """Give it back; the last user of a server that nobody asked to keep stops it."""
+    def release(self, wait_seconds_max: float = 0) -> None:
+        """Give it back; the last user of a server that nobody asked to keep stops it.
+
+        With `wait_seconds_max`, others that are just about to end are given the time to.
+        """
         if self._users is None:
             return
         folder = PLACE / self._server.name
         with locked(folder / "mutex"):
             fcntl.flock(self._users, fcntl.LOCK_UN)
-            if not (folder / "kept").exists() and _alone(self._users):
+            deadline = time.monotonic() + wait_seconds_max
+            while not (alone := _alone(self._users)) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            if alone and not (folder / "kept").exists():
                 self._server.stop(folder)
             self._users.close()
         self._users = None

@@ -1,5 +1,6 @@
 """A lease on a shared server: who starts it, who stops it."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,14 @@ def test_the_first_user_starts_it_and_the_last_one_out_stops_it(server: Recorded
     first.release()
     assert server.log == ["start"]
     second.release()
+    assert server.log == ["start", "stop"]
+
+
+def test_the_last_one_out_waits_for_another_that_is_just_ending(server: Recorded):
+    first, second = place.lease(server), place.lease(server)
+    ending = threading.Timer(0.3, second._users.close)  # as the end of its process does
+    ending.start()
+    first.release(wait_seconds_max=5)
     assert server.log == ["start", "stop"]
 
 
