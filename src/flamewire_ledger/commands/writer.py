@@ -73,7 +73,7 @@ class _Lane:
     queue: deque[_Pending] = field(default_factory=deque)
     filled: asyncio.Event = field(default_factory=asyncio.Event)
     drained: asyncio.Event = field(default_factory=asyncio.Event)
-    was_busy: bool = False
+    last_size: int = 0  # of the batch before; 0 after idling
 
 
 class Writer:
@@ -191,21 +191,27 @@ class Writer:
             if not lane.queue:
                 if self._stopping:
                     return
-                lane.was_busy = False
+                lane.last_size = 0
                 lane.filled.clear()
                 await lane.filled.wait()
                 continue
-            if lane.was_busy and len(lane.queue) < self._batch_commands_max:
-                await asyncio.sleep(self._batch_wait_seconds_max)
+            await self._let_grow(lane)
             size = min(len(lane.queue), self._batch_commands_max)
             batch = [lane.queue.popleft() for _ in range(size)]
             lane.drained.set()
-            lane.was_busy = size > 1
+            lane.last_size = size
             try:
                 await self._execute(lane, batch)
             except asyncio.CancelledError:
                 lane.queue.extendleft(reversed(batch))
                 raise
+
+    async def _let_grow(self, lane: _Lane) -> None:
+        """Under load, give the callers of the last batch the time to send their next commands."""
+        if lane.last_size > 1:
+            await asyncio.sleep(0)
+            if len(lane.queue) < lane.last_size // 2:
+                await asyncio.sleep(self._batch_wait_seconds_max)
 
     async def _execute(self, lane: _Lane, batch: list[_Pending]) -> None:
         self.counts.batches += 1
