@@ -73,17 +73,19 @@ class Story:
                 self.payers.mine()
         self.payers.mine()
 
-    def pay_what_is_taken_back(self) -> list[Promise]:
-        """Fill the last blocks with nothing else; returns those that will come back."""
+    def pay_what_is_taken_back(self, blocks: int) -> list[Promise]:
+        """Fill so many blocks with nothing else; returns those whose transfers will come back."""
         gone, back = self.of("gone"), self.of("back")
-        for promises, account in ((gone, GONE), (back, BACK)):
-            for promise in promises:
+        victims = [(promise, GONE) for promise in gone] + [(promise, BACK) for promise in back]
+        self.chance.shuffle(victims)
+        for block in range(blocks):
+            for promise, account in victims[block::blocks]:
                 ((asset, units),) = promise.transfers()
                 sender = self.payers.accounts[account]
                 promise.sent.append(self.payers.pay(promise.address, asset, units, sender))
-                if self.chance.random() < 0.1:
-                    self.payers.mine()
-        self.payers.mine()
+            self.payers.mine()
+        in_their_order = [p for block in range(blocks) for p, _ in victims[block::blocks]]
+        back = [promise for promise in in_their_order if promise.kind == "back"]
         for promise in back:
             self._signed[promise.id] = [self.payers.signed(sent) for sent in promise.sent]
         return back
@@ -120,22 +122,22 @@ class Story:
                     return found
                 query["starting_after"] = page.json()["data"][-1]["id"]
 
-    def wait_until_included(self, promises: Sequence[Promise]) -> None:
-        self._wait(promises, {"included"})
+    def wait_until_transfers_are(self, status: str, promises: Sequence[Promise]) -> None:
+        """Every transfer of these payments, of which there is one at least."""
 
-    def wait_until_dropped(self, promises: Sequence[Promise]) -> None:
-        self.payers.mine(2)  # a transfer is given up when the chain has gone on without it
-        self._wait(promises, {"dropped"})
-
-    def _wait(self, promises: Sequence[Promise], statuses: set[str]) -> None:
         def is_so() -> bool:
             seen = self.seen()
             return all(
-                {transfer["status"] for transfer in seen[promise.id]["transfers"]} == statuses
+                {transfer["status"] for transfer in seen[promise.id]["transfers"]} == {status}
                 for promise in promises
             )
 
         eventually(is_so, seconds=SETTLED_SECONDS_MAX)
+
+    def standing(self, promises: Sequence[Promise]) -> set[tuple[str, ...]]:
+        """Status and labels of these payments."""
+        seen = self.seen()
+        return {(seen[p.id]["status"], *sorted(seen[p.id]["labels"])) for p in promises}
 
     def is_as_it_should_be(self, promises: Sequence[Promise] | None = None) -> None:
         """These payments (or all) become what the contract's table has for them."""
@@ -150,7 +152,8 @@ class Story:
         try:
             eventually(lambda: not differences(), seconds=SETTLED_SECONDS_MAX)
         except AssertionError:
-            assert differences()[:5] == [], "".join(self.ledger.output[-20:])
+            print("".join(self.ledger.output[-20:]))
+            assert differences()[:5] == []
 
     # Counting.
 
@@ -170,9 +173,8 @@ class Story:
         with self.ledger.client() as client:
             balances = client.get("/v1/balances", params={"account": "assets:wallet"}).json()
             trial = client.get("/v1/ledger/trial_balance").json()
-        booked = {self._name(row["asset"]): int(row["debits_minor"]) for row in balances["data"]}
-        assert booked == dict(arrived)
-        assert all(int(row["credits_minor"]) == 0 for row in balances["data"])
+        booked = {self._name(row["asset"]): int(row["balance_minor"]) for row in balances["data"]}
+        assert {asset: units for asset, units in booked.items() if units} == dict(arrived)
         assert trial["is_balanced"]
 
     def _name(self, asset: str) -> str:

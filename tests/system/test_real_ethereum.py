@@ -20,7 +20,7 @@ from tests.system import ethereum_guide
 from tests.system.ethereum_story import Story
 from tests.system.kinds_of_payers import HOW_MANY
 from tests.system.payers import Payers
-from tests.system.running_ledger import RunningLedger
+from tests.system.running_ledger import RunningLedger, eventually
 
 # One worker runs all of these, one after the other: each keeps a core busy.
 pytestmark = [pytest.mark.xdist_group("real-ethereum"), pytest.mark.slow]
@@ -69,17 +69,18 @@ def test_two_hundred_payments_through_a_reorganisation_and_two_power_cuts(
 
     story.pay(before)
     payers.mine(2)
-    abandoned = story.pay_what_is_taken_back()
-    story.wait_until_included(abandoned)
+    abandoned = story.pay_what_is_taken_back(TAKEN_BACK_BLOCKS)
+    story.wait_until_transfers_are("included", story.of("gone", "back"))
 
     payers.anvil.reorganise(TAKEN_BACK_BLOCKS)
     ledger.kill()
-    came_back_unseen, comes_back_seen = abandoned[::2], abandoned[1::2]
+    came_back_unseen, comes_back_seen = abandoned[:5], abandoned[5:]
     story.send_again(came_back_unseen)
     half = len(after) // 2
     story.pay(after[:half])
     ledger.start()
-    story.wait_until_dropped(comes_back_seen)
+    payers.mine(2)  # what is in no block is given up when the chain has gone on without it
+    story.wait_until_transfers_are("dropped", comes_back_seen)
     story.send_again(comes_back_seen)
     story.pay(after[half:])
 
@@ -93,6 +94,36 @@ def test_two_hundred_payments_through_a_reorganisation_and_two_power_cuts(
     payers.make_final()
     story.is_as_it_should_be()
     story.books_are_what_the_chain_says()
+    assert "NOT SO" not in ledger.flamewire("verify").stdout
+
+
+@pytest.mark.timeout(180)
+def test_confirmed_payments_that_the_chain_takes_back_are_reversed_until_they_come_again(
+    ledger: RunningLedger, payers: Payers, chance: random.Random, tmp_path: Path
+):
+    """On a chain without finality, where a number of confirmations was all there is to go by."""
+    with (tmp_path / "networks.toml").open("a") as networks:
+        networks.write('finality = "confirmations"\nconfirmations = 3\n')
+    ledger.start()
+    story = Story(ledger, payers, chance)
+    story.ask_for({"gone": 3, "back": 3})
+    came_back = story.pay_what_is_taken_back(TAKEN_BACK_BLOCKS)
+    payers.mine(2)
+    story.wait_until_transfers_are("confirmed", story.promises)
+    assert story.standing(story.promises) == {("succeeded",)}
+
+    payers.anvil.reorganise(TAKEN_BACK_BLOCKS + 2)
+    payers.mine()
+    story.wait_until_transfers_are("reorged", story.promises)
+    assert story.standing(story.promises) == {("processing", "reorged")}
+    story.send_again(came_back)
+    payers.mine(2)
+    story.wait_until_transfers_are("confirmed", came_back)
+    assert story.standing(came_back) == {("succeeded", "reorged")}
+    story.books_are_what_the_chain_says()
+
+    ledger.flamewire("sandbox", "advance", "3700")  # nobody waits for the others any more
+    eventually(lambda: story.standing(story.of("gone")) == {("requires_action", "reorged")})
     assert "NOT SO" not in ledger.flamewire("verify").stdout
 
 
