@@ -1,7 +1,7 @@
 """Every setting, once, with its unit and default. Read from `FLAMEWIRE_…` in the environment.
 
-Only wiring and cli import this; everything else is given what it needs. Secrets are SecretStr, so that a settings object that is
-printed shows none.
+Only wiring and cli import this; everything else is given what it needs. Secrets are SecretStr, so
+that a settings object that is printed shows none.
 """
 
 from __future__ import annotations
