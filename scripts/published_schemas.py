@@ -13,9 +13,11 @@ from flamewire_ledger.api.event_schemas import schemas
 from flamewire_ledger.api.openapi import VERSION, document
 from flamewire_ledger.store.codec import event_classes
 from scripts.published_broker import asyncapi, envelope
+from scripts.published_reference import reference
 from scripts.released_schemas import broken_promises
 
 FOLDER = Path(__file__).parents[1] / "schemas"
+PAGES = FOLDER.parent / "docs" / "reference"
 GENERATED = ("openapi", "events", "asyncapi")  # folders that hold nothing else
 
 
@@ -44,6 +46,22 @@ def drift(folder: Path = FOLDER) -> list[str]:
     return found
 
 
+def pages_drift() -> list[str]:
+    """The same for the pages of docs/reference/."""
+    wanted = reference(document(), event_classes())
+    return [
+        f"docs/reference/{path} has drifted"
+        for path, text in wanted.items()
+        if _read(PAGES / path) != text
+    ]
+
+
+def write_pages() -> None:
+    PAGES.mkdir(parents=True, exist_ok=True)
+    for path, text in reference(document(), event_classes()).items():
+        (PAGES / path).write_text(text, encoding="utf-8")
+
+
 def write(folder: Path = FOLDER) -> None:
     wanted = published()
     for name in GENERATED:
@@ -65,7 +83,8 @@ def main() -> int:
     check = parser.parse_args().check
     if not check:
         write()
-    for sentence in (found := drift()):
+        write_pages()
+    for sentence in (found := drift() + pages_drift()):
         print(f"{sentence}: run scripts/schemas", file=sys.stderr)
     for sentence in (broken := broken_promises(FOLDER.parent, published())):
         print(sentence, file=sys.stderr)
