@@ -21,7 +21,7 @@ import psycopg
 from eventsourcing import persistence, postgres
 from eventsourcing.utils import Environment, EnvType, retry
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Identifier
 
 from flamewire_ledger.store.arrays import ByteaArray, Int4Array, TextArray, register_arrays
 from flamewire_ledger.store.migrate import migrate_blocking
@@ -52,8 +52,8 @@ class _Log(postgres.PostgresRecorder):
         self.check_identifier_length(events_table_name)
         self.events_table_name = events_table_name
         schema = Identifier(datastore.schema)
-        self._sql: dict[str, Composed] = {
-            name: SQL(statement.sql).format(schema=schema)
+        self._sql = {
+            name: SQL(statement.sql).format(schema=schema).as_bytes(None)
             for name, statement in _STATEMENTS.items()
         }
 
