@@ -38,7 +38,8 @@ class Settings(BaseSettings):
         default=None, description="amqp://… of RabbitMQ; without it projectors tail the store."
     )
     redis_url: SecretStr | None = Field(
-        default=None, description="redis://… for hot reads; without it they come from Postgres."
+        default=None,
+        description="redis://… to share rate limits; without it each API process counts for itself.",
     )
     amqp_prefix: str = Field(
         default="", max_length=64, description="Put before the names of exchanges and queues."

@@ -13,31 +13,31 @@ class Seconds:
         return self.now
 
 
-def test_a_bucket_gives_its_quota_at_once_and_then_as_it_refills():
+async def test_a_bucket_gives_its_quota_at_once_and_then_as_it_refills():
     time = Seconds()
     buckets = TokenBuckets(Policy(quota=60, window_seconds=60), time)
-    assert all(buckets.take("a").allowed for _ in range(60))
-    refused = buckets.take("a")
+    assert all([(await buckets.take("a")).allowed for _ in range(60)])
+    refused = await buckets.take("a")
     assert (refused.allowed, refused.remaining, refused.reset_seconds) == (False, 0, 1)
     time.now += 2
-    assert [buckets.take("a").allowed for _ in range(3)] == [True, True, False]
+    assert [(await buckets.take("a")).allowed for _ in range(3)] == [True, True, False]
 
 
-def test_each_has_a_bucket_of_their_own():
+async def test_each_has_a_bucket_of_their_own():
     buckets = TokenBuckets(Policy(1, 60), Seconds())
-    assert buckets.take("a").allowed
-    assert buckets.take("b").allowed
-    assert not buckets.take("a").allowed
+    assert (await buckets.take("a")).allowed
+    assert (await buckets.take("b")).allowed
+    assert not (await buckets.take("a")).allowed
 
 
-def test_a_full_bucket_does_not_grow():
+async def test_a_full_bucket_does_not_grow():
     time = Seconds()
     buckets = TokenBuckets(Policy(2, 60), time)
     time.now += 3600
-    assert [buckets.take("a").allowed for _ in range(3)] == [True, True, False]
+    assert [(await buckets.take("a")).allowed for _ in range(3)] == [True, True, False]
 
 
-def test_what_is_told_is_what_is_left():
+async def test_what_is_told_is_what_is_left():
     buckets = TokenBuckets(Policy(10, 10), Seconds())
-    verdict = buckets.take("a", 4)
+    verdict = await buckets.take("a", 4)
     assert (verdict.allowed, verdict.remaining, verdict.reset_seconds) == (True, 6, 4)

@@ -68,7 +68,7 @@ async def _answer(
     parts = office.parts
     caller = await authenticate(request.headers, parts.keys)
     exchange.caller = caller
-    _limit_rate(office, caller, exchange)
+    await _limit_rate(office, caller, exchange)
     if operation.scope is not None:
         require_scope(caller, operation.scope)
     if not all(is_clean(str(part)) for part in request.path_params.values()):
@@ -98,8 +98,8 @@ def command_identity(office: Office, caller: Caller, key: str | None) -> tuple[U
     return UUID(bytes=office.parts.entropy(16), version=4), False
 
 
-def _limit_rate(office: Office, caller: Caller, exchange: Exchange) -> None:
-    verdict = office.parts.rate_limits.take(caller.key_id)
+async def _limit_rate(office: Office, caller: Caller, exchange: Exchange) -> None:
+    verdict = await office.parts.rate_limits.take(caller.key_id)
     exchange.headers.update(rate_limit_headers(verdict))
     if not verdict.allowed:
         raise problems.rate_limited(verdict.reset_seconds)

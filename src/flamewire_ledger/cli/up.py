@@ -149,5 +149,5 @@ def _announce(settings: Settings, listener: socket.socket, key: str | None) -> N
         parts = urlsplit(settings.database_url.get_secret_value())
         where = f"Postgres at {parts.hostname or 'localhost'}:{parts.port or 5432}"
     broker = "RabbitMQ" if settings.amqp_url else "no broker: projectors tail the store"
-    cache = "Redis" if settings.redis_url else "no Redis: every read comes from Postgres"
-    say(f"{where}; {broker}; {cache}. Ctrl-C stops it.")
+    shared = "Redis" if settings.redis_url else "no Redis: one process counts rate limits"
+    say(f"{where}; {broker}; {shared}. Ctrl-C stops it.")

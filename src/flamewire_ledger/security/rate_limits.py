@@ -1,7 +1,7 @@
 """Rate limits: a bucket of tokens a key, refilled evenly; an empty one says when to come again.
 
-The buckets are this process's own: with n API processes a key gets n times the quota. A shared one
-can stand behind the same Protocol.
+The buckets are this process's own: with n API processes a key gets n times the quota, unless they
+share one in Redis (shared_rate_limits.py).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Verdict:
 
 
 class RateLimits(Protocol):
-    def take(self, who: str, cost: int = 1) -> Verdict:
+    async def take(self, who: str, cost: int = 1) -> Verdict:
         """Take tokens from someone's bucket, or none when there are too few."""
 
 
@@ -47,7 +47,7 @@ class TokenBuckets:
         self._rate = policy.quota / policy.window_seconds
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # (tokens, as of)
 
-    def take(self, who: str, cost: int = 1) -> Verdict:
+    async def take(self, who: str, cost: int = 1) -> Verdict:
         now = self._monotonic()
         tokens, since = self._buckets.pop(who, (float(self._policy.quota), now))
         tokens = min(self._policy.quota, tokens + (now - since) * self._rate)

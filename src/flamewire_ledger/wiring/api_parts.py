@@ -18,7 +18,8 @@ from flamewire_ledger.domain.payment import LatePolicy
 from flamewire_ledger.domain.rejection import UnknownAsset, UnknownNetwork
 from flamewire_ledger.queries.read_models import ReadModels
 from flamewire_ledger.security.api_keys import ApiKey
-from flamewire_ledger.security.rate_limits import Policy, TokenBuckets
+from flamewire_ledger.security.rate_limits import Policy, RateLimits, TokenBuckets
+from flamewire_ledger.settings import Settings
 from flamewire_ledger.wiring.clocks import SandboxClock
 from flamewire_ledger.wiring.ledger import Ledger
 
@@ -42,7 +43,7 @@ def api_parts(ledger: Ledger, writer: Writer, health: Health) -> Parts:
         deposit_indexes=ledger.deposit_indexes,
         entropy=os.urandom,
         monotonic=time.monotonic,
-        rate_limits=TokenBuckets(Policy(settings.requests_per_minute_max, 60), time.monotonic),
+        rate_limits=_rate_limits(settings),
         meter=ledger.meters,
         health=health,
         offer=Offer(
@@ -52,6 +53,16 @@ def api_parts(ledger: Ledger, writer: Writer, health: Health) -> Parts:
             seller_name=settings.seller_name,
         ),
     )
+
+
+def _rate_limits(settings: Settings) -> RateLimits:
+    policy = Policy(settings.requests_per_minute_max, 60)
+    alone = TokenBuckets(policy, time.monotonic)
+    if settings.redis_url is None:
+        return alone
+    from flamewire_ledger.security.shared_rate_limits import SharedRateLimits
+
+    return SharedRateLimits(settings.redis_url.get_secret_value(), policy, alone)
 
 
 def _mode(ledger: Ledger, *, livemode: bool, sandbox: Sandbox | None) -> Mode:
