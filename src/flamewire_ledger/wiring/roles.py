@@ -52,8 +52,8 @@ async def run_roles(
 
     A role that fails for good takes the others along: half a ledger would look like a whole one.
     """
-    # What was imported stays; events and states die young. With Python's own thresholds the collector takes more than half
-    # the time of deciding.
+    # What was imported stays; events and states die young. With Python's own thresholds the
+    # collector takes more than half of the time of deciding.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     health = Health(ledger)
