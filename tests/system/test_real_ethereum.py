@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from flamewire_ledger.chains.networks import parse_networks
 from tests.services.anvil import CHAIN_ID, Anvil
 from tests.services.link import Link
 from tests.system import ethereum_guide
@@ -196,6 +197,14 @@ def run_script(
         ["bash", "-euo", "pipefail", "-c", script],
         env=environment, capture_output=True, text=True, timeout=90, check=False,
     )  # fmt: skip
+
+
+def test_the_guides_file_for_the_main_network_needs_an_xpub_and_no_more():
+    text = ethereum_guide.live_networks_file()
+    filled_in = text.replace(ethereum_guide.XPUB_PLACE, ethereum_guide.local_xpub())
+    (found,) = parse_networks(filled_in)
+    assert found.network.livemode
+    assert [token.asset.code for token in found.network.tokens] == ["ethereum:ETH", "ethereum:USDC"]
 
 
 @pytest.mark.parametrize(
