@@ -269,3 +269,14 @@ async def test_a_snapshot_that_cannot_be_saved_is_nobodys_business():
     assert await batches.execute([fill("a", 5)]) == [Done(1, b"5", False)]
     await batches.save_snapshots()
     assert await store.snapshots(0, ["a"]) == {}
+
+
+async def test_a_state_that_cannot_be_encoded_is_kept_without_a_snapshot():
+    store = WatchedStore()
+    batches = executor(store, snapshot_every_events=2)
+    coins = 10**30  # MessagePack ends at 64 bits
+    outcomes = await batches.execute([fill("a", coins), fill("a", 1), fill("b", 1), fill("b", 2)])
+    assert [type(outcome) for outcome in outcomes] == [Done] * 4
+    await batches.save_snapshots()
+    assert list(await store.snapshots(0, ["a", "b"])) == ["b"]
+    assert await executor(store).execute([empty("a", coins)]) == [Done(5, b"1", False)]

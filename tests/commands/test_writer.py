@@ -183,6 +183,35 @@ async def test_a_cancelled_writer_leaves_nobody_waiting():
         await caller
 
 
+async def test_a_cancelled_writer_does_not_take_back_what_it_has_answered():
+    """Cancelled between two commands executed one by one: the first was answered, the second not."""
+    store = WatchedStore()
+    store.poison = "bad"
+    appends = 0
+
+    async def hang_at_the_third() -> None:
+        nonlocal appends
+        appends += 1
+        if appends == 3:
+            await asyncio.Event().wait()
+
+    store.before_append = hang_at_the_third
+    writer = Writer(store, CODEC)
+    task = asyncio.create_task(writer.run())
+    submitting = asyncio.create_task(
+        writer.submit_many([fill("a", 5), fill("b", 5), fill("bad", 1)])
+    )
+    await asyncio.sleep(0.02)
+    task.cancel()
+    await asyncio.wait([task])
+    first, *others = await asyncio.wait_for(submitting, 1)
+    assert first == Done(1, b"5", False)
+    assert [type(other.error) for other in others if isinstance(other, Failed)] == [
+        StoreUnavailable,
+        StoreUnavailable,
+    ]
+
+
 async def test_merchants_of_other_partitions_have_writers_of_their_own():
     store = WatchedStore(partitions=4)
     async with running(store) as writer:

@@ -284,8 +284,9 @@ class BatchExecutor:
     def _snapshot(self, stream_id: str, folded: Folded, decider: Decider) -> list[StateSnapshot]:
         try:
             state = self._codec.encode_state(folded.state)
-        except (NotImplementedError, TypeError, msgspec.MsgspecError) as error:
-            _log.error("the state of %s has no snapshot: %s", stream_id, error)
+        except Exception as error:  # noqa: BLE001 - its events are recorded: nothing may fail now
+            # MessagePack has no whole numbers beyond 64 bits, for one.
+            _log.warning("the state of %s has no snapshot: %s", stream_id, error)
             return []
         return [StateSnapshot(stream_id, folded.version, decider.format, state)]
 

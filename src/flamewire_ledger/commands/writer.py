@@ -58,7 +58,10 @@ class _Pending:
     tries: int = 0
 
     def resolve(self, outcome: Outcome | Failed) -> None:
+        """Give the caller its outcome, once: a writer that is cancelled may not know it was."""
         caller = self.caller
+        if caller.outcomes[self.index] is not None:
+            return
         caller.outcomes[self.index] = outcome
         caller.left -= 1
         if caller.left == 0 and not caller.done.done():
