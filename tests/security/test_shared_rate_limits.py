@@ -12,7 +12,9 @@ POLICY = Policy(quota=5, window_seconds=600)
 
 
 def limits(url: str, prefix: str) -> SharedRateLimits:
-    return SharedRateLimits(url, POLICY, TokenBuckets(POLICY, time.monotonic), prefix=prefix)
+    return SharedRateLimits(
+        url, POLICY, TokenBuckets(POLICY, time.monotonic), time.time, prefix=prefix
+    )
 
 
 async def test_two_processes_share_one_quota(redis_url: str, redis_prefix: str):

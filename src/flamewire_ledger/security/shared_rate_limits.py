@@ -6,7 +6,7 @@ Redis is never an authority: while it is away, or slow, each process counts for 
 from __future__ import annotations
 
 import math
-import time
+from collections.abc import Callable
 from typing import Final
 
 import redis
@@ -25,7 +25,13 @@ class SharedRateLimits:
     """A sliding window for each key, over all processes that use this Redis."""
 
     def __init__(
-        self, redis_url: str, policy: Policy, alone: RateLimits, *, prefix: str = "flamewire"
+        self,
+        redis_url: str,
+        policy: Policy,
+        alone: RateLimits,
+        unix_time: Callable[[], float],
+        *,
+        prefix: str = "flamewire",
     ) -> None:
         """`alone` is what each process goes by while Redis does not answer."""
         self._storage = RedisStorage(
@@ -40,16 +46,19 @@ class SharedRateLimits:
         self._window = RateLimitItemPerSecond(policy.quota, policy.window_seconds)
         self._policy = policy
         self._alone = alone
+        self._unix_time = unix_time
         self._alone_until = 0.0
 
     async def take(self, who: str, cost: int = 1) -> Verdict:
-        if time.monotonic() < self._alone_until:
+        if self._unix_time() < self._alone_until:
             return await self._alone.take(who, cost)
         try:
             allowed = await self._limiter.hit(self._window, who, cost=cost)
             resets_at, remaining = await self._limiter.get_window_stats(self._window, who)
         except (StorageError, redis.RedisError, OSError):
-            self._alone_until = time.monotonic() + ALONE_SECONDS
+            self._alone_until = self._unix_time() + ALONE_SECONDS
             return await self._alone.take(who, cost)
-        reset_seconds = min(max(1, math.ceil(resets_at - time.time())), self._policy.window_seconds)
+        reset_seconds = min(
+            max(1, math.ceil(resets_at - self._unix_time())), self._policy.window_seconds
+        )
         return Verdict(allowed, self._policy, remaining, reset_seconds)

@@ -62,7 +62,7 @@ def _rate_limits(settings: Settings) -> RateLimits:
         return alone
     from flamewire_ledger.security.shared_rate_limits import SharedRateLimits
 
-    return SharedRateLimits(settings.redis_url.get_secret_value(), policy, alone)
+    return SharedRateLimits(settings.redis_url.get_secret_value(), policy, alone, time.time)
 
 
 def _mode(ledger: Ledger, *, livemode: bool, sandbox: Sandbox | None) -> Mode:
