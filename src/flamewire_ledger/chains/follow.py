@@ -96,6 +96,7 @@ class Follower:
         """
         mendable: tuple[type[Exception], ...] = (ChainUnavailable, ListenerBusy, *retry_on)
         wait_seconds = self._limits.backoff_seconds
+        self._progress = None  # another may have followed since: what is saved is the truth
         while until is None or not until.is_set():
             try:
                 more = await self.step()

@@ -7,6 +7,7 @@ reaches a live payment, nor the other way round.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -303,9 +304,12 @@ class Watching:
         _log.error("transfer_not_taken_in", transfer=key, what=type(observation).__name__, why=why)
 
 
-async def watch(follower: Follower) -> None:
-    """Follow for ever; what the database may do better in a while is tried again."""
-    await follower.run(retry_on=(StoreUnavailable, ReadModelNotBuilt, psycopg.OperationalError))
+async def watch(follower: Follower, until: asyncio.Event | None = None) -> None:
+    """Follow for ever, or until the event is set; what the database may do better in a while is
+    tried again.
+    """
+    mendable = (StoreUnavailable, ReadModelNotBuilt, psycopg.OperationalError)
+    await follower.run(retry_on=mendable, until=until)
 
 
 def _in_parts(items: Iterable[Any], size: int) -> Iterable[list[Any]]:

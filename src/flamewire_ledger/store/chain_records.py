@@ -7,9 +7,10 @@ chains/sandbox/journal.py have the Protocols, and the same in memory. Nothing he
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from importlib.resources import files
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.transfer import Block, Transfer
@@ -30,10 +31,16 @@ JournalRow: TypeAlias = tuple[
 ]
 
 
+class Lends(Protocol):
+    """Where a connection is had for a while: Connections, or a turn that is held on one."""
+
+    def use(self) -> AbstractAsyncContextManager[Connection]: ...
+
+
 class PostgresFollowerState:
     """Keeps chains.progress.FollowerState."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Lends) -> None:
         self._connections = connections
 
     async def load(

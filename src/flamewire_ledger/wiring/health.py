@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from flamewire_ledger.api.parts import Check
 from flamewire_ledger.chains.chain import Network
-from flamewire_ledger.chains.follow import Follower
 from flamewire_ledger.processes.reactor import Reactor
 from flamewire_ledger.projector.consume import Projector
 from flamewire_ledger.store.event_store import StoreUnavailable
 from flamewire_ledger.wiring.ledger import Ledger
 
 _CHAIN: Final = "chain "  # and the network's name
+
+
+class Watches(Protocol):
+    """A watcher, as far as its health goes."""
+
+    @property
+    def height(self) -> int | None: ...
+
+    @property
+    def is_standing_by(self) -> bool: ...
 
 
 def is_chain(name: str) -> bool:
@@ -28,7 +37,7 @@ class Health:
         self._ledger = ledger
         self._projector: Projector | None = None
         self._reactor: Reactor | None = None
-        self._followers: list[tuple[Network, Follower]] = []
+        self._watchers: list[tuple[Network, Watches]] = []
         self._relays = False
         self._is_serving: Callable[[], bool] | None = None
 
@@ -38,8 +47,8 @@ class Health:
     def watch_reactor(self, reactor: Reactor) -> None:
         self._reactor = reactor
 
-    def watch_chain(self, network: Network, follower: Follower) -> None:
-        self._followers.append((network, follower))
+    def watch_chain(self, network: Network, watcher: Watches) -> None:
+        self._watchers.append((network, watcher))
 
     def watch_relay(self) -> None:
         self._relays = True
@@ -57,7 +66,7 @@ class Health:
             behind = (head - self._reactor.position(each) for each, head in heads.items())
             details: dict[str, object] = {"lag_events": max(0, *behind, 0)}
             checks.append(Check("reactor", bool(heads), details))
-        checks += [self._chain(network, follower) for network, follower in self._followers]
+        checks += [self._chain(network, watcher) for network, watcher in self._watchers]
         if self._is_serving is not None:
             checks.append(Check("api", self._is_serving()))
         return checks
@@ -93,6 +102,10 @@ class Health:
         return Check("projector", projector.is_ready, details)
 
     @staticmethod
-    def _chain(network: Network, follower: Follower) -> Check:
-        details: dict[str, object] = {"chain_id": network.chain_id, "height": follower.height}
-        return Check(_CHAIN + network.name, follower.height is not None, details)
+    def _chain(network: Network, watcher: Watches) -> Check:
+        """One that stands by is as ready as it can be: another process follows the chain."""
+        details: dict[str, object] = {"chain_id": network.chain_id, "height": watcher.height}
+        if watcher.is_standing_by:
+            details["standing_by"] = True
+        is_ready = watcher.height is not None or watcher.is_standing_by
+        return Check(_CHAIN + network.name, is_ready, details)

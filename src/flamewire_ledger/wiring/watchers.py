@@ -1,32 +1,60 @@
-"""One follower a chain, each with the listener that turns what it sees into commands on payments."""
+"""One follower a chain, each with the listener that turns what it sees into commands on payments.
+
+Watchers may run in several processes: each chain is followed by one of them, the others stand by.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import Final
+
+import structlog
 
 from flamewire_ledger.chains.chain import Network
 from flamewire_ledger.chains.follow import Follower, Limits
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.processes.watching import Watching, watch
 from flamewire_ledger.store.chain_records import PostgresFollowerState
+from flamewire_ledger.store.chain_turns import PostgresChainTurn
+from flamewire_ledger.store.event_store import StoreUnavailable
 from flamewire_ledger.wiring.health import Health
 from flamewire_ledger.wiring.ledger import Ledger
 
+_log = structlog.get_logger(__name__)
+_AGAIN_SECONDS: Final = 0.5
+
 
 class Watcher:
-    """Follows one chain until it is cancelled."""
+    """Follows one chain whenever it is its turn, until it is cancelled."""
 
-    def __init__(self, follower: Follower) -> None:
+    def __init__(self, follower: Follower, turn: PostgresChainTurn) -> None:
         self._follower = follower
+        self._turn = turn
+
+    @property
+    def height(self) -> int | None:
+        """The last block taken in; None before the first."""
+        return self._follower.height
+
+    @property
+    def is_standing_by(self) -> bool:
+        """Whether another process follows the chain."""
+        return self._turn.is_standing_by
 
     async def run(self) -> None:
-        await watch(self._follower)
+        while True:
+            try:
+                async with self._turn.taken() as lost:
+                    await watch(self._follower, until=lost)
+            except StoreUnavailable as error:
+                _log.warning("the turn of a chain is not to be had", error=str(error))
+            await asyncio.sleep(_AGAIN_SECONDS)
 
 
 def followers(ledger: Ledger, writer: Writer, health: Health) -> Sequence[Watcher]:
     """A watcher for every chain of both modes."""
-    state = PostgresFollowerState(ledger.connections)
     limits = Limits(poll_seconds=float(ledger.settings.watch_poll_seconds))
     started_at = ledger.clock.now()
     watchers = []
@@ -51,9 +79,11 @@ def followers(ledger: Ledger, writer: Writer, health: Health) -> Sequence[Watche
         since = (
             None if chain in ledger.sandbox_chains else _waiting_since(ledger, network, started_at)
         )
-        follower = Follower(chain, listener, state, limits=limits, since=since)
-        health.watch_chain(network, follower)
-        watchers.append(Watcher(follower))
+        turn = PostgresChainTurn(ledger.connections, network.chain_id)
+        state = PostgresFollowerState(turn)
+        watcher = Watcher(Follower(chain, listener, state, limits=limits, since=since), turn)
+        health.watch_chain(network, watcher)
+        watchers.append(watcher)
     return watchers
 
 
