@@ -51,6 +51,24 @@ async def test_an_endpoint_of_another_chain_is_never_believed(world: AnvilWorld)
     await chain.aclose()
 
 
+async def test_a_stand_in_of_another_chain_is_put_aside_and_ends_nothing(
+    world: AnvilWorld,
+) -> None:
+    def of_another_chain(answer: dict[str, Any]) -> dict[str, Any]:
+        return {**answer, "result": "0x1"}
+
+    with endpoint(world) as first, endpoint(world) as stray:
+        stray.spoils = of_another_chain
+        chain = world.connect(rpc_urls=(first.url, stray.url))
+        await chain.heads()
+        first.status = 503
+        with pytest.raises(ChainUnavailable):
+            await chain.heads()
+        first.status = 200
+        await chain.heads()
+        await chain.aclose()
+
+
 async def test_an_endpoint_without_batches_is_asked_one_by_one(world: AnvilWorld) -> None:
     sent = await world.pay(address(world), 1)
     await world.mine(3)

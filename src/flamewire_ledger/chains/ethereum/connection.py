@@ -72,7 +72,7 @@ class Connection:
         """The answers, in order: a round trip for each QUESTIONS_MAX of them.
 
         Raises NodeRefused when a node answers a question with an error, ChainUnavailable when no
-        endpoint answers, WrongChain when one is of another chain.
+        endpoint answers, WrongChain when the first that answers is of another chain.
         """
         answers: list[Any] = []
         for first in range(0, len(questions), QUESTIONS_MAX):
@@ -117,10 +117,14 @@ class Connection:
             return
         (answer,) = await self._ask_one(endpoint, [("eth_chainId", [])])
         if not isinstance(answer, str) or int(answer, 16) != self._evm_chain_id:
-            raise WrongChain(
+            sentence = (
                 f"endpoint {endpoint.number} is of chain {answer}, not {self._evm_chain_id}: "
                 "correct rpc_urls or chain_id in the networks file"
             )
+            if any(other.is_checked for other in self._endpoints):
+                # The configuration is right elsewhere: a stray stand-in must not end what works.
+                raise ChainUnavailable(sentence)
+            raise WrongChain(sentence)
         endpoint.is_checked = True
 
     # Round trips.
