@@ -43,6 +43,7 @@ class ReadModels:
     def __init__(self, store: MemoryEventStore) -> None:
         self._store = store
         self.lags = False
+        self.is_parked = False  # no address can be found
         self.waited_for: list[tuple[int, int, tuple[str, ...]]] = []
         self._seen: dict[int, list[Any]] = {}
 
@@ -54,6 +55,9 @@ class ReadModels:
             return False
         self._seen[partition] = await self._store.read(partition, 0, 100_000, until=position)
         return True
+
+    def forget(self) -> None:
+        self._seen.clear()
 
     def _facts(self, name: str) -> list[tuple[str, Any]]:
         return [
@@ -75,8 +79,8 @@ class ReadModels:
             }
             for merchant_id, fact in self._facts(PaymentRequested.type)
             for option in fact.options
-            if option.network == network and option.address in addresses
-        ]
+            if option.network == network and option.address in addresses and not self.is_parked
+        ][:limit]
 
     async def merchant(self, merchant_id: str) -> dict[str, Any] | None:
         for _, fact in self._facts("merchant.registered.v1"):

@@ -330,6 +330,40 @@ async def test_a_payment_that_cannot_take_a_transfer_in_holds_up_no_other(office
     assert (await office.types(broken))[-1] == "succeeded"
 
 
+async def test_money_is_not_passed_over_by_read_models_that_went_back(office: Office) -> None:
+    """As when they are built anew: what was met before is confirmed without being asked about."""
+    merchant = await office.register("shop")
+    payment = await office.ask(1, merchant)
+    await office.pay(1)
+    await office.world.mine(1)
+    await office.catch_up()
+    assert (await office.types(payment))[-1] != "succeeded"
+    office.reads.forget()
+    office.reads.lags = True
+    await office.world.mine(5)
+    with pytest.raises(ListenerBusy):
+        await office.catch_up()
+    office.reads.lags = False
+    await office.catch_up()
+    assert (await office.types(payment))[-1] == "succeeded"
+
+
+async def test_money_for_an_address_that_is_missing_is_told_again(office: Office) -> None:
+    """As when the event that gave the address away is parked: its transfers wait with it."""
+    merchant = await office.register("shop")
+    payment = await office.ask(1, merchant)
+    await office.pay(1)
+    await office.world.mine(1)
+    await office.catch_up()
+    office.reads.is_parked = True
+    await office.world.mine(5)
+    await office.catch_up()
+    assert (await office.types(payment))[-1] != "succeeded"
+    office.reads.is_parked = False
+    await office.catch_up()
+    assert (await office.types(payment))[-1] == "succeeded"
+
+
 async def test_more_than_one_batch_of_commands_is_sent_in_parts(office: Office) -> None:
     merchant = await office.register("shop")
     payment = await office.ask(1, merchant)

@@ -33,6 +33,7 @@ from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.domain.identifiers import command_id
 from flamewire_ledger.domain.money import Amount, Asset, Rate, share
 from flamewire_ledger.domain.payment import (
+    OPTIONS_MAX,
     ConfirmTransfer,
     DropTransfer,
     PaymentCommand,
@@ -167,7 +168,9 @@ class Watching:
         for name in self._names:
             missing = sorted(address for address in addresses if address not in owners)
             for some in _in_parts(missing, self._limits.addresses_max):
-                for row in await self._reads.deposits_at(name, some):
+                # One row for each way to pay: a row left out would be a payer who is not seen.
+                limit = len(some) * OPTIONS_MAX
+                for row in await self._reads.deposits_at(name, some, limit=limit):
                     if row["address"] not in owners and await self._is_ours(row["merchant_id"]):
                         owners[row["address"]] = Owner(
                             row["payment_id"], row["merchant_id"], row["expires_at"]
@@ -190,8 +193,12 @@ class Watching:
 
     async def observed(self, observations: Sequence[Observation]) -> Collection[str]:
         """Send the commands, many at once; the keys of the transfers whose command failed."""
-        owners = await self._owners({each.transfer.address for each in observations})
+        owners = await self._owners_of_known({each.transfer.address for each in observations})
         refused: set[str] = set()
+        for each in observations:
+            if each.transfer.address not in owners:
+                self._report(each, "the read model does not know its address any more")
+                refused.add(each.transfer.key)
         for some in _in_parts(observations, self._limits.commands_max):
             owned = [each for each in some if each.transfer.address in owners]
             envelopes = [
@@ -202,6 +209,16 @@ class Watching:
                 if not self._is_taken_in(observation, outcome):
                     refused.add(observation.transfer.key)
         return refused
+
+    async def _owners_of_known(self, addresses: Collection[str]) -> Mapping[str, Owner]:
+        """The owners of addresses that had one when their transfers were met: a read model that
+        lacks one now is behind where it was.
+        """
+        owners = await self._owners(addresses)
+        if any(address not in owners for address in addresses):
+            await self._caught_up()
+            owners = await self._owners(addresses)
+        return owners
 
     async def _envelope(self, observation: Observation, owner: Owner) -> Envelope:
         command, stage = await self._command(observation, owner)
@@ -289,18 +306,18 @@ class Watching:
             case Failed(error=StoreUnavailable() as error):
                 raise ListenerBusy(str(error))
             case Rejection() | Failed():
-                self._report(observation, outcome)
+                why = outcome.detail if isinstance(outcome, Rejection) else repr(outcome.error)
+                self._report(observation, why)
                 return False
             case _:
                 assert_never(outcome)
 
-    def _report(self, observation: Observation, outcome: Rejection | Failed) -> None:
+    def _report(self, observation: Observation, why: str) -> None:
         """Once a transfer: it is tried again and again, and somebody has to look at it."""
         key = observation.transfer.key
         if key in self._failed:
             return
         self._failed.add(key)
-        why = outcome.detail if isinstance(outcome, Rejection) else repr(outcome.error)
         _log.error("transfer_not_taken_in", transfer=key, what=type(observation).__name__, why=why)
 
 

@@ -17,7 +17,7 @@ from flamewire_ledger.domain.payment.commands import (
     RequireResolution,
     ResolvePayment,
 )
-from flamewire_ledger.domain.payment.decisions import decide
+from flamewire_ledger.domain.payment.decisions import OPTIONS_MAX, decide
 from flamewire_ledger.domain.payment.facts import (
     Choice,
     Label,
@@ -53,6 +53,7 @@ from flamewire_ledger.domain.payment.state import (
 )
 
 __all__ = [
+    "OPTIONS_MAX",
     "Arrival",
     "CancelPayment",
     "Choice",
