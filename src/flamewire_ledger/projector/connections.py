@@ -12,13 +12,15 @@ from flamewire_ledger.projector.apply import JsonText, JsonTextDumper
 WriteConnection: TypeAlias = AsyncConnection[Any]
 WritePool: TypeAlias = AsyncConnectionPool[WriteConnection]
 
-# Not to wait for the disk is safe here: rows and checkpoint are lost together, and come again from
-# the store. Plans are made anew each time, because a plan from when a table was empty reads it whole.
+# Every commit waits for the disk, whatever the server's default: rows and checkpoint would be lost
+# together and come again, but readers remember the positions they have seen, and would be told that
+# what is gone is there. Plans are made anew each time, because a plan from when a table was empty
+# reads it whole.
 _OPTIONS: Final = " ".join(
     f"-c {name}={value}"
     for name, value in {
         "search_path": "read_models,public",
-        "synchronous_commit": "off",
+        "synchronous_commit": "on",
         "plan_cache_mode": "force_custom_plan",
         "jit": "off",
         "timezone": "UTC",
