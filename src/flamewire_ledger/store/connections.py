@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.resources import files
 from typing import Any, Final, TypeAlias
 
 import psycopg
@@ -18,8 +19,13 @@ from psycopg.conninfo import conninfo_to_dict
 
 from flamewire_ledger.store.arrays import register_arrays
 from flamewire_ledger.store.event_store import StoreUnavailable
+from flamewire_ledger.store.statements import read_statements
 
 Connection: TypeAlias = AsyncConnection[Any]
+_SQL: Final = {
+    name: statement.query
+    for name, statement in read_statements(files(__package__) / "connections.sql").items()
+}
 
 # What an operator can do something about deserves a sentence of its own.
 _MEANINGS: Final[tuple[tuple[type[psycopg.Error], str], ...]] = (
@@ -84,6 +90,8 @@ class Connections:
             connection = self._idle.pop() if self._idle else await self.connect()
             yield connection
         except _ASK_AGAIN as error:
+            if connection is not None and isinstance(error, errors.ReadOnlySqlTransaction):
+                await connection.close()  # another server may be the one that takes writes now
             raise StoreUnavailable(meaning(error)) from error
         finally:
             if connection is not None:
@@ -102,6 +110,11 @@ class Connections:
             keepalives_idle=10,
         )
         register_arrays(connection.adapters)
+        try:
+            await connection.execute(_SQL["wait_for_the_disk"])
+        except BaseException:
+            await connection.close()
+            raise
         self.opened += 1
         return connection
 
