@@ -17,6 +17,7 @@ from flamewire_ledger.domain.payment import (
     PaymentSucceeded,
     PaymentTransferConfirmed,
     PaymentTransferDetected,
+    PaymentTransferDropped,
     PaymentTransferIncluded,
     Totals,
 )
@@ -40,6 +41,7 @@ from tests.domain.payment.samples import (
     cancel,
     expire,
     final,
+    gone,
     minute,
     request,
     seen,
@@ -301,6 +303,18 @@ def test_nothing_is_underpaid_while_the_rest_is_on_its_way():
     assert spec.state.status == "processing"
     spec.when(final(60, "0xb", at=21, seen_at=1))
     spec.then(PaymentTransferConfirmed, PaymentSucceeded)
+
+
+def test_a_part_that_was_told_of_before_expiry_and_recorded_behind_it_needs_a_person():
+    spec = story().given(request(), expire()).when(final(40, at=14))
+    spec.then(PaymentTransferDetected, PaymentTransferConfirmed, PaymentResolutionRequired)
+    assert spec.state.why == "underpaid"
+
+
+def test_a_drop_that_was_told_of_before_expiry_and_recorded_behind_it_leaves_it_expired():
+    spec = story().given(request(), expire(), seen(40, at=13)).when(gone(at=14, units=40))
+    spec.then(PaymentTransferDropped)
+    assert spec.outcome[0].status_after == spec.state.status == "expired"
 
 
 def test_success_does_not_expire():

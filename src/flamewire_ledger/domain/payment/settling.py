@@ -70,7 +70,8 @@ def resting_status(payment: Payment, at: datetime) -> Status:
         return "requires_action"
     if payment.is_canceled:
         return "canceled"
-    if at < payment.requested.expires_at:
+    # A command that waited in a queue can be older than what was said meanwhile: expired is expired.
+    if at < payment.requested.expires_at and payment.status != "expired":
         return "requires_payment"
     if payment.is_awaited:
         return "requires_payment" if payment.status == "processing" else payment.status
