@@ -1,0 +1,213 @@
+"""What is durable, as a process reaches it: over a line that fails, is slow, and may be cut.
+
+A question may fail before it is heard or after it was answered. What was sent to be recorded may
+be recorded although nobody is there any more to hear so, and even some time later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from flamewire_ledger.chains.progress import BlockRow, CursorRow, FollowerState, TransferRow
+from flamewire_ledger.processes.checkpoint import Checkpoints, DeadLetters, Parked
+from flamewire_ledger.processes.reaction import Failure
+from flamewire_ledger.store.event_store import (
+    Append,
+    EventStore,
+    RecordedCommand,
+    RecordedEvent,
+    StateSnapshot,
+    StoreUnavailable,
+    Verdict,
+)
+from tests.simulation.weather import Line, Weather
+
+T = TypeVar("T")
+
+
+class Reached:
+    """One process's connection to the database."""
+
+    def __init__(self, weather: Weather, line: Line, underway: list[asyncio.Task[Any]]) -> None:
+        """`underway` keeps what the database still works on when its client is gone."""
+        self._weather = weather
+        self._line = line
+        self._underway = underway
+
+    async def read(self, question: Callable[[], Awaitable[T]]) -> T:
+        await self._before()
+        answer = await question()
+        await self._weather.delay()
+        self._still_there()
+        return answer
+
+    async def write(
+        self, change: Callable[[], Awaitable[T]], *, may_be_overtaken: bool = True
+    ) -> T:
+        """Changes happen whether or not who asked for them is still there.
+
+        One that may be overtaken can happen long after it was given up.
+        """
+        await self._before()
+        weather = self._weather
+        is_late = may_be_overtaken and weather.happens("a change is made when given up", 0.02)
+        delay = weather.seconds(0.5, 20) if is_late else weather.seconds(0, 0.01)
+        self._underway[:] = [task for task in self._underway if not task.done()]
+        underway = asyncio.create_task(_later(delay, change))
+        self._underway.append(underway)
+        if is_late:
+            await asyncio.sleep(0.1)
+            raise StoreUnavailable("the answer did not come in time")
+        answer = await asyncio.shield(underway)
+        await weather.delay()
+        self._still_there()
+        if weather.happens("an answer to a change is lost", 0.02):
+            raise StoreUnavailable("the connection broke behind the change")
+        return answer
+
+    async def _before(self) -> None:
+        self._still_there()
+        await self._weather.delay()
+        self._still_there()
+        if self._weather.is_store_down or self._weather.happens("a question is lost", 0.01):
+            raise StoreUnavailable("the connection broke")
+
+    def _still_there(self) -> None:
+        if self._line.is_cut:
+            raise StoreUnavailable("this process is gone")
+
+
+async def _later(seconds: float, change: Callable[[], Awaitable[T]]) -> T:
+    await asyncio.sleep(seconds)
+    return await change()
+
+
+class ReachedStore:
+    """The event store."""
+
+    def __init__(self, store: EventStore, reached: Reached) -> None:
+        self._store = store
+        self._reached = reached
+
+    @property
+    def partitions(self) -> int:
+        return self._store.partitions
+
+    async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
+        return await self._reached.write(lambda: self._store.append(partition, appends))
+
+    async def load(
+        self, partition: int, after_versions: Mapping[str, int]
+    ) -> Mapping[str, Sequence[RecordedEvent]]:
+        asked = dict(after_versions)
+        return await self._reached.read(lambda: self._store.load(partition, asked))
+
+    async def snapshots(
+        self, partition: int, stream_ids: Sequence[str]
+    ) -> Mapping[str, StateSnapshot]:
+        return await self._reached.read(lambda: self._store.snapshots(partition, stream_ids))
+
+    async def save_snapshots(self, partition: int, snapshots: Sequence[StateSnapshot]) -> None:
+        await self._reached.write(lambda: self._store.save_snapshots(partition, snapshots))
+
+    async def find_commands(
+        self, partition: int, command_ids: Sequence[UUID]
+    ) -> Mapping[UUID, RecordedCommand]:
+        return await self._reached.read(lambda: self._store.find_commands(partition, command_ids))
+
+    async def read(
+        self, partition: int, after: int, limit: int, *, until: int | None = None
+    ) -> Sequence[RecordedEvent]:
+        return await self._reached.read(
+            lambda: self._store.read(partition, after, limit, until=until)
+        )
+
+    async def read_stream(
+        self, partition: int, stream_id: str, *, after_version: int = 0, limit: int = 10_000
+    ) -> Sequence[RecordedEvent]:
+        return await self._reached.read(
+            lambda: self._store.read_stream(
+                partition, stream_id, after_version=after_version, limit=limit
+            )
+        )
+
+    async def head(self, partition: int) -> int:
+        return await self._reached.read(lambda: self._store.head(partition))
+
+    async def position_at(self, partition: int, at: Any) -> int:
+        return await self._reached.read(lambda: self._store.position_at(partition, at))
+
+    async def wait_beyond(self, partition: int, position: int, timeout_seconds: float) -> None:
+        await self._reached.read(
+            lambda: self._store.wait_beyond(partition, position, timeout_seconds)
+        )
+
+
+class ReachedCheckpoints:
+    """The checkpoints of processes."""
+
+    def __init__(self, checkpoints: Checkpoints, reached: Reached) -> None:
+        self._checkpoints = checkpoints
+        self._reached = reached
+
+    async def load(self, partition: int) -> Mapping[str, int]:
+        return await self._reached.read(lambda: self._checkpoints.load(partition))
+
+    async def save(self, partition: int, positions: Mapping[str, int]) -> None:
+        await self._reached.write(lambda: self._checkpoints.save(partition, positions))
+
+
+class ReachedDeadLetters:
+    """What processes could not handle."""
+
+    def __init__(self, letters: DeadLetters, reached: Reached) -> None:
+        self._letters = letters
+        self._reached = reached
+
+    async def parked(self, partition: int) -> Parked:
+        return await self._reached.read(lambda: self._letters.parked(partition))
+
+    async def due(self, partition: int) -> Sequence[tuple[str, int]]:
+        return await self._reached.read(lambda: self._letters.due(partition))
+
+    async def park(self, failures: Sequence[Failure]) -> None:
+        await self._reached.write(lambda: self._letters.park(failures))
+
+    async def release(self, process: str, partition: int, position: int) -> None:
+        await self._reached.write(lambda: self._letters.release(process, partition, position))
+
+
+class ReachedFollowerState:
+    """How far a chain was followed. Its changes are in order: only one follower makes them."""
+
+    def __init__(self, state: FollowerState, reached: Reached) -> None:
+        self._state = state
+        self._reached = reached
+
+    async def load(
+        self, chain_id: str
+    ) -> tuple[CursorRow | None, Sequence[BlockRow], Sequence[TransferRow]]:
+        return await self._reached.read(lambda: self._state.load(chain_id))
+
+    async def track(self, chain_id: str, transfers: Sequence[TransferRow]) -> None:
+        await self._reached.write(
+            lambda: self._state.track(chain_id, transfers), may_be_overtaken=False
+        )
+
+    async def save(
+        self,
+        chain_id: str,
+        cursor: CursorRow,
+        blocks: Sequence[BlockRow],
+        keep_from: int,
+        transfers: Sequence[TransferRow],
+        forgotten: Sequence[tuple[str, int]],
+    ) -> None:
+        kept = list(blocks)  # the follower clears its own lists when it is done
+        await self._reached.write(
+            lambda: self._state.save(chain_id, cursor, kept, keep_from, transfers, forgotten),
+            may_be_overtaken=False,
+        )
