@@ -236,6 +236,20 @@ def test_a_late_transfer_while_another_is_waited_for_is_shown_at_once():
     assert spec.state.status == "succeeded"
 
 
+def test_what_comes_back_with_another_amount_is_booked_anew():
+    """The chain executed the call again, in another block, and nobody saw it away."""
+    spec = story().given(request(), final(100)).when(final(40, at=5, height=2))
+    spec.then(
+        PaymentTransferReorganised,
+        PaymentTransferDetected,
+        PaymentTransferConfirmed,
+    )
+    assert spec.outcome[0].undoes_success
+    assert spec.state.totals.confirmed == usd(1000)
+    balances = Books([*spec.events]).balances
+    assert {units for units in balances.values() if units > 0} == {40}
+
+
 def test_what_is_put_to_use_after_something_was_undone_has_a_number_of_its_own():
     spec = story().given(request(for_credits=True), final(100), final(100, "0xb"))
     spec.given(resolve("credit", at=3), gone(at=4), final(100, "0xc", at=5))

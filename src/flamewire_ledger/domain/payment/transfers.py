@@ -71,7 +71,14 @@ def confirm(payment: Payment, command: ConfirmTransfer) -> Facts:
     events: tuple[PaymentEvent, ...] = ()
     known = payment.arrivals.get(command.transfer.key)
     if known is not None and known.status == "confirmed":
-        return ()
+        if known.transfer == command.transfer:
+            return ()
+        # The chain took it back and put it back with other content: a call that is executed anew
+        # may move another amount. What was booked is reversed, and what is true now is booked.
+        events = _reorganise(payment, known, command.at)
+        for event in events:
+            payment = evolve(payment, event)
+        known = payment.arrivals[command.transfer.key]
     if known is None or not known.is_live or known.transfer != command.transfer:
         # Nobody saw it coming like this: we were not there, or it comes back after it was gone.
         detected = _detected(
@@ -84,7 +91,7 @@ def confirm(payment: Payment, command: ConfirmTransfer) -> Facts:
                 worth_now=command.worth_now,
             ),
         )
-        events = (detected,)
+        events = (*events, detected)
         payment = evolve(payment, detected)
         known = payment.arrivals[command.transfer.key]
     confirmed = _confirmed(payment, known, command)
