@@ -52,13 +52,14 @@ WHERE merchant_id = %(merchant_id)s
 ORDER BY payment_id
 LIMIT %(limit)s;
 
--- payments_to_expire: whose time is up and that are not on their way to success, over all merchants of one mode.
+-- payments_to_expire: whose time is up and that are not on their way to success, over all merchants of one mode. What
+-- is processing is on its way, unless the chain took back what it had succeeded by: that is waited for, and then ended.
 SELECT payment.payment_id AS subject_id, payment.payment_id AS stream_id, payment.merchant_id, 'payment' AS kind,
     payment.expires_at AS due_at
 FROM payment_status_v1 AS payment
 JOIN merchants_v1 AS merchant USING (merchant_id)
 WHERE payment.status IN ('requires_payment', 'processing')
-    AND payment.detected_units * 1000000 < payment.amount_units * (1000000 - payment.tolerance_ppm)
+    AND (payment.status = 'requires_payment' OR 'reorged' = ANY (payment.labels))
     AND payment.expires_at <= %(now)s
     AND merchant.livemode = %(livemode)s
     AND (payment.expires_at, payment.payment_id) > (%(after_due_at)s, %(after_subject_id)s)

@@ -15,7 +15,8 @@ from flamewire_ledger.queries.database import ReadModelNotBuilt
 from flamewire_ledger.queries.pages import CursorError, Listing, Page
 from flamewire_ledger.queries.read_models import UnknownQuestion
 from tests.domain.books import Books
-from tests.projector.stories import NOON
+from tests.domain.payment.samples import PAYMENT, final, gone, minute, request, story
+from tests.projector.stories import NOON, Told, record
 from tests.queries.conftest import World
 
 
@@ -207,6 +208,24 @@ async def test_only_what_is_due_in_its_mode_is_due(world: World) -> None:
     )
     assert behind[0] == live[3]
     assert await world.models.due_deadlines(NOON, livemode=True) == []
+
+
+async def test_a_payment_whose_success_was_undone_ends_in_time_whatever_else_came(
+    world: World,
+) -> None:
+    """Late money counts as seen and not towards the payment: it must not keep it open for ever."""
+    events = story().given(request(), final(100), final(100, "0xb", at=20), gone(at=21)).events
+    await record(world.store, [Told("mer_0", PAYMENT, event) for event in events])
+    await world.projector.catch_up()
+    row = await world.models.payment("mer_0", PAYMENT)
+    assert row is not None
+    assert (row["status"], row["detected_units"]) == ("processing", row["amount_units"])
+    due = [
+        row["subject_id"]
+        for livemode in (True, False)
+        for row in await world.models.due_deadlines(minute(200), livemode=livemode)
+    ]
+    assert due == [PAYMENT]
 
 
 async def test_a_key_is_found_by_its_hash_and_says_when_it_was_revoked(world: World) -> None:
