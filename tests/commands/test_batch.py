@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from uuid import uuid4
 
 import msgspec
@@ -222,6 +223,21 @@ async def test_a_lost_answer_to_an_append_is_mended_without_doing_it_twice():
     ]
     assert await batches.execute([empty("a", 6)]) == [Done(3, b"0", False)]
     assert await store.head(0) == 3
+
+
+async def test_nothing_is_refused_for_what_a_failover_took_back():
+    """The store that comes back lacks the last event: its replica had not had it yet."""
+    store = WatchedStore()
+    batches = executor(store)
+    await batches.execute([fill("a", 5)])
+    replica = deepcopy(store._partitions)
+    await batches.execute([empty("a", 5)])
+    store._partitions = replica
+    store.unavailable_before = 1
+    command = empty("a", 5)
+    outcomes = await batches.execute([fill("b", 1), command])
+    assert outcomes == [Done(2, b"1", False), Again(("a",))]
+    assert await batches.execute([command]) == [Done(3, b"0", False)]
 
 
 async def test_a_long_stream_gets_a_snapshot_and_is_folded_from_it():

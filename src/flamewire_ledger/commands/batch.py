@@ -81,6 +81,7 @@ class BatchExecutor:
         self._kept = FoldedStreams(streams_kept_max)
         self._snapshot_every_events = snapshot_every_events
         self._snapshots_due: list[StateSnapshot] = []
+        self._times_away = 0
 
     async def execute(self, envelopes: Sequence[Envelope]) -> list[Settled]:
         """Decide every command and append what follows in one transaction. Outcomes are in the
@@ -90,6 +91,7 @@ class BatchExecutor:
         away.
         """
         work = _Work()
+        self._has_been_away()
         firsts = _first_of_each_id(envelopes)
         await self._fetch(envelopes, work)
         for index, envelope in enumerate(envelopes):
@@ -97,7 +99,8 @@ class BatchExecutor:
                 self._decide(index, envelope, work)
         await self._append(envelopes, work)
         await self._answer_refused(envelopes, work)
-        self._keep(work)
+        if not self._has_been_away():
+            self._keep(work)
         for index, envelope in enumerate(envelopes):
             first = firsts[envelope.command_id]
             if first != index:
@@ -114,6 +117,14 @@ class BatchExecutor:
             await self._store.save_snapshots(self._partition, due)
         except Exception as error:  # noqa: BLE001 - whatever it is, the writer goes on without
             _log.warning("%d snapshots were not saved: %s", len(due), error)
+
+    def _has_been_away(self) -> bool:
+        """Whether the store was away since this was last asked: then nothing is kept."""
+        before, self._times_away = self._times_away, self._store.times_away
+        if before == self._times_away:
+            return False
+        self._kept.clear()
+        return True
 
     async def _fetch(self, envelopes: Sequence[Envelope], work: _Work) -> None:
         cold: dict[str, Decider] = {}
@@ -253,6 +264,8 @@ class BatchExecutor:
             work.spoilt.update(stream_id for stream_id, events in moved.items() if events)
         ids = [envelopes[index].command_id for index in work.refused]
         known = await self._store.find_commands(self._partition, ids)
+        if self._store.times_away != self._times_away:
+            work.spoilt.update(unsure)  # kept since before it was away, and so known to nobody
         head: int | None = None
         for index, refusal in work.refused.items():
             envelope = envelopes[index]

@@ -1,7 +1,8 @@
 """Hot streams, kept folded by version, so that a batch loads only what it has not seen lately.
 
 What is here may be behind the store: another writer may have moved the stream. The append finds
-that out by its expected version; nothing here is an authority.
+that out by its expected version; nothing here is an authority. Nor is it kept over a store that was
+away: the server that came back may lack what the one before it had.
 """
 
 from __future__ import annotations
@@ -43,3 +44,6 @@ class FoldedStreams:
 
     def evict(self, stream_id: str) -> None:
         self._kept.pop(stream_id, None)
+
+    def clear(self) -> None:
+        self._kept.clear()

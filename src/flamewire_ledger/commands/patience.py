@@ -36,7 +36,7 @@ class PatientStore:
     def __init__(self, store: EventStore, seconds_max: float) -> None:
         self._store = store
         self._seconds_max = seconds_max
-        self.tries_again = 0
+        self.times_away = 0  # it may have come back as a server that lacks what was seen before
 
     async def append(
         self, partition: int, appends: Sequence[Append]
@@ -81,10 +81,10 @@ class PatientStore:
             try:
                 return await question()
             except StoreUnavailable as error:
+                self.times_away += 1
                 deadline = deadline or loop.time() + self._seconds_max
                 if loop.time() + wait_seconds > deadline:
                     raise
-                self.tries_again += 1
                 _log.warning("asking the store again in %.2f s: %s", wait_seconds, error)
             await asyncio.sleep(wait_seconds)
             wait_seconds = min(2 * wait_seconds, _WAIT_SECONDS_MAX)
