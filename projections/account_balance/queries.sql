@@ -7,6 +7,15 @@ WHERE merchant_id = %(merchant_id)s
 ORDER BY account, asset
 LIMIT %(limit)s;
 
+-- balances_before: the same backwards: what comes before an account and asset, the nearest first.
+SELECT account, asset, decimals, debit_units, credit_units, position
+FROM account_balance_v1
+WHERE merchant_id = %(merchant_id)s
+    AND (account, asset) < (%(before_account)s, %(before_asset)s)
+    AND starts_with(account, %(prefix)s)
+ORDER BY account DESC, asset DESC
+LIMIT %(limit)s;
+
 -- trial_balance: the sums of both sides by asset; they are equal, or the books are wrong.
 SELECT asset, max(decimals) AS decimals, sum(debit_units) AS debit_units, sum(credit_units) AS credit_units,
     max(position) AS position

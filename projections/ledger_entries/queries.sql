@@ -75,6 +75,23 @@ GROUP BY account, asset
 ORDER BY account, asset
 LIMIT %(limit)s;
 
+-- balances_before_as_of: the same backwards: what comes before an account and asset, the nearest first.
+SELECT account, asset, max(decimals) AS decimals, sum(debit_units) AS debit_units, sum(credit_units) AS credit_units,
+    max(position) AS position
+FROM (
+    SELECT debit AS account, asset, decimals, units AS debit_units, 0 AS credit_units, position
+    FROM ledger_entries_v1
+    WHERE merchant_id = %(merchant_id)s AND position <= %(until)s
+    UNION ALL
+    SELECT credit, asset, decimals, 0, units, position
+    FROM ledger_entries_v1
+    WHERE merchant_id = %(merchant_id)s AND position <= %(until)s
+) AS side
+WHERE (account, asset) < (%(before_account)s, %(before_asset)s) AND starts_with(account, %(prefix)s)
+GROUP BY account, asset
+ORDER BY account DESC, asset DESC
+LIMIT %(limit)s;
+
 -- trial_balance_as_of: the sums of both sides by asset as they were at a position; they are equal.
 SELECT asset, max(decimals) AS decimals, sum(units) AS debit_units, sum(units) AS credit_units, max(position) AS position
 FROM ledger_entries_v1

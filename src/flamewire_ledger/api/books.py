@@ -11,6 +11,7 @@ from flamewire_ledger.api.models.books import ListBalances, ListLedgerEntries
 from flamewire_ledger.api.reading import Row, as_of, caught_up, listed, page_of
 from flamewire_ledger.api.rendering import as_list, money, signed, time, to_json
 from flamewire_ledger.domain.money import Amount, Asset
+from flamewire_ledger.domain.posting import CREDITS_ISSUED, CREDITS_OWED
 
 NOW: Final = "account_balance"
 THEN: Final = "ledger_entries"
@@ -18,11 +19,16 @@ THEN: Final = "ledger_entries"
 
 async def list_balances(call: Call) -> Answer:
     query: ListBalances = call.query
+    if query.starting_after is not None and query.ending_before is not None:
+        raise problems.wrong_parameter("ending_before", "give it or starting_after, not both")
+    after = _cursor("starting_after", query.starting_after) or ("", "")
+    before = _cursor("ending_before", query.ending_before)
     position = await _position(call)
     listing = await call.parts.reads.balances(
         call.merchant_id,
         limit=query.limit,
-        after=_after(query.starting_after),
+        after=after,
+        before=before,
         prefix=query.account or "",
         as_of=position,
     )
@@ -38,20 +44,21 @@ async def _position(call: Call) -> int | None:
     return await as_of(call, call.query.as_of, THEN)
 
 
-def _after(cursor: str | None) -> tuple[str, str]:
-    if cursor is None:
-        return "", ""
-    account, separator, asset = cursor.partition("|")
+def _cursor(name: str, text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    account, separator, asset = text.partition("|")
     if not separator:
-        raise problems.wrong_parameter("starting_after", "it is account|asset_code")
+        raise problems.wrong_parameter(name, "it is the id of a balance: account|asset_code")
     return account, asset
 
 
 def _balance(call: Call, row: Row) -> dict[str, Any]:
     asset, debits, credited = _sides(row)
-    is_debit = row["account"].startswith("assets:")
+    is_debit = row["account"].startswith("assets:") or _is_debit_of_credits(row["account"])
     balance = debits.units - credited.units if is_debit else credited.units - debits.units
     return {
+        "id": f"{row['account']}|{asset.code}",
         "object": "balance",
         "account": row["account"],
         "asset": asset.symbol,
@@ -62,6 +69,11 @@ def _balance(call: Call, row: Row) -> dict[str, Any]:
         **money("credits", credited),
         **signed("balance", asset, balance),
     }
+
+
+def _is_debit_of_credits(account: str) -> bool:
+    """Credits come from those issued, or burnt on account, and are wherever they went."""
+    return account.startswith("credits:") and account not in (CREDITS_ISSUED, CREDITS_OWED)
 
 
 def _sides(row: Row) -> tuple[Asset, Amount, Amount]:

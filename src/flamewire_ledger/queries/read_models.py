@@ -171,25 +171,29 @@ class ReadModels:
         *,
         limit: int = PAGE_ROWS_MAX,
         after: tuple[str, str] = ("", ""),
+        before: tuple[str, str] | None = None,
         prefix: str = "",
         as_of: int | None = None,
     ) -> Listing:
-        """Both sides of each account and asset, by account name; `after` is an (account, asset).
+        """Both sides of each account and asset, by account name: what follows `after`, or the last
+        of what comes before `before`; each is an (account, asset).
 
         `prefix` narrows to accounts that begin so: `assets:wallet:`.
         """
+        question = "balances" if before is None else "balances_before"
+        way, (account, asset) = ("after", after) if before is None else ("before", before)
         parameters: dict[str, Any] = {
             "merchant_id": merchant_id,
-            "after_account": after[0],
-            "after_asset": after[1],
+            f"{way}_account": account,
+            f"{way}_asset": asset,
             "prefix": prefix,
             "limit": limit + 1,
         }
-        if as_of is None:
-            rows = await ask(self._pool, "balances", **parameters)
-        else:
-            rows = await ask(self._pool, "balances_as_of", until=as_of, **parameters)
-        return Listing(rows[:limit], len(rows) > limit)
+        if as_of is not None:
+            question, parameters["until"] = f"{question}_as_of", as_of
+        rows = await ask(self._pool, question, **parameters)
+        shown = rows[:limit] if before is None else rows[:limit][::-1]
+        return Listing(shown, len(rows) > limit)
 
     async def trial_balance(self, merchant_id: str, *, as_of: int | None = None) -> Sequence[Row]:
         """The sums of both sides, one row an asset. They are equal, or the books are wrong."""

@@ -10,8 +10,10 @@ from flamewire_ledger.api.fields import AsOf, Identifier, Limit, Page, Reference
 
 
 class AccountBalance(View):
-    """`balance` is what the account has on its usual side: debit for assets, credit for others."""
+    """`balance` is what the account has on its usual side: debit for assets and for
+    where credits are, credit for others."""
 
+    id: str = Field(description="`account|asset_code`, for paging.")
     object: Literal["balance"]
     account: str
     asset: str
@@ -77,7 +79,10 @@ class TrialBalance(View):
 class ListBalances(AsOf):
     limit: Limit = 100
     starting_after: Reference | None = Field(
-        default=None, description="`account|asset_code` of the last one you have."
+        default=None, description="The id of the last one you have: what follows it."
+    )
+    ending_before: Reference | None = Field(
+        default=None, description="The id of the first one you have: what comes before it."
     )
     account: Reference | None = Field(
         default=None, description="Only accounts whose names begin so."
