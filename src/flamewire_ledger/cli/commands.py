@@ -63,7 +63,8 @@ def run(arguments: Sequence[str]) -> int:
 def _usage_sentence(error: Exception) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "flamewire"
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help itself
+        return str(error)
     message = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
-    if not message:
-        return f"Say what to do: see `{path} --help`."
-    return f"{message.rstrip('.')}: see `{path} --help`."
+    sentence = " ".join(message.replace("Value error, ", "").split()).rstrip(".")
+    return f"{sentence or 'Say what to do'}: see `{path} --help`."

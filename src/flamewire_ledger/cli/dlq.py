@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 _DataDir = Annotated[Path | None, typer.Option()]
 _Json = Annotated[bool, typer.Option("--json")]
-_Id = Annotated[int, typer.Argument(help="The number `dlq list` shows.")]
+_Id = Annotated[int, typer.Argument(metavar="ID", help="The number `dlq list` shows.")]
 _COLUMNS = ("id", "reader", "partition", "position", "type", "key", "attempts", "cause")
 
 

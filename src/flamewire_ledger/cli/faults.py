@@ -12,6 +12,9 @@ from flamewire_ledger.chains.chain import WrongChain
 from flamewire_ledger.chains.networks import NetworksFileError
 from flamewire_ledger.cli.postgres_errors import EmbeddedPostgresError
 from flamewire_ledger.domain.rejection import Rejection
+from flamewire_ledger.projector.catalog import CatalogError, UnknownProjection
+from flamewire_ledger.projector.dead_letters import NoSuchLetter
+from flamewire_ledger.queries.database import ReadModelNotBuilt
 from flamewire_ledger.settings import SettingsError
 from flamewire_ledger.store.event_store import StoreUnavailable
 from flamewire_ledger.store.migrate import MigrationError
@@ -34,8 +37,17 @@ def explain(error: BaseException) -> CommandError | None:
     match error:
         case CommandError():
             return error
-        case SettingsError() | NetworksFileError() | WrongChain():
+        case SettingsError() | NetworksFileError() | WrongChain() | CatalogError():
             return CommandError(str(error), WRONG_USE)
+        case ReadModelNotBuilt():
+            return CommandError(
+                "The read models are not built yet: start `flamewire serve projector`, or `flamewire up`.",
+                SERVICE_MISSING,
+            )
+        case UnknownProjection():
+            return CommandError(str(error), WRONG_USE)
+        case NoSuchLetter():
+            return CommandError(str(error), NOT_SO)
         case EmbeddedPostgresError() | StoreUnavailable() | MigrationError():
             return CommandError(str(error), SERVICE_MISSING)
         case Rejection():

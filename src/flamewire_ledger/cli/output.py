@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.table import Table
 
 words = Console(stderr=True, highlight=False, soft_wrap=True)
 data = Console(highlight=False)
+_WIDE = 100_000  # where nobody looks, a row stays one line: `grep` and `cut` read it
 
 
 def say(text: str) -> None:
@@ -23,19 +25,44 @@ def say(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on stdout; columns whose every value is a number are set to the right."""
+    """A table on stdout; columns whose every value is a number are set to the right.
+
+    A terminal folds long cells; a pipe gets one line a row, whole.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    data.print(table, markup=False)
+        table.add_row(*(_cell(value) for value in row))
+    console = data if data.is_terminal else Console(highlight=False, width=_WIDE)
+    console.print(table, markup=False)
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case datetime():
+            return rfc3339(value)
+        case list() | tuple():
+            return " ".join(str(item) for item in value)
+        case _:
+            return str(value)
+
+
+def rfc3339(moment: datetime) -> str:
+    """The time as the API writes it: UTC, with a Z."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _plain(value: object) -> str:
+    return rfc3339(value) if isinstance(value, datetime) else str(value)
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:

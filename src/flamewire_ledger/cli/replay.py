@@ -13,9 +13,9 @@ from typing import Annotated
 import typer
 
 from flamewire_ledger.cli.faults import WRONG_USE, CommandError
-from flamewire_ledger.cli.output import print_table
+from flamewire_ledger.cli.output import print_table, rfc3339
 from flamewire_ledger.cli.session import visit
-from flamewire_ledger.store.event_store import EventStore, RecordedEvent
+from flamewire_ledger.store.event_store import EventStore, RecordedEvent, is_of_type
 from flamewire_ledger.wiring import Ledger
 
 _PAGE_EVENTS = 2000
@@ -36,7 +36,7 @@ def replay(
     ] = None,
     stream: Annotated[str | None, typer.Option(help="Only this stream, such as pi_….")] = None,
     type_: Annotated[
-        str | None, typer.Option("--type", help="Only this type, such as payment.succeeded.v1.")
+        str | None, typer.Option("--type", help="Only this type, such as payment.succeeded(.v1).")
     ] = None,
     format_: Annotated[Format, typer.Option("--format")] = Format.table,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
@@ -80,7 +80,7 @@ async def _events(
             if not page:
                 break
             for event in page:
-                if stream in (None, event.stream_id) and type_name in (None, event.type):
+                if stream in (None, event.stream_id) and is_of_type(event.type, type_name):
                     yield event
             position = page[-1].position
 
@@ -94,8 +94,7 @@ async def _show_lines(events: AsyncIterator[RecordedEvent]) -> None:
 async def _show_table(events: AsyncIterator[RecordedEvent]) -> None:
     rows: list[tuple[object, ...]] = []
     async for event in events:
-        moment = event.recorded_at.astimezone(UTC).isoformat(timespec="milliseconds")
-        cells = (moment.replace("+00:00", "Z"), event.type, event.stream_id, event.version)
+        cells = (rfc3339(event.recorded_at), event.type, event.stream_id, event.version)
         rows.append((event.position, *cells, _short(event.data)))
         if len(rows) == _TABLE_ROWS:
             print_table(_TABLE_COLUMNS, rows)
@@ -111,7 +110,6 @@ def _short(data: bytes, characters: int = 60) -> str:
 
 def envelope(event: RecordedEvent) -> dict[str, object]:
     """The event as the outside sees it (docs/reference/events.md)."""
-    moment = event.recorded_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     identity = {"merchant_id": event.merchant_id, "command_id": str(event.command_id)}
     return {
         "position": event.position,
@@ -120,5 +118,9 @@ def envelope(event: RecordedEvent) -> dict[str, object]:
         "version": event.version,
         "type": event.type,
         "data": json.loads(event.data),
-        "metadata": {**identity, **json.loads(event.metadata or b"{}"), "recorded_at": moment},
+        "metadata": {
+            **identity,
+            **json.loads(event.metadata or b"{}"),
+            "recorded_at": rfc3339(event.recorded_at),
+        },
     }

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from flamewire_ledger.cli.faults import NOT_SO, WRONG_USE, CommandError
-from flamewire_ledger.cli.output import print_json, say
+from flamewire_ledger.cli.output import print_json, rfc3339, say
 from flamewire_ledger.cli.session import visit
 from flamewire_ledger.wiring import Ledger
 from flamewire_ledger.wiring.sandbox import Behaviour, advance_clock, pay_and_wait
@@ -103,6 +103,6 @@ def advance(
     """Move the sandbox clock on; it never goes back."""
 
     async def action(ledger: Ledger) -> str:
-        return (await advance_clock(ledger, seconds)).isoformat()
+        return rfc3339(await advance_clock(ledger, seconds))
 
     typer.echo(visit(action, data_dir=data_dir))

@@ -169,6 +169,13 @@ class StoreUnavailable(Exception):
     """
 
 
+def is_of_type(name: str, wanted: str | None) -> bool:
+    """Whether an event is of the wanted type: `payment.succeeded.v1`, or `payment.succeeded` in any
+    version; None wants every type.
+    """
+    return wanted in (None, name, name.rpartition(".v")[0])
+
+
 def partition_of(merchant_id: str, partitions: int) -> int:
     """The shard a merchant lives in, so that all that must be atomic for it is in one place."""
     return crc32(merchant_id.encode()) % partitions

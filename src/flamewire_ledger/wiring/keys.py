@@ -94,7 +94,7 @@ def _shown(row: Mapping[str, Any]) -> dict[str, object]:
         "merchant": row["merchant_id"],
         "name": row["name"],
         "mode": "live" if row["livemode"] else "test",
-        "scopes": " ".join(row["scopes"]),
+        "scopes": list(row["scopes"]),
         "ends_in": row["last_four"],
         "created_at": row["created_at"],
         "revoked_at": row["revoked_at"],
