@@ -88,6 +88,22 @@ async def test_books_balance_and_say_what_is_where(ledger: World):
     assert trial["lines"][0]["debits"] == trial["lines"][0]["credits"] != "0.000000000"
 
 
+async def test_no_account_of_credits_has_less_than_nothing(ledger: World):
+    account = (await ledger.post("/v1/credit_accounts", {}, once=None)).json()["id"]
+    path = f"/v1/credit_accounts/{account}"
+    await ledger.post(f"{path}/grants", {"amount": "10", "source": "granted"})
+    await ledger.post(f"{path}/consume", {"amount": "3"})
+    await ledger.post(f"{path}/holds", {"amount": "2"})
+    rows = (await ledger.get("/v1/balances", account="credits:")).json()["data"]
+    shown = {it["account"]: (it["balance"], it["normal_side"]) for it in rows}
+    assert shown == {
+        f"credits:available:{account}": ("5.000000", "debit"),
+        "credits:consumed": ("3.000000", "debit"),
+        f"credits:held:{account}": ("2.000000", "debit"),
+        "credits:issued": ("10.000000", "credit"),
+    }
+
+
 async def test_books_are_shown_as_they_were(ledger: World):
     first = await pay(ledger, await intent(ledger))
     ledger.clock.turn(seconds=60)
@@ -151,10 +167,16 @@ async def test_entries_are_pages_and_can_be_narrowed(ledger: World):
 async def test_balances_are_pages(ledger: World):
     position = await pay(ledger, await intent(ledger))
     first = (await ledger.get("/v1/balances", limit=1, min_position=position)).json()
-    cursor = f"{first['data'][0]['account']}|{first['data'][0]['asset_code']}"
-    rest = (await ledger.get("/v1/balances", starting_after=cursor)).json()
+    rest = (await ledger.get("/v1/balances", starting_after=first["data"][0]["id"])).json()
     whole = (await ledger.get("/v1/balances")).json()["data"]
     assert [*first["data"], *rest["data"]] == whole
+    for then in ({}, {"as_of": position}):
+        query = {"ending_before": whole[2]["id"], "limit": 1, **then}
+        back = (await ledger.get("/v1/balances", **query)).json()
+        assert (back["data"], back["has_more"]) == (whole[1:2], True)
+        query = {"ending_before": whole[2]["id"], **then}
+        back = (await ledger.get("/v1/balances", **query)).json()
+        assert (back["data"], back["has_more"]) == (whole[:2], False)
     assert (await ledger.get("/v1/balances", starting_after="x")).status_code == 422
 
 
@@ -171,6 +193,8 @@ async def test_events_are_ones_own_in_order_and_without_what_recognises_keys(led
 
     requested = (await ledger.get("/v1/events", type="payment.requested.v1")).json()["data"]
     assert [it["data"]["payment_id"] for it in requested] == [made["id"]]
+    in_any_version = await ledger.get("/v1/events", type="payment.requested")
+    assert in_any_version.json()["data"] == requested
     page = (await ledger.get("/v1/events", limit=2)).json()
     assert (len(page["data"]), page["has_more"]) == (2, True)
     rest = (await ledger.get("/v1/events", after=page["next_after"])).json()["data"]
@@ -179,8 +203,9 @@ async def test_events_are_ones_own_in_order_and_without_what_recognises_keys(led
     assert [it["type"] for it in theirs] == ["merchant.registered.v1"]
 
 
-async def test_a_position_that_is_not_reached_is_503(ledger: World):
-    response = await ledger.get("/v1/payment_intents", min_position=10_000)
+@pytest.mark.parametrize("path", ["/v1/payment_intents", "/v1/events", "/v1/balances"])
+async def test_a_position_that_is_not_reached_is_503(ledger: World, path: str):
+    response = await ledger.get(path, min_position=10_000)
     assert (response.status_code, response.json()["code"]) == (503, "projection_behind")
     assert response.headers["retry-after"]
 

@@ -62,7 +62,7 @@ _PAYMENT_INTENTS: Final = (
 _PRICES_AND_LOCKS: Final = (
     Operation("create_price_lock", "POST", _LOCKS, "Lock a price", "prices:write",
         build=prices.lock, response=price_models.PriceLockView,
-        request=price_models.CreatePriceLock, status=201, key="required",
+        request=price_models.CreatePriceLock, status=201, key="optional",
         description="A promise for 900 seconds, with every quote it was made from, for one intent."),
     Operation("get_price_lock", "GET", f"{_LOCKS}/{{id}}", "Look at a price lock", "prices:read",
         handler=prices.get_lock, response=price_models.PriceLockView, query=Fresh),
@@ -70,7 +70,7 @@ _PRICES_AND_LOCKS: Final = (
         "prices:read", handler=prices.get_history, response=price_models.PriceHistory,
         query=price_models.ListPrices, description="In USD or CREDIT, of the last day."),
     Operation("get_price", "GET", _PRICES, "The price now", "prices:read",
-        handler=prices.get_price, response=price_models.PriceView),
+        handler=prices.get_price, response=price_models.PriceView, query=Fresh),
 )
 
 _CREDIT_ACCOUNTS: Final = (

@@ -207,6 +207,7 @@ async def get(call: Call) -> Answer:
         return await _get_as_of(call, account_id)
     row = await find(
         call,
+        "credit account",
         READ_MODEL,
         lambda: reads.credit_account(call.merchant_id, account_id, call.now()),
     )
@@ -241,7 +242,9 @@ async def list_all(call: Call) -> Answer:
 
 async def get_hold(call: Call) -> Answer:
     hold_id = _hold_id(call)
-    row = await find(call, READ_MODEL, lambda: call.parts.reads.hold(call.merchant_id, hold_id))
+    row = await find(
+        call, "hold", READ_MODEL, lambda: call.parts.reads.hold(call.merchant_id, hold_id)
+    )
     if row["account_id"] != call.path["id"]:
         raise NotFound("there is no such hold of this account")
     return Answer(to_json(views.hold_of_row(row)))

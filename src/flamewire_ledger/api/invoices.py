@@ -36,7 +36,7 @@ async def get_pdf(call: Call) -> Answer:
 async def _row(call: Call) -> Row:
     invoice_id = call.path["id"]
     return await find(
-        call, READ_MODEL, lambda: call.parts.reads.invoice(call.merchant_id, invoice_id)
+        call, "invoice", READ_MODEL, lambda: call.parts.reads.invoice(call.merchant_id, invoice_id)
     )
 
 

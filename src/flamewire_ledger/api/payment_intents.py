@@ -160,7 +160,10 @@ def _answer(call: Call, payment_id: str, seen: Mapping[str, views.Seen]) -> Stor
 
 async def get(call: Call) -> Answer:
     row = await find(
-        call, READ_MODEL, lambda: call.parts.reads.payment(call.merchant_id, call.path["id"])
+        call,
+        "payment intent",
+        READ_MODEL,
+        lambda: call.parts.reads.payment(call.merchant_id, call.path["id"]),
     )
     return Answer(to_json(_rendered(call, row)))
 

@@ -51,7 +51,10 @@ async def lock(call: Call) -> Envelope:
 async def get_lock(call: Call) -> Answer:
     lock_id = call.path["id"]
     row = await find(
-        call, READ_MODEL, lambda: call.parts.reads.price_lock(call.merchant_id, lock_id)
+        call,
+        "price lock",
+        READ_MODEL,
+        lambda: call.parts.reads.price_lock(call.merchant_id, lock_id),
     )
     return Answer(to_json(of_row(row, call.chains, call.now())))
 

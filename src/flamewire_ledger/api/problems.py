@@ -7,7 +7,6 @@ request id: the log has the rest.
 
 from __future__ import annotations
 
-import http
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -77,14 +76,17 @@ class Problem(Exception):
     def rendered(self, request_id: str) -> dict[str, Any]:
         body: dict[str, Any] = {
             "type": f"urn:flamewire:problem:{self.code}",
-            "title": http.HTTPStatus(self.status).phrase,
+            "title": self.code.replace("_", " ").capitalize(),
             "status": self.status,
             "detail": self.detail,
             "code": self.code,
             "request_id": request_id,
         }
-        if self.errors:
-            body["errors"] = [error.rendered() for error in self.errors[:ERRORS_MAX]]
+        errors = self.errors
+        if self.status == 422 and not errors:
+            errors = (Fault(self.detail, pointer=""),)  # the whole document
+        if errors:
+            body["errors"] = [error.rendered() for error in errors[:ERRORS_MAX]]
         for name, value in self.facts.items():
             body.setdefault(name, value)
         return body
@@ -135,6 +137,8 @@ def _fault(error: ErrorDetails, of_query: bool) -> Fault:
 def _reason(error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         return "there is no such field"
+    if error["type"] == "missing":
+        return "this field is required"
     return error["msg"].removeprefix("Value error, ")
 
 

@@ -41,15 +41,17 @@ async def reached(call: Call, position: int, *names: str) -> bool:
     return await call.parts.reads.wait_for(call.partition, position, names, seconds)
 
 
-async def find(call: Call, name: str, question: Callable[[], Awaitable[Row | None]]) -> Row:
-    """The one row, or a 404 once the read model has come to the end of the store."""
+async def find(
+    call: Call, what: str, name: str, question: Callable[[], Awaitable[Row | None]]
+) -> Row:
+    """The one row of read model `name`, or a 404 once the read model has come to the end of the store."""
     await caught_up(call, name)
     row = await question()
     if row is None:
         await head_reached(call, name)
         row = await question()
     if row is None:
-        raise problems.not_found("there is no such thing")
+        raise problems.not_found(f"there is no such {what}")
     return row
 
 

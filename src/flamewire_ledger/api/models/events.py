@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from flamewire_ledger.api.fields import Limit, Position, Query, Reference, View
+from flamewire_ledger.api.fields import Fresh, Limit, Position, Reference, View
 
 
 class EventMetadata(View):
@@ -37,9 +37,10 @@ class Events(View):
     next_after: int = Field(description="Go on with `after` this position.")
 
 
-class ListEvents(Query):
+class ListEvents(Fresh):
     after: Position = Field(default=0, description="Events behind this position.")
     limit: Limit = 100
     type: Reference | None = Field(
-        default=None, description="Of this type only, such as `payment.succeeded.v1`."
+        default=None,
+        description="Of this type only: `payment.succeeded.v1`, or `payment.succeeded` in any version.",
     )

@@ -60,7 +60,7 @@ class CreatePaymentIntent(Body):
     )
     reference: Reference | None = Field(default=None, examples=["order-17"])
     metadata: Metadata = Field(default_factory=dict, description="Up to 50 texts of your own.")
-    expires_in_seconds: Annotated[int, Field(ge=60, le=86_400)] | None = Field(
+    expires_in_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = Field(
         default=None, description="900 when absent, or what is left of the price lock."
     )
     tolerance: Annotated[

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from flamewire_ledger.api.fields import Body, Limit, Query, Symbol, View
+from flamewire_ledger.api.fields import Body, Fresh, Limit, Symbol, View
 
 
 class CreatePriceLock(Body):
@@ -63,5 +63,5 @@ class PriceHistory(View):
     has_more: bool
 
 
-class ListPrices(Query):
+class ListPrices(Fresh):
     limit: Limit = Field(default=100, description="How many, the newest first.")
