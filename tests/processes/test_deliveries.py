@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -167,3 +168,31 @@ async def test_without_a_broker_it_tails_every_partition(
     await pay(workshop)
 
     await run_for(task, lambda: until_granted(workshop, partition_of(MERCHANT, 3)))
+
+
+async def test_nothing_is_passed_over_because_a_failover_took_positions_back(
+    workshop: Workshop,
+):
+    """The server that comes back lacks events that were seen: others get their positions."""
+    replica = deepcopy(workshop.store._partitions)
+    for number in range(10):
+        await record(workshop.store, derived_id("ca", NOON, f"lost {number}"), opened())
+    reactor = workshop.reactor(sweep_seconds=0.01)
+    task = asyncio.create_task(reactor.run())
+    async with asyncio.timeout(5):
+        while reactor.position(0) < 10:
+            await asyncio.sleep(0.001)
+
+    workshop.store._partitions = replica
+    workshop.checkpoints._positions.clear()
+    read, workshop.store.read = workshop.store.read, _away  # type: ignore[method-assign]
+    async with asyncio.timeout(5):
+        while reactor.position(0):
+            await asyncio.sleep(0.001)
+    workshop.store.read = read  # type: ignore[method-assign]
+    await pay(workshop)
+    await run_for(task, lambda: until_granted(workshop))
+
+
+async def _away(*_: object, **__: object) -> Sequence[RecordedEvent]:
+    raise StoreUnavailable("away")

@@ -314,6 +314,8 @@ class Reactor:
         _log.warning(
             "the reactor begins again", partition=partition, error=str(error), exc_info=error
         )
+        # What is saved is the truth: the server that comes back may lack what was seen.
+        self._progress.pop(partition, None)
         await asyncio.sleep(wait_seconds)
         return min(2 * wait_seconds, _WAIT_SECONDS_MAX)
 

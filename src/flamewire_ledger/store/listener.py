@@ -59,6 +59,7 @@ class Listener:
     async def _hear(self) -> None:
         async with await self._connections.connect() as connection:
             await connection.execute(self._listen)
+            self._heard.clear()  # of another server, perhaps, that was ahead of this one
             self._ring_all()  # whatever was appended while nobody listened
             async for notification in connection.notifies():
                 partition, _, head = notification.payload.partition(" ")
