@@ -121,6 +121,27 @@ async def test_what_was_reported_just_before_a_crash_and_then_reorganised_is_dro
     assert scene.ears.stages(sent) == ["included", "dropped"]
 
 
+async def test_a_block_that_was_never_taken_in_is_not_believed_after_two_crashes() -> None:
+    """The cursor passes an abandoned block's height on the new branch: the block stays abandoned."""
+    scene = Scene(batch_blocks_max=2)
+    await scene.catch_up()
+    scene.chain.grow()
+    sent = scene.chain.put("sent", 10)
+    save, scene.state.save = scene.state.save, _crash  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError):
+        await scene.catch_up()
+    scene.state.save = save  # type: ignore[method-assign]
+    scene.chain.fork(10, "b", 15)
+    scene.restart()
+    await scene.follower.step()
+    scene.restart()
+    scene.chain.finalized = 14
+    await scene.catch_up()
+    scene.chain.grow()
+    await scene.catch_up()
+    assert scene.ears.stages(sent) == ["included", "dropped"]
+
+
 async def _crash(*_: object) -> None:
     raise RuntimeError("the process died here")
 

@@ -7,7 +7,7 @@ without knowing the chains.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
@@ -120,18 +120,23 @@ class Progress:
 
 
 async def load(state: FollowerState, chain_id: str) -> Progress | None:
-    """The saved progress. A transfer in a block above the cursor is in none until met again."""
+    """The saved progress. A transfer in a block above the cursor is in none until met again.
+
+    That is a change to be saved with the cursor: once that has passed the block's height, nothing
+    else would tell that the block was not taken in, and it may have been abandoned meanwhile.
+    """
     cursor, blocks, rows = await state.load(chain_id)
     if cursor is None:
         return None
     height, digest, epoch = cursor
-    tracked = {}
-    for transfer, block, seen_at, confirmed, missing_since in rows:
-        reached = block is not None and block.height <= height
-        tracked[transfer.key] = Tracked(
-            transfer, block if reached else None, seen_at, confirmed, missing_since
-        )
-    return Progress(height, digest, epoch, dict(sorted(blocks)), tracked)
+    progress = Progress(height, digest, epoch, dict(sorted(blocks)), {})
+    for row in rows:
+        tracked = Tracked(*row)
+        if tracked.block is not None and tracked.block.height > height:
+            progress.put(replace(tracked, block=None))
+        else:
+            progress.tracked[tracked.transfer.key] = tracked
+    return progress
 
 
 class MemoryFollowerState:
