@@ -43,6 +43,17 @@ def test_what_is_not_there_is_one_sentence(
     assert says in err
 
 
+def test_a_database_that_does_not_answer_is_one_sentence_without_its_password(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("FLAMEWIRE_DATABASE_URL", "postgresql://me:open-sesame@127.0.0.1:1/none")
+    assert run(["verify"]) == 3
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "FLAMEWIRE_DATABASE_URL" in err
+    assert "sesame" not in err
+
+
 @pytest.mark.parametrize(
     "arguments", [["serve"], ["serve", "nope"], ["dlq", "show", "x"], ["replay", "--format", "xml"]]
 )

@@ -48,8 +48,13 @@ def explain(error: BaseException) -> CommandError | None:
             return CommandError(str(error), WRONG_USE)
         case NoSuchLetter():
             return CommandError(str(error), NOT_SO)
-        case EmbeddedPostgresError() | StoreUnavailable() | MigrationError():
+        case EmbeddedPostgresError() | MigrationError():
             return CommandError(str(error), SERVICE_MISSING)
+        case StoreUnavailable():  # libpq says why, in lines of its own
+            why = " ".join(str(error).split()).removesuffix("?")
+            return CommandError(
+                f"{why}: see that FLAMEWIRE_DATABASE_URL is right.", SERVICE_MISSING
+            )
         case Rejection():
             return CommandError(error.detail, WRONG_USE)
         case psycopg.errors.UndefinedTable() | psycopg.errors.InvalidSchemaName():
