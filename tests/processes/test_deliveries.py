@@ -13,13 +13,18 @@ from flamewire_ledger.store.event_store import RecordedEvent, StoreUnavailable, 
 from tests.processes.conftest import Workshop
 from tests.processes.paying import (
     GRANTED,
+    PAID,
     pay,
     run_for,
     until_granted,
 )
 from tests.processes.stories import (
+    ACCOUNT,
+    LOCK,
     MERCHANT,
     NOON,
+    PAYMENT,
+    locked,
     opened,
     record,
 )
@@ -81,6 +86,34 @@ async def test_deliveries_that_come_again_or_out_of_order_change_nothing(worksho
     await run_for(asyncio.create_task(workshop.reactor().run(belt)), all_done)
 
     assert (await workshop.types()).count(GRANTED) == 1
+
+
+async def test_what_a_queue_says_is_not_believed_unless_the_store_has_it(
+    workshop_of: Callable[..., Workshop],
+):
+    """A queue outlives the database it was filled from: restored from a backup, or made anew."""
+    workshop, gone = workshop_of(), workshop_of()
+    await pay(gone)
+    told = await gone.store.read(0, 0, 10)
+    await record(workshop.store, ACCOUNT, opened())
+    await record(workshop.store, LOCK, locked())
+    await record(workshop.store, PAYMENT, *PAID[:2])
+    ahead, same = Handed(told), Handed(told[:4])
+    belt = Belt()
+    belt.queue.put_nowait(same)
+    belt.queue.put_nowait(ahead)
+
+    async def settled() -> None:
+        async with asyncio.timeout(5):
+            while not (same.said and ahead.said):
+                await asyncio.sleep(0.005)
+
+    reactor = workshop.reactor()
+    await run_for(asyncio.create_task(reactor.run(belt)), settled)
+
+    assert (same.said, ahead.said) == (["done"], ["done"])
+    assert reactor.position(0) == 4
+    assert GRANTED not in await workshop.types()
 
 
 async def test_a_delivery_without_events_makes_it_look_in_the_store(workshop: Workshop):

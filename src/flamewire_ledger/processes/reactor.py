@@ -1,8 +1,8 @@
 """The reactor: shows every event to the processes, in order, until all that follows from it is
 recorded.
 
-Deliveries are a bell with the news inside; the store is the truth. What comes twice is dropped,
-what is missing is read from the store, and now and then the reactor looks whether something lies
+Deliveries are a bell; the store is the truth, and what they announce is read there. What comes twice
+is dropped, and now and then the reactor looks whether something lies
 there that nobody rang for. Several reactors may run: they say the same things, and each thing
 happens once.
 """
@@ -133,18 +133,23 @@ class Reactor:
         return progress.start
 
     async def take(self, partition: int, events: Sequence[RecordedEvent]) -> None:
-        """React to delivered events, and first to whatever is missing before them."""
-        progress = await self._begin(partition)
+        """React to everything in the store up to the last of these events.
+
+        They are only the news, and what they say is not believed: a queue can outlive the database
+        it was filled from, and money would be given for what is nowhere recorded.
+        """
         if not events:
             await self.catch_up(partition)
             return
-        while progress.start < events[0].position - 1:
-            missing = await self._store.read(
-                partition, progress.start, self._batch_events_max, until=events[0].position - 1
+        progress, last = await self._begin(partition), events[-1].position
+        while progress.start < last:
+            recorded = await self._store.read(
+                partition, progress.start, self._batch_events_max, until=last
             )
-            await self._page(partition, progress, missing)
-        for first in range(0, len(events), self._batch_events_max):
-            await self._page(partition, progress, events[first : first + self._batch_events_max])
+            if not recorded:
+                _log.error("a delivery is ahead of the store", partition=partition, position=last)
+                return
+            await self._page(partition, progress, recorded)
 
     async def retry(self, process: str, partition: int, position: int) -> Failure | None:
         """Handle a dead letter again, and then what waits behind it, until one fails: that one
