@@ -203,3 +203,20 @@ async def test_a_hole_in_the_answer_is_never_stepped_over(scene: Scene) -> None:
     scene.chain.hole_at = None
     await scene.catch_up()
     assert scene.ears.stages(inside) == ["included"]
+
+
+async def test_nothing_is_final_while_what_is_behind_it_cannot_be_had(scene: Scene) -> None:
+    """A head far ahead says nothing about the cursor's block: that may be on an abandoned branch."""
+    scene.chain.grow()
+    sent = scene.chain.put("sent", 10)
+    await scene.catch_up()
+    scene.chain.fork(10, "b", 15)
+    scene.chain.finalized = 13
+    scene.chain.hole_at = 11
+    await scene.catch_up()
+    assert scene.ears.stages(sent) == ["included"]
+    scene.chain.hole_at = None
+    await scene.catch_up()
+    scene.chain.grow()
+    await scene.catch_up()
+    assert scene.ears.stages(sent) == ["included", "dropped"]

@@ -232,7 +232,9 @@ class Follower:
         observations = await self._included(progress, found)
         for block_transfers in found:
             progress.advance(block_transfers.block)
-        observations += self._confirmed(progress, heads)
+        if found or progress.height >= heads.latest.height:
+            # Else the cursor's block may be abandoned by now: nothing has been linked to it.
+            observations += self._confirmed(progress, heads)
         if progress.height >= heads.latest.height:
             observations += await self._mempool(progress)
         if observations:
