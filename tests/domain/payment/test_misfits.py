@@ -146,6 +146,14 @@ def test_late_is_repriced_at_what_it_is_worth_when_it_comes():
     spec.then(PaymentTransferDetected, PaymentTransferConfirmed, PaymentSucceeded)
 
 
+def test_a_repriced_transfer_that_is_worth_nothing_is_shown_to_somebody():
+    """Less than a cent by now: it is on the books, and whoever sent it may ask for it."""
+    spec = story().given(request(late=REPRICE), expire()).when(final(1, at=20, worth_now=0))
+    spec.then(PaymentTransferDetected, PaymentTransferConfirmed, PaymentResolutionRequired)
+    assert spec.state.status == "requires_action"
+    assert spec.outcome[-1].held == (Amount(TAO, 1),)
+
+
 def test_a_repriced_transfer_that_is_worth_more_leaves_an_excess():
     spec = story().given(request(late=REPRICE), expire()).when(final(100, at=20, worth_now=5000))
     assert spec.outcome[-1].excess == (Amount(TAO, 50),)

@@ -75,7 +75,8 @@ def resting_status(payment: Payment, at: datetime) -> Status:
         return "requires_payment"
     if payment.is_awaited:
         return "requires_payment" if payment.status == "processing" else payment.status
-    return "requires_action" if payment.counted(confirmed=True) else "expired"
+    # What is held may be worth nothing at a new price; it is somebody's all the same.
+    return "requires_action" if any(payment.held()) else "expired"
 
 
 def entering(payment: Payment, status: Status, at: datetime) -> Facts:
