@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from flamewire_ledger.security.api_keys import sha256_of
-from tests.api.world import World
+from flamewire_ledger.wiring.api_parts import RememberedKeys
+from tests.api.world import World, app_over
 
 WANTED = {"name": "worker", "scopes": ["credits:write", "credits:read"]}
 
@@ -56,3 +59,22 @@ async def test_nobody_hands_on_more_than_they_have(door: World, scopes: list[str
     assert response.status_code == 422
     allowed = {"name": "x", "scopes": ["credits:read", "keys:read"]}
     assert (await door.post("/v1/api_keys", allowed, key=holder)).status_code == 201
+
+
+async def test_a_key_is_good_from_its_answer_on_until_that_of_its_revocation(ledger: World):
+    remembered = RememberedKeys(ledger.reads)
+    ledger.parts = replace(ledger.parts, keys=remembered)
+    first = ledger.keys.known[sha256_of(ledger.secret)]
+    find = remembered.find
+
+    async def or_the_first(secret_sha256: str):
+        return first if secret_sha256 == sha256_of(ledger.secret) else await find(secret_sha256)
+
+    remembered.find = or_the_first  # type: ignore[method-assign]
+    async with app_over(ledger, ledger.writer) as client:
+        ledger.client = client
+        made = (await ledger.post("/v1/api_keys", WANTED)).json()
+        path = "/v1/credit_accounts"
+        assert (await ledger.get(path, key=made["secret"])).status_code == 200
+        await ledger.post(f"/v1/api_keys/{made['id']}/revoke")
+        assert (await ledger.get(path, key=made["secret"])).status_code == 401

@@ -10,12 +10,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
+
 from flamewire_ledger.api.call import Answer, Call
 from flamewire_ledger.api.models.api_keys import CreateApiKeyBody, ListApiKeys
 from flamewire_ledger.api.reading import Row, caught_up
 from flamewire_ledger.api.rendering import as_list, time, to_json
 from flamewire_ledger.api.streams import events_of
-from flamewire_ledger.api.submitting import answer_to, done, submit
+from flamewire_ledger.api.submitting import answer_to, done
 from flamewire_ledger.commands import merchant as commands
 from flamewire_ledger.commands.decider import Envelope
 from flamewire_ledger.commands.origin import Decision
@@ -42,6 +44,8 @@ async def create(call: Call) -> Answer:
 
     outcome = await done(call, build)
     answer = answer_to(call, outcome)
+    key_id = msgspec.json.decode(answer.body)["id"]
+    await call.parts.keys.changed(key_id, call.partition, outcome.position)  # it is used at once
     shown = b"null" if outcome.replayed else b'"%s"' % secret.encode()
     return replace(answer, body=b'%s,"secret":%s}' % (answer.body[:-1], shown))
 
@@ -72,7 +76,9 @@ def _create(call: Call, secret: str) -> Envelope:
 
 async def revoke(call: Call) -> Answer:
     """End a key at once: any of this merchant's, that which asks for it too. Twice is once."""
-    return await submit(call, _revoke)
+    outcome = await done(call, _revoke)
+    await call.parts.keys.changed(call.path["id"], call.partition, outcome.position)
+    return answer_to(call, outcome)
 
 
 async def _revoke(call: Call) -> Envelope:

@@ -31,6 +31,9 @@ class ApiKeys(Protocol):
 
     async def find(self, secret_sha256: str) -> ApiKey | None: ...
 
+    async def changed(self, key_id: str, partition: int, position: int) -> None:
+        """Come back when `find` knows what was recorded of this key at a position, or after 2 s."""
+
 
 def secret_from(entropy: bytes, *, livemode: bool) -> str:
     """The secret made of 32 random bytes: `fw_test_…` or `fw_live_…`."""

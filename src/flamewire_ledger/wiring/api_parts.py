@@ -25,6 +25,7 @@ from flamewire_ledger.wiring.ledger import Ledger
 
 # A key that was revoked works this much longer, at most, where it was used a moment ago.
 KEY_REMEMBERED_SECONDS: Final = 1.0
+_VISIBLE_SECONDS_MAX: Final = 2.0
 _KEYS_REMEMBERED_MAX: Final = 10_000
 
 
@@ -92,6 +93,13 @@ class RememberedKeys:
         if len(self._found) > _KEYS_REMEMBERED_MAX:
             self._found.popitem(last=False)
         return key
+
+    async def changed(self, key_id: str, partition: int, position: int) -> None:
+        """Other processes know within KEY_REMEMBERED_SECONDS."""
+        await self._reads.wait_for(partition, position, ("merchants",), _VISIBLE_SECONDS_MAX)
+        for secret_sha256, (_, key) in list(self._found.items()):
+            if key.key_id == key_id:
+                del self._found[secret_sha256]
 
 
 class SandboxPlayer:

@@ -6,6 +6,7 @@ first key of the same merchant at the same time make one merchant.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from flamewire_ledger.domain.rejection import NotFound, Rejection
 from flamewire_ledger.security.api_keys import SECRET_BYTES, secret_from, sha256_of
 from flamewire_ledger.security.scopes import check_scopes
 from flamewire_ledger.store.event_store import partition_of
+from flamewire_ledger.wiring.api_parts import KEY_REMEMBERED_SECONDS
 from flamewire_ledger.wiring.ledger import Ledger
 
 SANDBOX_MERCHANT = "sandbox"
@@ -102,7 +104,7 @@ def _shown(row: Mapping[str, Any]) -> dict[str, object]:
 
 
 async def revoke_key(ledger: Ledger, key_id: str) -> None:
-    """End a key. Raises NotFound."""
+    """End a key: when this comes back, no process takes it any more. Raises NotFound."""
     rows = await list_keys(ledger)
     found = next((row for row in rows if row["id"] == key_id), None)
     if found is None:
@@ -114,6 +116,7 @@ async def revoke_key(ledger: Ledger, key_id: str) -> None:
         return {merchant_id: merchant.decide(states[merchant_id], revoke)}
 
     await _done(ledger, _origin(merchant_id).envelope((Subject(merchant_id, MERCHANT),), decide))
+    await asyncio.sleep(KEY_REMEMBERED_SECONDS)
 
 
 def _origin(merchant_id: str) -> Origin:
