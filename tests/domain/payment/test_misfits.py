@@ -17,7 +17,9 @@ from flamewire_ledger.domain.payment import (
     PaymentTransferConfirmed,
     PaymentTransferDetected,
     PaymentTransferDropped,
+    PaymentTransferReorganised,
 )
+from flamewire_ledger.domain.payment.transfers import SUSPENSE_ARRIVALS_MAX
 from flamewire_ledger.domain.posting import SUSPENSE, UNAPPLIED, Posting, wallet
 from tests.domain.payment.samples import (
     ALPHA,
@@ -144,6 +146,26 @@ def test_late_is_repriced_at_what_it_is_worth_when_it_comes():
     assert spec.state.labels == {"late", "underpaid"}
     spec.when(final(10, "0xb", at=21, worth_now=100))
     spec.then(PaymentTransferDetected, PaymentTransferConfirmed, PaymentSucceeded)
+
+
+def test_a_flood_of_a_token_of_their_own_is_taken_in_up_to_a_limit():
+    """Thousands fit in one transaction of a contract that anybody can write."""
+    flood = [final(5, f"0x{number}", asset=ALPHA) for number in range(SUSPENSE_ARRIVALS_MAX)]
+    spec = story().given(request(), *flood).when(final(5, "0xmore", asset=ALPHA))
+    spec.then_nothing_new()
+    story().given(request(), *flood).when(seen(5, "0xmore", asset=ALPHA)).then_nothing_new()
+    # What was taken in goes on, and the payment itself is not in their hands.
+    story().given(request(), *flood).when(gone("0x7", asset=ALPHA)).then(PaymentTransferReorganised)
+    spec = story().given(request(), *flood).when(final(100))
+    spec.then(
+        PaymentTransferDetected, PaymentTransferConfirmed, PaymentSucceeded, PaymentExcessRecorded
+    )
+
+
+def test_more_of_a_token_than_there_is_of_anything_is_no_money():
+    """Two of 2**256 - 1 would not fit in any book together."""
+    most = final(2**256 - 1, asset=ALPHA)
+    story().given(request()).when(most).then_nothing_new()
 
 
 def test_a_repriced_transfer_that_is_worth_nothing_is_shown_to_somebody():

@@ -47,13 +47,15 @@ from flamewire_ledger.domain.posting import SUSPENSE, UNAPPLIED, Posting, wallet
 from flamewire_ledger.domain.transfer import Transfer
 
 RETURN_WAIT: Final = timedelta(hours=1)  # what a reorganisation puts back is mined again in minutes
+SUSPENSE_ARRIVALS_MAX: Final = 100
+SUSPENSE_UNITS_BITS_MAX: Final = 128
 _MILLION: Final = 1_000_000
 
 
 def record(payment: Payment, command: RecordTransfer) -> Facts:
     """A transfer was seen, or is in a (new) block."""
-    if command.transfer.amount.is_zero:
-        return ()  # tokens let anybody send nothing to anybody
+    if _is_noise(payment, command.transfer):
+        return ()
     known = payment.arrivals.get(command.transfer.key)
     if known is None or not known.is_live:
         detected = _detected(payment, command)
@@ -64,9 +66,25 @@ def record(payment: Payment, command: RecordTransfer) -> Facts:
     return (PaymentTransferIncluded(payment_id, known.transfer, command.block),)
 
 
+def _is_noise(payment: Payment, transfer: Transfer) -> bool:
+    """Whether a transfer says nothing about money: anybody can make a token of their own, and send
+    nothing, or more than there is of anything, or thousands of transfers in one transaction.
+
+    What was asked for is never noise, and what was taken in before stays.
+    """
+    if transfer.amount.is_zero:
+        return True
+    if payment.option_for(transfer) is not None or transfer.key in payment.arrivals:
+        return False
+    if transfer.amount.units.bit_length() > SUSPENSE_UNITS_BITS_MAX:
+        return True
+    in_suspense = sum(arrival.is_in_suspense for arrival in payment.arrivals.values())
+    return in_suspense >= SUSPENSE_ARRIVALS_MAX
+
+
 def confirm(payment: Payment, command: ConfirmTransfer) -> Facts:
     """The transfer is final: it goes on the books, whatever becomes of it then."""
-    if command.transfer.amount.is_zero:
+    if _is_noise(payment, command.transfer):
         return ()
     events: tuple[PaymentEvent, ...] = ()
     known = payment.arrivals.get(command.transfer.key)
