@@ -38,6 +38,16 @@ def consume(name: str, account_id: str, amount: str) -> dict[str, Any]:
     return {"id": name, "command": "consume_credits", "params": params}
 
 
+async def test_a_batch_says_how_far_it_came(door: World):
+    owner = await account(door)
+    lines = [consume(name, owner, "1") for name in ("a", "b")]
+    response = await send(door, b"\n".join(json.dumps(line).encode() for line in lines))
+    last = json.loads(response.text.splitlines()[-1])
+    assert response.headers["x-ledger-position"] == str(last["position"])
+    refused = await send(door, json.dumps(consume("c", owner, "100")).encode())
+    assert "x-ledger-position" not in refused.headers
+
+
 async def test_lines_are_answered_in_their_order_each_for_itself(door: World):
     owner = await account(door)
     answers = await batch(

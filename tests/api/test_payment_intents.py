@@ -346,3 +346,14 @@ async def test_credits_paid_for_at_another_price(door: World):
     (option,) = made["payment_options"]
     assert Decimal(option["amount"]) == Decimal("0.024242425")
     assert made["amounts"]["requested"] == "10.000000"
+
+
+async def test_a_symbol_of_many_networks_is_that_of_the_one_that_is_named(door: World):
+    usdc = {"amount": "10", "currency": "USDC"}
+    for where in ({"network": "sui"}, {"pay_with": [{"network": "sui", "asset": "SUI"}]}):
+        made = await door.post("/v1/payment_intents", {**usdc, **where})
+        assert made.status_code == 201, made.text
+        assert made.json()["currency_asset_id"].startswith("flamewire:sandbox-sui/")
+    assert (await door.post("/v1/payment_intents", usdc)).status_code == 422
+    elsewhere = {"amount": "1", "currency": "TAO", "network": "sui"}
+    assert (await door.post("/v1/payment_intents", elsewhere)).status_code == 201

@@ -26,7 +26,7 @@ from flamewire_ledger.api.operation import NDJSON, Operation
 from flamewire_ledger.api.problems import Fault, Problem
 from flamewire_ledger.api.rendering import to_json
 from flamewire_ledger.api.requests import parse_json, validate
-from flamewire_ledger.api.submitting import concluded, recorded, with_position
+from flamewire_ledger.api.submitting import POSITION_HEADER, concluded, recorded, with_position
 from flamewire_ledger.commands.decider import Done, Envelope, Failed, Outcome
 from flamewire_ledger.domain.rejection import Rejection
 from flamewire_ledger.store.event_store import StoreUnavailable
@@ -66,7 +66,9 @@ class Batch:
             works = [await self._prepare(call, line, running, ours) for line in lines]
             await _submit(call, works)
         body = b"".join(_answer(call, work) + b"\n" for work in works)
-        return Answer(body, media_type=NDJSON)
+        done = [work.outcome.position for work in works if isinstance(work.outcome, Done)]
+        headers = {POSITION_HEADER: str(max(done))} if done else {}
+        return Answer(body, headers, media_type=NDJSON)
 
     async def _prepare(self, batch: Call, data: bytes, running: ExitStack, ours: set[UUID]) -> Work:
         """The line's command, built; what is wrong with it is its outcome."""

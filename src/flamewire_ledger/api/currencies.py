@@ -121,7 +121,9 @@ def find_token(chain: Chain, name: str, pointer: str) -> Token:
 def find_currency(
     chains: Sequence[Chain], name: str, pointer: str, network: Chain | None = None
 ) -> Asset:
-    """What the request is denominated in. Fiat and symbols are read without regard to case."""
+    """What the request is denominated in. Fiat and symbols are read without regard to case; of a
+    symbol that lives on several networks, the one on `network` is meant.
+    """
     upper = name.upper()
     if upper == CREDIT.code:
         return CREDIT
@@ -129,10 +131,12 @@ def find_currency(
         return FIAT[upper]
     found = [
         token.asset
-        for chain in ([network] if network is not None else chains)
+        for chain in chains
         for token in chain.network.tokens
         if name in (token.asset.code, token.asset_id) or upper == token.asset.symbol
     ]
+    if len(found) > 1 and network is not None:
+        found = [asset for asset in found if asset.network == network.network.name] or found
     if len(found) == 1:
         return found[0]
     if found:

@@ -23,6 +23,7 @@ from flamewire_ledger.api.payment_options import Moment, Terms
 from flamewire_ledger.api.reading import Row, find, listed, page_of
 from flamewire_ledger.api.rendering import as_list, to_json
 from flamewire_ledger.api.streams import events_of, own
+from flamewire_ledger.chains.chain import Chain
 from flamewire_ledger.commands import payment as commands
 from flamewire_ledger.commands import price_lock as price_lock_commands
 from flamewire_ledger.commands.decider import Envelope
@@ -47,7 +48,7 @@ async def create(call: Call) -> Envelope:
     """The request: its currency, rates and addresses are found out here, once."""
     body: CreatePaymentIntent = call.body
     chains = call.chains
-    only = find_chain(chains, body.network, "/network") if body.network is not None else None
+    only = _network(chains, body)
     amount = read_amount(body.amount, find_currency(chains, body.currency, "/currency", only))
     if body.credit_account_id is not None:
         await own(call, "ca", body.credit_account_id, "/credit_account_id")
@@ -74,6 +75,17 @@ async def create(call: Call) -> Envelope:
     if recipient is not None:  # last, so that a request refused for something else claims nothing
         await recipients.claim(call, agreed[0].way.chain, recipient)
     return commands.request(call.origin, command, locks, _answer(call, payment_id, {}))
+
+
+def _network(chains: Sequence[Chain], body: CreatePaymentIntent) -> Chain | None:
+    """The one network the request names, if it is one: USDC is then that of this network."""
+    if body.network is not None:
+        return find_chain(chains, body.network, "/network")
+    named = [
+        find_chain(chains, way.network, f"/pay_with/{i}/network")
+        for i, way in enumerate(body.pay_with or ())
+    ]
+    return named[0] if len({chain.network.name for chain in named}) == 1 else None
 
 
 async def _lock(call: Call, body: CreatePaymentIntent) -> PriceLock | None:
