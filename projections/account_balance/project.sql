@@ -7,11 +7,11 @@ SELECT
     sum(CASE WHEN side.is_debit THEN (posting->'amount'->>'units')::numeric ELSE 0 END),
     sum(CASE WHEN side.is_debit THEN 0 ELSE (posting->'amount'->>'units')::numeric END),
     max(position)
-FROM jsonb_to_recordset(%(events)s) AS event (position bigint, merchant_id text, data jsonb),
+FROM batch,
     jsonb_array_elements(data->'postings') AS posting,
     LATERAL (VALUES (posting->>'debit', true), (posting->>'credit', false)) AS side (account, is_debit)
 GROUP BY 1, 2, 3
 ON CONFLICT (merchant_id, account, asset) DO UPDATE
 SET debit_units = balance.debit_units + excluded.debit_units,
     credit_units = balance.credit_units + excluded.credit_units,
-    position = excluded.position;
+    position = greatest(balance.position, excluded.position);

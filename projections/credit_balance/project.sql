@@ -3,7 +3,7 @@ INSERT INTO credit_accounts_v1 (account_id, merchant_id, external_id, name, over
 SELECT
     stream_id, merchant_id, data->>'external_id', data->>'name', (data->'overage_max'->>'units')::numeric,
     (data->>'opened_at')::timestamptz, position
-FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, merchant_id text, data jsonb);
+FROM batch;
 
 -- on: credit_account.granted.v1
 INSERT INTO credit_grants_v1 (
@@ -16,7 +16,7 @@ SELECT
     (data->'amount'->>'units')::numeric - (data->'settles'->>'units')::numeric,
     (data->'settles'->>'units')::numeric, (data->>'expires_at')::timestamptz, data->>'payment_id',
     nullif(data->'cost', 'null'), (data->>'granted_at')::timestamptz, position, position
-FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, merchant_id text, data jsonb);
+FROM batch;
 
 -- on: credit_account.held.v1
 INSERT INTO credit_holds_v1 (
@@ -25,7 +25,7 @@ INSERT INTO credit_holds_v1 (
 SELECT
     data->>'hold_id', stream_id, merchant_id, 'held', (data->'amount'->>'units')::numeric, data->'slices',
     (data->>'expires_at')::timestamptz, (data->>'held_at')::timestamptz, position
-FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, merchant_id text, data jsonb);
+FROM batch;
 
 -- on: credit_account.hold_captured.v1, credit_account.hold_released.v1
 -- A hold ends once.
@@ -39,7 +39,7 @@ SET status = CASE
     reference = event.data->>'reference',
     ended_at = coalesce(event.data->>'captured_at', event.data->>'released_at')::timestamptz,
     position = event.position
-FROM jsonb_to_recordset(%(events)s) AS event (position bigint, type text, data jsonb)
+FROM batch AS event
 WHERE hold.hold_id = event.data->>'hold_id';
 
 -- on: credit_account.granted.v1, credit_account.consumed.v1, credit_account.held.v1, credit_account.hold_captured.v1, credit_account.hold_released.v1, credit_account.grant_expired.v1, credit_account.grant_reversed.v1
@@ -57,7 +57,7 @@ WITH told AS (
             WHEN 'object' THEN (data->'taken_back'->>'units')::numeric
             ELSE taken_back.units
         END AS taken_back
-    FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, type text, data jsonb),
+    FROM batch,
         LATERAL (
             SELECT coalesce(sum((slice->>'units')::numeric), 0) AS units
             FROM jsonb_path_query(data, '$.slices[*]') AS slice
@@ -128,7 +128,7 @@ WITH told AS (
                   "taken_back": ["remaining", "reversed"]}'
             ELSE '{}'
         END::jsonb AS moves
-    FROM jsonb_to_recordset(%(events)s) AS event (position bigint, type text, data jsonb)
+    FROM batch
 ),
 moved AS (
     SELECT told.position, slice->>'grant_id' AS grant_id, (slice->>'units')::numeric AS units,

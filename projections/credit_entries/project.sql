@@ -16,8 +16,7 @@ WITH told AS (
         coalesce((data->'amount'->>'units')::numeric, 0) AS amount,
         coalesce((data->'captured'->>'units')::numeric, 0) AS captured,
         slices.units AS slices, released.units AS released, gone.units AS gone
-    FROM jsonb_to_recordset(%(events)s)
-        AS event (position bigint, stream_id text, type text, merchant_id text, data jsonb),
+    FROM batch,
         LATERAL (
             SELECT coalesce(sum((slice->>'units')::numeric), 0) AS units
             FROM jsonb_path_query(data, '$.slices[*]') AS slice

@@ -7,5 +7,5 @@ SELECT
     option->>'network', option->>'address', stream_id, option->'due'->>'asset', merchant_id,
     (option->'due'->>'decimals')::smallint, (option->'due'->>'units')::numeric, option->>'price_lock_id',
     option->>'derivation', (data->>'requested_at')::timestamptz, (data->>'expires_at')::timestamptz, position
-FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, merchant_id text, data jsonb),
+FROM batch,
     jsonb_array_elements(data->'options') AS option;

@@ -8,11 +8,11 @@ SELECT
     stream_id, merchant_id, data->>'number', 'paid', data->>'payment_id', data->>'credit_account_id',
     data->>'reference', data->'total'->>'asset', (data->'total'->>'decimals')::smallint,
     (data->'total'->>'units')::numeric, data->'lines', data->'settled_with', (data->>'issued_at')::timestamptz, position
-FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, merchant_id text, data jsonb);
+FROM batch;
 
 -- on: invoice.voided.v1
 UPDATE invoices_v1 AS invoice
 SET status = 'void', voided_at = (event.data->>'voided_at')::timestamptz, void_reason = event.data->>'reason',
     position = event.position
-FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, data jsonb)
+FROM batch AS event
 WHERE invoice.invoice_id = event.stream_id;

@@ -5,7 +5,5 @@ INSERT INTO ledger_entries_v1 (
 SELECT
     merchant_id, position, line, posting->>'debit', posting->>'credit', posting->'amount'->>'asset',
     (posting->'amount'->>'decimals')::smallint, (posting->'amount'->>'units')::numeric, stream_id, type, recorded_at
-FROM jsonb_to_recordset(%(events)s) AS event (
-        position bigint, stream_id text, type text, merchant_id text, recorded_at timestamptz, data jsonb
-    ),
+FROM batch,
     jsonb_array_elements(data->'postings') WITH ORDINALITY AS made (posting, line);

@@ -1,7 +1,7 @@
 -- on: merchant.registered.v1
 INSERT INTO merchants_v1 (merchant_id, name, livemode, registered_at, position)
 SELECT stream_id, data->>'name', (data->>'livemode')::boolean, (data->>'registered_at')::timestamptz, position
-FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, data jsonb);
+FROM batch;
 
 -- on: merchant.api_key_created.v1
 INSERT INTO api_keys_v1 (
@@ -10,10 +10,10 @@ INSERT INTO api_keys_v1 (
 SELECT
     data->>'key_id', stream_id, data->>'name', (data->>'livemode')::boolean, data->>'secret_sha256', data->>'last_four',
     ARRAY(SELECT jsonb_array_elements_text(data->'scopes')), (data->>'created_at')::timestamptz, position
-FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, data jsonb);
+FROM batch;
 
 -- on: merchant.api_key_revoked.v1
 UPDATE api_keys_v1 AS key
 SET revoked_at = (event.data->>'revoked_at')::timestamptz, position = event.position
-FROM jsonb_to_recordset(%(events)s) AS event (position bigint, data jsonb)
+FROM batch AS event
 WHERE key.key_id = event.data->>'key_id';

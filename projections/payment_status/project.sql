@@ -1,4 +1,4 @@
--- A statement takes %(events)s: a JSON array of {position, stream_id, type, merchant_id, …, data}, oldest first, of the
+-- A statement reads FROM batch: a row an event (position, stream_id, type, merchant_id, …, data), oldest first, of the
 -- types it names. The statements run in this order, and the checkpoint moves in the same transaction.
 
 -- on: payment.requested.v1
@@ -11,7 +11,7 @@ SELECT
     (data->'amount'->>'units')::numeric, (data->'amount'->>'units')::numeric, data->'options',
     nullif(data->'credits', 'null'), data->>'credit_account_id', data->>'reference', data->'metadata',
     (data->>'tolerance_ppm')::integer, (data->>'requested_at')::timestamptz, (data->>'expires_at')::timestamptz, position
-FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, merchant_id text, data jsonb);
+FROM batch;
 
 -- on: payment.transfer_detected.v1, payment.transfer_included.v1, payment.processing.v1, payment.transfer_confirmed.v1, payment.succeeded.v1, payment.excess_recorded.v1, payment.expired.v1, payment.resolution_required.v1, payment.transfer_dropped.v1, payment.transfer_reorganised.v1, payment.canceled.v1, payment.resolved.v1
 -- Status, totals and the rest are each taken from the last event that speaks of them; labels add up.
@@ -26,7 +26,7 @@ WITH fact AS (
             WHEN 'payment.resolution_required.v1' THEN 'requires_action'
             ELSE data->>'status_after'
         END AS status
-    FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, type text, data jsonb)
+    FROM batch
 ),
 state AS (
     SELECT DISTINCT ON (payment_id)
@@ -113,8 +113,7 @@ FROM (
         max((data->>'confirmed_at')::timestamptz) AS confirmed_at,
         min(position) AS first_position,
         max(position) AS position
-    FROM jsonb_to_recordset(%(events)s)
-        AS event (position bigint, stream_id text, type text, merchant_id text, data jsonb)
+    FROM batch
     GROUP BY 1, 2, 3, 4
 ) AS told
 ON CONFLICT (payment_id, network, transaction_id, index) DO UPDATE

@@ -11,17 +11,17 @@ SELECT
     (data->'rate'->>'price')::numeric, data->'quotes', data->>'payment_id', (data->>'locked_at')::timestamptz,
     (data->>'expires_at')::timestamptz,
     CASE WHEN data->>'payment_id' IS NOT NULL THEN (data->>'locked_at')::timestamptz END, position
-FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, merchant_id text, data jsonb);
+FROM batch;
 
 -- on: price_lock.used.v1
 UPDATE price_locks_v1 AS lock
 SET status = 'used', payment_id = event.data->>'payment_id', used_at = (event.data->>'used_at')::timestamptz,
     position = event.position
-FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, data jsonb)
+FROM batch AS event
 WHERE lock.lock_id = event.stream_id;
 
 -- on: price_lock.expired.v1
 UPDATE price_locks_v1 AS lock
 SET status = 'expired', expired_at = (event.data->>'expired_at')::timestamptz, position = event.position
-FROM jsonb_to_recordset(%(events)s) AS event (position bigint, stream_id text, data jsonb)
+FROM batch AS event
 WHERE lock.lock_id = event.stream_id;

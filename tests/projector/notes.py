@@ -62,7 +62,7 @@ CREATE INDEX notes_v1_by_number ON notes_v1 (number);
 -- on: note.written.v1
 INSERT INTO notes_v1 (note_id, number, position)
 SELECT data->>'note_id', (data->>'number')::integer, position
-FROM jsonb_to_recordset(%(events)s) AS event (position bigint, data jsonb);
+FROM batch;
 
 -- on: note.changed.v1
 UPDATE notes_v1 AS note
@@ -70,14 +70,14 @@ SET number = change.number, changes = note.changes + change.times, position = ch
 FROM (
     SELECT data->>'note_id' AS note_id, count(*) AS times, max(position) AS position,
         (array_agg((data->>'number')::integer ORDER BY position DESC))[1] AS number
-    FROM jsonb_to_recordset(%(events)s) AS event (position bigint, data jsonb)
+    FROM batch
     GROUP BY 1
 ) AS change
 WHERE note.note_id = change.note_id;
 
 -- on: note.torn.v1
 DELETE FROM notes_v1
-WHERE note_id IN (SELECT data->>'note_id' FROM jsonb_to_recordset(%(events)s) AS event (data jsonb));
+WHERE note_id IN (SELECT data->>'note_id' FROM batch);
 """,
     "queries.sql": """
 -- all_notes: every note.

@@ -9,7 +9,7 @@ from typing import Final
 
 from psycopg import sql
 
-from flamewire_ledger.projector.apply import Item
+from flamewire_ledger.projector.batch import Item
 from flamewire_ledger.projector.catalog import Projection
 from flamewire_ledger.projector.checkpoint import Generation, Mark, lock_marks, move_marks
 from flamewire_ledger.projector.connections import WriteConnection, WritePool

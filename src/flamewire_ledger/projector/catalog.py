@@ -28,7 +28,9 @@ Takes: TypeAlias = Literal["runs", "batches"]
 ENVELOPE_KEYS: Final = ("stream_id", "merchant_id")
 EVERYTHING: Final = "*"
 _NAME: Final = re.compile(r"[a-z][a-z_]{0,38}[a-z]\Z")
-_DATA: Final = re.compile(r"\bdata jsonb\b")
+_BATCH: Final = re.compile(r"\b(FROM|JOIN) batch\b")
+_DATA: Final = re.compile(r"\bdata\b|\*")
+_METADATA: Final = re.compile(r"\b(actor|causation_id|correlation_id)\b|\*")
 _TABLE: Final = re.compile(r"CREATE TABLE (\w+)")
 _INDEX: Final = re.compile(r"CREATE INDEX (\w+)")
 
@@ -52,6 +54,11 @@ class Rule:
     def takes_data(self) -> bool:
         """Whether it looks into the events, or only at their envelopes."""
         return _DATA.search(self.sql) is not None
+
+    @property
+    def takes_metadata(self) -> bool:
+        """Whether it asks who did something, or because of what."""
+        return _METADATA.search(self.sql) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,8 +261,8 @@ def _rules(definition: _Definition, text: str, reads: frozenset[str]) -> tuple[R
             raise CatalogError(
                 f"{definition.name}: on {', '.join(sorted(types - reads))}, which it does not read"
             )
-        if "%(events)s" not in statement.sql:
-            raise CatalogError(f"{definition.name}: a statement does not take %(events)s")
+        if not _BATCH.search(statement.sql):
+            raise CatalogError(f"{definition.name}: a statement does not read FROM batch")
         rules.append(Rule(types, statement.sql))
     ignored = reads - frozenset().union(*(rule.types for rule in rules))
     if ignored:

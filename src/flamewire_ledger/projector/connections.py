@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from flamewire_ledger.projector.apply import JsonText, JsonTextDumper
+from flamewire_ledger.projector.batch import make_room
 
 WriteConnection: TypeAlias = AsyncConnection[Any]
 WritePool: TypeAlias = AsyncConnectionPool[WriteConnection]
@@ -25,6 +25,7 @@ _OPTIONS: Final = " ".join(
         "jit": "off",
         "timezone": "UTC",
         "work_mem": "32MB",
+        "temp_buffers": "32MB",
         "idle_in_transaction_session_timeout": "300s",
     }.items()
 )
@@ -36,14 +37,10 @@ def write_pool(database_url: str, *, connections_max: int = 4) -> WritePool:
         database_url,
         connection_class=AsyncConnection[Any],
         kwargs={"autocommit": True, "options": _OPTIONS},
-        configure=_configure,
+        configure=make_room,
         min_size=1,
         max_size=connections_max,
         open=False,
         timeout=10,
         name="projector",
     )
-
-
-async def _configure(connection: WriteConnection) -> None:
-    connection.adapters.register_dumper(JsonText, JsonTextDumper)

@@ -25,10 +25,11 @@ from flamewire_ledger.projector.alone import (
     lock_mark,
     read_ahead,
 )
-from flamewire_ledger.projector.apply import apply
+from flamewire_ledger.projector.apply import apply_staged
+from flamewire_ledger.projector.batch import stage
 from flamewire_ledger.projector.catalog import Catalog, Projection
-from flamewire_ledger.projector.checkpoint import lock_marks, move_marks
-from flamewire_ledger.projector.connections import WritePool
+from flamewire_ledger.projector.checkpoint import Mark, lock_marks, move_marks
+from flamewire_ledger.projector.connections import WriteConnection, WritePool
 from flamewire_ledger.projector.generations import RebuildRunning
 from flamewire_ledger.projector.installed import Standing, age_of_next, standing_of
 from flamewire_ledger.projector.patience import AWAY, insist
@@ -193,7 +194,8 @@ class Projector:
 
     async def _together(self, lane: Sequence[Projection], stretch: Stretch) -> Sequence[Projection]:
         """Apply to all of a lane in one transaction; returns those that have to take it alone."""
-        partition, alone, moved = stretch.partition, [], {}
+        partition, alone = stretch.partition, []
+        ready: dict[str, Mark] = {}
         try:
             async with self._pool.connection() as connection, connection.transaction():
                 names = [projection.name for projection in lane]
@@ -202,18 +204,13 @@ class Projector:
                     mark = marks.get(projection.name)
                     if mark is not None and mark.position >= stretch.last:
                         self._positions[projection.name, partition] = mark.position
-                    elif (
-                        mark is None
-                        or mark.fingerprint != projection.fingerprint
-                        or mark.position + 1 < stretch.first
-                        or not mark.is_plain
-                    ):
-                        alone.append(projection)
+                    elif mark is not None and _can_take(projection, mark, stretch):
+                        ready[projection.name] = mark
                     else:
-                        began = time.monotonic()
-                        await apply(connection, projection, stretch.behind(mark.position))
-                        self._seconds[projection.name] = time.monotonic() - began
-                        moved[projection.name] = stretch.last
+                        alone.append(projection)
+                taking = [projection for projection in lane if projection.name in ready]
+                await self._apply_to_all(connection, taking, ready, stretch)
+                moved = dict.fromkeys(ready, stretch.last)
                 await move_marks(connection, moved, partition, "live")
         except psycopg.Error as error:
             if is_poison(error) or isinstance(error, psycopg.ProgrammingError):
@@ -221,6 +218,24 @@ class Projector:
             raise
         self._positions.update({(name, partition): at for name, at in moved.items()})
         return alone
+
+    async def _apply_to_all(
+        self,
+        connection: WriteConnection,
+        projections: Sequence[Projection],
+        marks: Mapping[str, Mark],
+        stretch: Stretch,
+    ) -> None:
+        """Send the events once, from the least of the marks on, and apply them to each."""
+        if not projections:
+            return
+        least = min(marks[projection.name].position for projection in projections)
+        await stage(connection, projections, stretch.behind(least))
+        for projection in projections:
+            began = time.monotonic()
+            after = marks[projection.name].position
+            await apply_staged(connection, projection, stretch.behind(after), after)
+            self._seconds[projection.name] = time.monotonic() - began
 
     async def _alone(
         self,
@@ -305,6 +320,12 @@ class Projector:
         """
         known = [self._positions[name, partition] for name in self._live]
         return min(known, default=0)
+
+
+def _can_take(projection: Projection, mark: Mark, stretch: Stretch) -> bool:
+    """Whether this definition built the tables, nothing is missing in between, and nothing parked."""
+    is_ours = mark.fingerprint == projection.fingerprint
+    return is_ours and mark.position + 1 >= stretch.first and mark.is_plain
 
 
 def share_out(

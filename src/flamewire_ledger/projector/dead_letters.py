@@ -13,7 +13,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from flamewire_ledger.projector.alone import lock_mark
-from flamewire_ledger.projector.apply import Item, apply
+from flamewire_ledger.projector.apply import apply
+from flamewire_ledger.projector.batch import Item
 from flamewire_ledger.projector.catalog import Catalog, Projection
 from flamewire_ledger.projector.connections import WriteConnection, WritePool
 from flamewire_ledger.projector.poison import cause_of, is_poison

@@ -14,7 +14,8 @@ from typing import Final
 
 import psycopg
 
-from flamewire_ledger.projector.apply import Item, apply, key_reader, wanted
+from flamewire_ledger.projector.apply import apply, key_reader, wanted
+from flamewire_ledger.projector.batch import Item
 from flamewire_ledger.projector.catalog import Projection
 from flamewire_ledger.projector.checkpoint import Generation, Mark, consumer_of
 from flamewire_ledger.projector.connections import WriteConnection
