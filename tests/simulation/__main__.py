@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import time
 from collections import Counter
-
-import structlog
 
 from tests.simulation.broken import Broken
 from tests.simulation.world import ACTIONS, Report, any_seed, simulate
@@ -21,23 +18,17 @@ def main() -> int:
     parser.add_argument("--actions", type=int, default=ACTIONS, help="how much happens in it")
     given = parser.parse_args()
     seed = any_seed() if given.seed is None else given.seed
-    quieten()
     print(f"seed {seed}, {given.actions} actions")
     began = time.monotonic()
     try:
         report = simulate(seed, given.actions)
     except Broken as broken:
         print(f"BROKEN: {broken.rule}\n  {broken.shown_by}")
+        print("\n".join(f"  {line}" for line in broken.history))
         print(f"again: scripts/simulate {seed} --actions {given.actions}")
         return 1
     print_report(report, time.monotonic() - began)
     return 0
-
-
-def quieten() -> None:
-    """What parts log about faults is expected here."""
-    logging.disable(logging.CRITICAL)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 def print_report(report: Report, seconds: float) -> None:

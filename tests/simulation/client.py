@@ -77,6 +77,8 @@ class Client:
             outcome = await api.ask(sent.make(fingerprint), patience)
         except (StoreUnavailable, TimeoutError):
             outcome = None
+        except Exception as error:
+            raise Broken("no command fails", f"{sent.kind} {sent.command_id}: {error!r}") from error
         sent.was_in_doubt |= outcome is None
         return outcome
 

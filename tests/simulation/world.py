@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
+import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
+
+import structlog
 
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.store.memory import MemoryEventStore
@@ -32,6 +38,10 @@ ACTIONS = 1_000
 _ROUNDS_MAX = 24
 _ROUND_ADVANCE_SECONDS = 1_800
 _ROUND_SECONDS = 20
+# A stream by its id, or a transaction as its chain spells it.
+_NAMED = re.compile(
+    r"\b(pi|ca|pl|inv|ir|mer)_\w{26,}|0x[0-9a-f]{64}|\b[1-9A-HJ-NP-Za-km-z]{43,44}\b"
+)
 _STEADY_ROUNDS = 6  # three hours of sandbox time: past every expiry and every wait
 
 
@@ -79,6 +89,13 @@ class World:
 
     async def live(self, actions: int) -> Report:
         """All of it; raises Broken at the first rule that does not hold."""
+        try:
+            return await self._live(actions)
+        except Broken as broken:
+            broken.history = await self._recorded_about(broken.shown_by)
+            raise
+
+    async def _live(self, actions: int) -> Report:
         for name, chain in self.chains.items():
             self.durable.starts[name] = (await chain.heads()).latest.height
         reading = asyncio.create_task(self.readings.run())
@@ -163,10 +180,23 @@ class World:
                 f"positions went from {before} to {await self._heads()}",
             )
 
+    async def _recorded_about(self, words: str) -> list[str]:
+        """The events that name the first stream, or else the first transaction, in these words."""
+        found = _NAMED.search(words)
+        if found is None:
+            return []
+        return [
+            f"{event.position} {event.recorded_at:%H:%M:%S.%f} {event.stream_id}/{event.version} "
+            f"{event.type} {event.metadata.decode()[:60]}"
+            for partition in range(self.durable.store.partitions)
+            for event in await self.durable.store.read(partition, 0, 10**9)
+            if found[0] in event.stream_id or found[0].encode() in event.data
+        ]
+
     async def _report(self, actions: int, statuses: Counter[str]) -> Report:
         digest, count = hashlib.sha256(), 0
         for partition in range(self.durable.store.partitions):
-            for event in await self.durable.store.read(partition, 0, 10_000_000):
+            for event in await self.durable.store.read(partition, 0, 10**9):
                 digest.update(f"{event.stream_id}/{event.version}/{event.type}".encode())
                 digest.update(event.data)
                 count += 1
@@ -197,7 +227,21 @@ def simulate(seed: int, actions: int = ACTIONS) -> Report:
     async def work() -> Report:
         return await World(Seed(seed)).live(actions)
 
-    return run(work)
+    with quiet():
+        return run(work)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """What the parts log about faults is expected here, and would take most of the time."""
+    before = structlog.get_config()
+    logging.disable(logging.CRITICAL)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+        logging.disable(logging.NOTSET)
 
 
 def any_seed() -> int:
