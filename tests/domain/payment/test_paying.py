@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
@@ -20,6 +21,9 @@ from flamewire_ledger.domain.payment import (
     PaymentTransferDropped,
     PaymentTransferIncluded,
     Totals,
+    decide,
+    evolve,
+    state,
 )
 from flamewire_ledger.domain.posting import DEFERRED_CREDITS, SALES, UNAPPLIED, Posting, wallet
 from flamewire_ledger.domain.rejection import (
@@ -368,3 +372,21 @@ def test_more_of_too_little_is_shown_again():
 def test_a_final_part_with_the_rest_on_its_way_makes_it_processing():
     spec = story().given(request(), seen(40)).when(final(60, "0xb"))
     spec.then(PaymentTransferDetected, PaymentTransferConfirmed, PaymentProcessing)
+
+
+def test_deciding_on_many_parts_takes_few_fractions(monkeypatch: pytest.MonkeyPatch):
+    """Dust is cheap to send, and a writer that adds thousands of fractions serves nobody else."""
+    parts = [seen(1, f"0x{number}", asset=ETH) for number in range(300)]
+    payment = story().given(request(), *parts).when(seen(1, "0xmore", asset=ETH)).state
+    made = 0
+
+    def counted(*of: int) -> Fraction:
+        nonlocal made
+        made += 1
+        return Fraction(*of)
+
+    monkeypatch.setattr(state, "Fraction", counted)
+    for event in decide(payment, final(1, "0x7", asset=ETH)):
+        payment = evolve(payment, event)
+    assert payment.totals.detected == usd(752)  # 301 of 1000 for 25.00, rounded down
+    assert made < 60

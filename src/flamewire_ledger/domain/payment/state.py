@@ -6,13 +6,13 @@ keeps count of its own units, so that a reorganisation can take back exactly wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 from typing import Final, assert_never
 
-from flamewire_ledger.domain.money import Amount
+from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.payment.facts import (
     Label,
     PaymentCanceled,
@@ -120,17 +120,34 @@ class Payment:
             return Fraction(0)
         return Fraction(self.requested.amount.units * units, option.due.units)
 
+    def _worth_of_all(self, parts: Iterable[tuple[Arrival, int]]) -> Fraction:
+        """The worth of so many units of each. Units at one rate are added up before they become a
+        fraction: dust is cheap to send, and a thousand fractions are not cheap to add.
+        """
+        units: dict[tuple[str, Asset], int] = {}
+        worth = Fraction(0)
+        for arrival, count in parts:
+            if arrival.worth is not None:
+                worth += self.worth_of(arrival, count)
+            elif count:
+                transfer = arrival.transfer
+                key = (transfer.network, transfer.amount.asset)
+                units[key] = units.get(key, 0) + count
+        for option in self.requested.options:
+            count = units.get((option.network, option.due.asset), 0)
+            worth += Fraction(self.requested.amount.units * count, option.due.units)
+        return worth
+
     def counted(self, *, confirmed: bool) -> Fraction:
         """What counts towards the request: confirmed and unused, or all that is on its way too."""
-        worth = Fraction(0)
-        for arrival in self.arrivals.values():
-            if not arrival.counts:
-                continue
-            if arrival.status == "confirmed":
-                worth += self.worth_of(arrival, arrival.open_units)
-            elif arrival.is_in_flight and not confirmed:
-                worth += self.worth_of(arrival, arrival.transfer.amount.units)
-        return worth
+        return self._worth_of_all(
+            (arrival, arrival.open_units)
+            if arrival.status == "confirmed"
+            else (arrival, arrival.transfer.amount.units)
+            for arrival in self.arrivals.values()
+            if arrival.counts
+            and (arrival.status == "confirmed" or (arrival.is_in_flight and not confirmed))
+        )
 
     def is_enough(self, worth: Fraction) -> bool:
         """Whether the worth covers the request, but for what may be missing."""
@@ -161,13 +178,11 @@ class Payment:
     def totals(self) -> Totals:
         """Floored, and exactly the request where the request is met."""
         requested = self.requested.amount
-        detected = confirmed = unapplied = Fraction(0)
-        for arrival in self.arrivals.values():
-            if arrival.is_live:
-                detected += self.worth_of(arrival, arrival.transfer.amount.units)
-            if arrival.status == "confirmed":
-                confirmed += self.worth_of(arrival, arrival.transfer.amount.units)
-                unapplied += self.worth_of(arrival, arrival.open_units)
+        live = [arrival for arrival in self.arrivals.values() if arrival.is_live]
+        final = [arrival for arrival in live if arrival.status == "confirmed"]
+        detected = self._worth_of_all((each, each.transfer.amount.units) for each in live)
+        confirmed = self._worth_of_all((each, each.transfer.amount.units) for each in final)
+        unapplied = self._worth_of_all((each, each.open_units) for each in final)
         is_settled = self.is_settled
         due = 0 if is_settled else requested.units - floor(self.counted(confirmed=True))
         return Totals(
