@@ -49,3 +49,12 @@ async def test_every_query_takes_a_position_to_wait_for(ledger: World):
 async def test_a_payment_may_be_short_lived(door: World):
     body = {"amount": "1.00", "currency": "USD", "expires_in_seconds": 1}
     assert (await door.post("/v1/payment_intents", body)).status_code == 201
+
+
+@pytest.mark.parametrize("path", ["/v1/payment_intents", "/v1/credit_accounts", "/v1/invoices"])
+@pytest.mark.parametrize("cursor", ["starting_after", "ending_before"])
+async def test_a_cursor_that_is_no_id_of_the_list_is_not_its_end(
+    door: World, path: str, cursor: str
+):
+    problem = (await door.get(path, **{cursor: f"xx_{NOBODY}"})).json()
+    assert (problem["code"], problem["errors"][0]["parameter"]) == ("invalid_parameter", cursor)

@@ -235,6 +235,7 @@ async def list_all(call: Call) -> Answer:
         lambda: call.parts.reads.credit_accounts(
             call.merchant_id, page_of(call), call.now(), external_id=query.external_id
         ),
+        ids="ca",
     )
     data = [views.of_row(row, with_grants=False) for row in listing.rows]
     return Answer(as_list(data, has_more=listing.has_more))
@@ -259,6 +260,7 @@ async def list_holds(call: Call) -> Answer:
         lambda: call.parts.reads.holds(
             call.merchant_id, call.path["id"], page_of(call), status=query.status
         ),
+        ids="ho",
     )
     data = [views.hold_of_row(row) for row in listing.rows]
     return Answer(as_list(data, has_more=listing.has_more))

@@ -51,6 +51,7 @@ async def list_all(call: Call) -> Answer:
             status=query.status,
             payment_id=query.payment_intent_id,
         ),
+        ids="inv",
     )
     return Answer(as_list([of_row(row) for row in listing.rows], has_more=listing.has_more))
 

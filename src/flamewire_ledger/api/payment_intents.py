@@ -192,6 +192,7 @@ async def list_all(call: Call) -> Answer:
             reference=query.reference,
             credit_account_id=query.credit_account_id,
         ),
+        ids="pi",
     )
     return Answer(
         as_list([_rendered(call, row) for row in listing.rows], has_more=listing.has_more)

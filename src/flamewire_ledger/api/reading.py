@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from flamewire_ledger.api import problems
 from flamewire_ledger.api.call import Call
 from flamewire_ledger.api.fields import POSITION_MAX, Page, is_time, parse_time
+from flamewire_ledger.domain.identifiers import is_id
 from flamewire_ledger.queries import pages
 from flamewire_ledger.queries.pages import CursorError, Listing
 
@@ -61,11 +62,19 @@ def page_of(call: Call) -> pages.Page:
     return pages.Page(query.limit, query.starting_after, query.ending_before)
 
 
-async def listed(call: Call, name: str, question: Callable[[], Awaitable[Listing]]) -> Listing:
-    """A page of a list; a cursor that is none is a 422."""
+async def listed(
+    call: Call, name: str, question: Callable[[], Awaitable[Listing]], *, ids: str | None = None
+) -> Listing:
+    """A page of a list; a cursor that is none is a 422, or else a client that lost its own would
+    take an empty page for the end. `ids` is their prefix, where a list has ids of its own kind.
+    """
     query: Page = call.query
     if query.starting_after is not None and query.ending_before is not None:
         raise problems.wrong_parameter("ending_before", "give it or starting_after, not both")
+    for parameter in ("starting_after", "ending_before"):
+        cursor = getattr(query, parameter)
+        if ids is not None and cursor is not None and not is_id(ids, cursor):
+            raise problems.wrong_parameter(parameter, f"it is an id of this list: {ids}_…")
     await caught_up(call, name)
     try:
         return await question()
