@@ -64,5 +64,10 @@ class Clock:
         """The time that merchants and payers live by."""
         return self.real_now() + self.ahead
 
+    def on_a_machine(self, seconds_ahead: float) -> Callable[[], datetime]:
+        """Sandbox time by a clock that is a little wrong, as those of machines are."""
+        off = timedelta(microseconds=round(seconds_ahead * 1_000_000))
+        return lambda: self.now() + off
+
     def advance(self, seconds: float) -> None:
         self.ahead += timedelta(microseconds=round(seconds * 1_000_000))

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -145,6 +146,7 @@ class Watcher(Process):
     def __init__(self, durable: Durable, readings: Readings) -> None:
         super().__init__("watcher", durable)
         self._readings = readings
+        self._now = durable.clock.on_a_machine(durable.weather.seconds(-3, 3))
 
     def works(self, store: ReachedStore, writer: Writer) -> Sequence[Coroutine[Any, Any, Any]]:
         return [watch(self._follower(name, store, writer)) for name in chains.NAMES]
@@ -157,8 +159,8 @@ class Watcher(Process):
             store,
             self._readings,
             writer,
-            PriceBoard(sandbox_feeds(durable.clock.now)),
-            durable.clock.now,
+            PriceBoard(sandbox_feeds(self._now)),
+            self._now,
             networks_alike=[other for other in chains.NAMES if other != name],
         )
         return Follower(
@@ -169,6 +171,11 @@ class Watcher(Process):
         )
 
 
+@dataclass(frozen=True)
+class _MachineClock:
+    now: Callable[[], datetime]
+
+
 class ReactorProcess(Process):
     """Reacts to events, from deliveries or from the store alone, and meets deadlines."""
 
@@ -176,9 +183,10 @@ class ReactorProcess(Process):
         super().__init__(name, durable)
         self._readings = readings
         self._chance = chance
+        self._clock = _MachineClock(durable.clock.on_a_machine(chance.uniform(-3, 3)))
 
     def works(self, store: ReachedStore, writer: Writer) -> Sequence[Coroutine[Any, Any, Any]]:
-        durable, clock = self.durable, self.durable.clock
+        durable = self.durable
         reactor = Reactor(
             store,
             Reactions(store, CODEC, writer),
@@ -188,7 +196,7 @@ class ReactorProcess(Process):
             batch_events_max=self._chance.choice([3, 20, 500]),
         )
         deadlines = Deadlines(
-            self._readings, writer, {False: clock}, poll_seconds=1, page_rows_max=50
+            self._readings, writer, {False: self._clock}, poll_seconds=1, page_rows_max=50
         )
         tails = self._chance.random() < 0.5
         news = None if tails else Deliveries(durable.store, durable.weather)

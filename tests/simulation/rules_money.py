@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from fractions import Fraction
 from typing import Final
 
@@ -96,7 +97,7 @@ def payments_come_to_rest(evidence: Evidence) -> None:
 
 
 def success_is_what_the_chains_say(evidence: Evidence) -> None:
-    """For payments that no person decided on, and whose late money is held."""
+    """For payments that no person decided on, and whose late money is not priced anew."""
     arrived: dict[str, list[OnChain]] = {}
     ours = given_out(evidence)
     for it in evidence.on_chain:
@@ -104,7 +105,7 @@ def success_is_what_the_chains_say(evidence: Evidence) -> None:
             arrived.setdefault(ours[it.transfer.address], []).append(it)
     decided = {seen.recorded.stream_id for seen in evidence.facts(PaymentResolved, PaymentCanceled)}
     for payment_id, payment in evidence.payments.items():
-        if payment_id in decided or payment.requested.late_policy.action != "hold":
+        if payment_id in decided or payment.requested.late_policy.action == "reprice":
             continue
         least, most = _worth_in_time(payment, arrived.get(payment_id, []))
         needed = Fraction(
@@ -120,6 +121,8 @@ def success_is_what_the_chains_say(evidence: Evidence) -> None:
 
 def _worth_in_time(payment: Payment, arrived: list[OnChain]) -> tuple[Fraction, Fraction]:
     """What surely came in time, and what may have: it was sent in time and mined too late."""
+    policy = payment.requested.late_policy  # one that holds what is late honours it for no time
+    latest = payment.requested.expires_at + timedelta(seconds=policy.within_seconds)
     least = most = Fraction(0)
     for it in arrived:
         option = payment.option_for(it.transfer)
@@ -128,9 +131,9 @@ def _worth_in_time(payment: Payment, arrived: list[OnChain]) -> tuple[Fraction, 
         worth = Fraction(
             payment.requested.amount.units * it.transfer.amount.units, option.due.units
         )
-        if it.block.at <= payment.requested.expires_at:
+        if it.block.at <= latest:
             least += worth
-        if min(it.paid_at, it.block.at) <= payment.requested.expires_at:
+        if min(it.paid_at, it.block.at) <= latest:
             most += worth
     return least, most
 

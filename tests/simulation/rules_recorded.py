@@ -34,6 +34,19 @@ def acknowledged_is_there_once(evidence: Evidence) -> None:
             raise Broken("a command is recorded once", f"{name} is at {events}")
 
 
+def answers_are_what_was_recorded(evidence: Evidence) -> None:
+    """Clients are answered with the facts of their command, to the byte."""
+    facts: dict[object, list[bytes]] = {}
+    for some in evidence.partitions:
+        for seen in some:
+            facts.setdefault(seen.recorded.command_id, []).append(seen.recorded.data)
+    for sent in evidence.sent:
+        if sent.done is not None and sent.done.answer is not None:
+            recorded = b"|".join(facts.get(sent.command_id, []))
+            if recorded != sent.done.answer:
+                raise Broken("answers are what was recorded", f"{sent.kind} {sent.command_id}")
+
+
 def refused_is_not_there(evidence: Evidence) -> None:
     """A client that was refused, and was never in doubt before, finds nothing recorded."""
     for sent in evidence.sent:
@@ -97,6 +110,7 @@ RULES: Final = (
     positions_have_no_gaps,
     versions_are_contiguous,
     acknowledged_is_there_once,
+    answers_are_what_was_recorded,
     refused_is_not_there,
     nothing_is_recorded_that_nobody_sent,
     writers_kept_what_is_recorded,

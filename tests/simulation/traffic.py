@@ -97,6 +97,21 @@ class Traffic:
         )[0]  # fmt: skip
         await does()
 
+    async def a_rush(self) -> None:
+        """Many at once, on one account: whoever comes second decides again."""
+        merchant_id, account_id = self.chance.choice(self.accounts)
+        for _ in range(2):
+            now = self.clock.now()
+            grant = GrantCredits(account_id, self._name("gr"), self._credits(30), "granted", now)
+            await self._on_account("grant", merchant_id, grant)
+        commands = [
+            ConsumeCredits(account_id, self._credits(4), self.clock.now())
+            for _ in range(self.chance.randint(10, 40))
+        ]
+        await asyncio.gather(
+            *(self._on_account("consume", merchant_id, command) for command in commands)
+        )
+
     async def open_account(self, merchant_id: str | None = None) -> None:
         merchant_id = merchant_id or self.chance.choice(self.merchants)
         account_id = self._name("ca")

@@ -29,13 +29,14 @@ class Weather:
 
     def __init__(self, seed: Seed) -> None:
         self._chance = seed.chance("weather")
+        self._severity = self._chance.choice([0.3, 1, 1, 3])
         self.counts: Counter[str] = Counter()
         self.is_calm = False
         self._store_down_until = 0.0
 
     def happens(self, fault: str, probability: float) -> bool:
-        """Whether this fault happens now; counted when it does."""
-        if self.is_calm or self._chance.random() >= probability:
+        """Whether this fault happens now; counted when it does. Some runs have more, some less."""
+        if self.is_calm or self._chance.random() >= probability * self._severity:
             return False
         self.counts[fault] += 1
         return True

@@ -138,6 +138,8 @@ class World:
             await self.payers.somebody_pays()
         elif which < 0.31:
             self.clock.advance(self.chance.choice([10, 100, 1_000]))
+        elif which < 0.32:
+            await self.traffic.a_rush()
         else:
             await self.traffic.something()
 
