@@ -89,6 +89,25 @@ async def test_a_projector_tails_the_store_until_it_is_cancelled(
         await running
 
 
+async def test_news_of_what_the_store_never_had_is_not_believed(
+    pool: WritePool, store: MemoryEventStore, tmp_path: Path
+) -> None:
+    """A queue outlives the database it was filled from: restored from a backup, or made anew."""
+    catalog, gone = notes(tmp_path), MemoryEventStore(lambda: NOON)
+    await Projector(pool, store, catalog).catch_up()
+    await write(gone, NoteWritten("a", "1"), NoteWritten("b", "2"), NoteWritten("c", "3"))
+    told = list(await gone.read(0, 0, 100))
+    news = [News(0, 2, told[:2]), News(0, 3, told[2:])]
+    projector = Projector(pool, store, catalog, Paper(news), look_again_seconds=60)
+    await _from_where_it_stands(projector)
+    await write(store, NoteWritten("a", "7"), NoteWritten("z", "8"))
+    running = asyncio.create_task(projector.run())
+    await until(lambda: all(delivery.settled == "done" for delivery in news))
+    assert await rows(pool) == {"a": (7, 0), "z": (8, 0)}
+    assert await position_of(pool, "notes") == 2
+    running.cancel()
+
+
 async def test_news_with_holes_and_repeats_is_made_whole_from_the_store(
     pool: WritePool, store: MemoryEventStore, tmp_path: Path
 ) -> None:

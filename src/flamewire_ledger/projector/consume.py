@@ -36,7 +36,7 @@ from flamewire_ledger.projector.patience import AWAY, insist
 from flamewire_ledger.projector.poison import ProjectionBroken, is_poison
 from flamewire_ledger.projector.rebuild import heads, rebuild
 from flamewire_ledger.projector.source import Batches, TailBatches
-from flamewire_ledger.store.event_store import EventStore, StoreUnavailable
+from flamewire_ledger.store.event_store import EventStore, RecordedEvent, StoreUnavailable
 
 _log = structlog.get_logger(__name__)
 _BUILDERS_MAX: Final = 2  # at once
@@ -140,11 +140,20 @@ class Projector:
         async for delivery in source:
             events = delivery.events
             async with self._turns[delivery.partition]:
-                if events:
+                if events and await self._is_recorded(events[-1]):
                     await self._take(Stretch.of(events), tasks)
                 else:
                     await self._take_from_store(delivery.partition, delivery.last, tasks)
             await delivery.done()
+
+    async def _is_recorded(self, event: RecordedEvent) -> bool:
+        """Whether the store has this very event: a queue can outlive the database that it was filled
+        from, restored from a backup or made anew, and then it tells of what never was.
+        """
+        if self._source is None:
+            return True  # it comes from the store
+        found = await insist(lambda: self._store.read(event.partition, event.position - 1, 1))
+        return any(each.command_id == event.command_id for each in found)
 
     async def _look_again(self, tasks: asyncio.TaskGroup) -> None:
         """What the news left out is in the store."""
