@@ -40,7 +40,7 @@ def print_report(report: Report, seconds: float) -> None:
         ("payments", report.statuses),
     ):
         print_counts(title, counts)
-    print(f"events    {report.events}, {report.digest[:16]}")
+    print(f"events    {len(report.events)}, {report.digest[:16]}")
     print(f"time      {report.virtual_seconds:.0f} s in {seconds:.1f} s")
     print("everything holds")
 

@@ -7,14 +7,16 @@ import hashlib
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 
 import structlog
 
 from flamewire_ledger.commands.writer import Writer
+from flamewire_ledger.store.event_store import RecordedEvent
 from flamewire_ledger.store.memory import MemoryEventStore
 from tests.simulation import chains, oracle
 from tests.simulation.broken import Broken
@@ -47,17 +49,26 @@ _STEADY_ROUNDS = 6  # three hours of sandbox time: past every expiry and every w
 
 @dataclass(frozen=True)
 class Report:
-    """What a run was like. `digest` stands for every event, to the byte."""
+    """What a run was like, and everything it recorded, partition by partition."""
 
     seed: int
     actions: int
-    events: int
-    digest: str
+    events: Sequence[RecordedEvent]
+    now: datetime  # sandbox time at the end
     virtual_seconds: float
     faults: Counter[str]
     requests: Counter[str]
     payers: Counter[str]
     statuses: Counter[str]
+
+    @property
+    def digest(self) -> str:
+        """Stands for every event, to the byte."""
+        digest = hashlib.sha256()
+        for event in self.events:
+            digest.update(f"{event.stream_id}/{event.version}/{event.type}".encode())
+            digest.update(event.data)
+        return digest.hexdigest()
 
 
 class World:
@@ -196,17 +207,13 @@ class World:
         ]
 
     async def _report(self, actions: int, statuses: Counter[str]) -> Report:
-        digest, count = hashlib.sha256(), 0
-        for partition in range(self.durable.store.partitions):
-            for event in await self.durable.store.read(partition, 0, 10**9):
-                digest.update(f"{event.stream_id}/{event.version}/{event.type}".encode())
-                digest.update(event.data)
-                count += 1
+        store = self.durable.store
+        shards = [await store.read(each, 0, 10**9) for each in range(store.partitions)]
         return Report(
             seed=self.seed.number,
             actions=actions,
-            events=count,
-            digest=digest.hexdigest(),
+            events=[event for shard in shards for event in shard],
+            now=self.clock.now(),
             virtual_seconds=asyncio.get_running_loop().time(),
             faults=self.weather.counts,
             requests=self.client.counts,

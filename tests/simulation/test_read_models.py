@@ -1,0 +1,84 @@
+"""The SQL of the read models on histories as wild as a run's: it says what the domain says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from flamewire_ledger.domain import credit_account
+from flamewire_ledger.domain.credit_account import CreditAccount
+from flamewire_ledger.domain.payment import Payment
+from flamewire_ledger.projector.catalog import load_catalog
+from flamewire_ledger.projector.connections import write_pool
+from flamewire_ledger.projector.consume import Projector
+from flamewire_ledger.queries.database import read_pool
+from flamewire_ledger.queries.read_models import ReadModels
+from flamewire_ledger.store.event_store import NewEvent
+from flamewire_ledger.store.memory import MemoryEventStore
+from tests.domain.books import Books
+from tests.projector.stories import Told, record
+from tests.simulation.evidence import Seen, fold
+from tests.simulation.roles import CODEC
+from tests.simulation.world import Report, simulate
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return simulate(32)
+
+
+async def test_read_models_say_what_the_domain_says(report: Report, ledger_url: str) -> None:
+    store = MemoryEventStore(lambda: report.now)
+    told = [Told(it.merchant_id, it.stream_id, NewEvent(it.type, it.data)) for it in report.events]
+    await record(store, told)
+    async with write_pool(ledger_url) as writing, read_pool(ledger_url) as reading:
+        projector = Projector(writing, store, load_catalog(CODEC.classes))
+        await projector.catch_up()
+        models = ReadModels(reading)
+        seen = [Seen(event, CODEC.decode(event)) for event in await store.read(0, 0, 10**9)]
+        await _streams_are_as_folded(models, seen, report)
+        await _balances_are_the_books(models, seen)
+        due = await models.due_deadlines(report.now - timedelta(seconds=60), livemode=False)
+        assert due == [], "when all has come to rest, nobody's time is up"
+
+
+async def _streams_are_as_folded(models: ReadModels, seen: list[Seen], report: Report) -> None:
+    streams: dict[str, list[Seen]] = {}
+    for each in seen:
+        streams.setdefault(each.recorded.stream_id, []).append(each)
+    for stream_id, stream in streams.items():
+        merchant_id, state = stream[0].recorded.merchant_id, fold(stream)
+        match state:
+            case Payment():
+                await _payment_is(models, merchant_id, stream_id, state)
+            case CreditAccount():
+                row = await models.credit_account(merchant_id, stream_id, report.now)
+                assert row is not None
+                expected = credit_account.balance(state, report.now)
+                for name in ("available", "held", "granted", "consumed", "expired", "owed"):
+                    assert row[f"{name}_units"] == getattr(expected, name).units, stream_id
+
+
+async def _payment_is(
+    models: ReadModels, merchant_id: str, payment_id: str, state: Payment
+) -> None:
+    row = await models.payment(merchant_id, payment_id)
+    assert row is not None
+    assert (row["status"], set(row["labels"])) == (state.status, state.labels), payment_id
+    totals = state.totals
+    shown = tuple(row[f"{name}_units"] for name in ("detected", "confirmed", "excess", "due"))
+    expected = (totals.detected, totals.confirmed, totals.excess, totals.due)
+    assert shown == tuple(each.units for each in expected), payment_id
+
+
+async def _balances_are_the_books(models: ReadModels, seen: list[Seen]) -> None:
+    for merchant_id in sorted({each.recorded.merchant_id for each in seen}):
+        mine = [each.fact for each in seen if each.recorded.merchant_id == merchant_id]
+        listing = await models.balances(merchant_id)
+        shown = {
+            (row["account"], row["asset"]): row["debit_units"] - row["credit_units"]
+            for row in listing.rows
+        }
+        assert +Counter(shown) == +Books(mine).balances
