@@ -22,7 +22,7 @@ from flamewire_ledger.domain.identifiers import derived_id
 from flamewire_ledger.domain.money import Amount, Rate
 from flamewire_ledger.domain.payment import PaymentOption
 from flamewire_ledger.domain.price_lock import LockPrice, PriceLock, UsePriceLock
-from flamewire_ledger.domain.rejection import Malformed, PriceUnavailable
+from flamewire_ledger.domain.rejection import Malformed, PriceUnavailable, UnknownNetwork
 
 OPTIONS_MAX: Final = 32
 
@@ -90,7 +90,10 @@ async def terms(
             unavailable = error
     if found:
         return found
-    raise unavailable or Malformed("there is no network to pay on", pointer="/pay_with")
+    raise unavailable or UnknownNetwork(
+        "this ledger takes no payments with such a key: no network is set up for it",
+        pointer="/network",
+    )
 
 
 async def _terms(call: Call, way: Way, amount: Amount, moment: Moment) -> Terms:
