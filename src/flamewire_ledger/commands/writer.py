@@ -94,11 +94,14 @@ class Writer:
         batch_wait_ms_max: float = 0,
         queue_commands_max: int = 10_000,
         queue_wait_seconds_max: float = 1.0,
-        streams_kept_max: int = 100_000,
+        streams_kept_max: int = 25_000,
         snapshot_every_events: int = 500,
         unavailable_seconds_max: float = 30.0,
     ) -> None:
-        """`batch_wait_ms_max` lets a batch grow under load, never in front of an idle writer."""
+        """`batch_wait_ms_max` lets a batch grow under load, never in front of an idle writer.
+
+        `streams_kept_max` is for each partition; a folded payment takes 5 to 10 KiB.
+        """
         self._partitions = store.partitions
         self._batch_commands_max = batch_commands_max
         self._batch_wait_seconds_max = batch_wait_ms_max / 1000
