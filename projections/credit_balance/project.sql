@@ -52,28 +52,24 @@ WITH told AS (
         coalesce((data->'overage'->>'units')::numeric, 0) AS overage,
         coalesce((data->'captured'->>'units')::numeric, 0) AS captured,
         coalesce((data->'owed'->>'units')::numeric, 0) AS owed,
-        slices.units AS slices, released.units AS released, lapsed.units AS lapsed,
+        CASE WHEN data ? 'slices' THEN (
+            SELECT coalesce(sum((slice->>'units')::numeric), 0) FROM jsonb_array_elements(data->'slices') AS slice
+        ) ELSE 0 END AS slices,
+        CASE WHEN data ? 'released' THEN (
+            SELECT coalesce(sum((slice->>'units')::numeric), 0) FROM jsonb_array_elements(data->'released') AS slice
+        ) ELSE 0 END AS released,
+        CASE WHEN data ? 'lapsed' THEN (
+            SELECT coalesce(sum((slice->>'units')::numeric), 0) FROM jsonb_array_elements(data->'lapsed') AS slice
+        ) ELSE 0 END AS lapsed,
         CASE jsonb_typeof(data->'taken_back')
             WHEN 'object' THEN (data->'taken_back'->>'units')::numeric
-            ELSE taken_back.units
+            WHEN 'array' THEN (
+                SELECT coalesce(sum((slice->>'units')::numeric), 0)
+                FROM jsonb_array_elements(data->'taken_back') AS slice
+            )
+            ELSE 0
         END AS taken_back
-    FROM batch,
-        LATERAL (
-            SELECT coalesce(sum((slice->>'units')::numeric), 0) AS units
-            FROM jsonb_path_query(data, '$.slices[*]') AS slice
-        ) AS slices,
-        LATERAL (
-            SELECT coalesce(sum((slice->>'units')::numeric), 0) AS units
-            FROM jsonb_path_query(data, '$.released[*]') AS slice
-        ) AS released,
-        LATERAL (
-            SELECT coalesce(sum((slice->>'units')::numeric), 0) AS units
-            FROM jsonb_path_query(data, '$.lapsed[*]') AS slice
-        ) AS lapsed,
-        LATERAL (
-            SELECT coalesce(sum((slice->>'units')::numeric), 0) AS units
-            FROM jsonb_path_query(data, '$.taken_back[*]') AS slice
-        ) AS taken_back
+    FROM batch
 ),
 change AS (
     SELECT
@@ -116,31 +112,30 @@ WHERE account.account_id = change.account_id;
 
 -- on: credit_account.consumed.v1, credit_account.held.v1, credit_account.hold_captured.v1, credit_account.hold_released.v1, credit_account.grant_expired.v1, credit_account.grant_reversed.v1
 -- Slice by slice: from where in the grant to where. Of what a hold lets go, a part may lapse or be taken back at once.
-WITH told AS (
-    SELECT position, type, data, CASE type
-            WHEN 'credit_account.consumed.v1' THEN '{"slices": ["remaining", "consumed"]}'
-            WHEN 'credit_account.held.v1' THEN '{"slices": ["remaining", "held"]}'
-            WHEN 'credit_account.hold_captured.v1' THEN
-                '{"slices": ["held", "consumed"], "released": ["held", "remaining"],
-                  "lapsed": ["remaining", "expired"], "taken_back": ["remaining", "reversed"]}'
-            WHEN 'credit_account.hold_released.v1' THEN
-                '{"slices": ["held", "remaining"], "lapsed": ["remaining", "expired"],
-                  "taken_back": ["remaining", "reversed"]}'
-            ELSE '{}'
-        END::jsonb AS moves
-    FROM batch
+WITH move (type, part, source, target) AS (
+    VALUES
+        ('credit_account.consumed.v1', 'slices', 'remaining', 'consumed'),
+        ('credit_account.held.v1', 'slices', 'remaining', 'held'),
+        ('credit_account.hold_captured.v1', 'slices', 'held', 'consumed'),
+        ('credit_account.hold_captured.v1', 'released', 'held', 'remaining'),
+        ('credit_account.hold_captured.v1', 'lapsed', 'remaining', 'expired'),
+        ('credit_account.hold_captured.v1', 'taken_back', 'remaining', 'reversed'),
+        ('credit_account.hold_released.v1', 'slices', 'held', 'remaining'),
+        ('credit_account.hold_released.v1', 'lapsed', 'remaining', 'expired'),
+        ('credit_account.hold_released.v1', 'taken_back', 'remaining', 'reversed')
 ),
 moved AS (
-    SELECT told.position, slice->>'grant_id' AS grant_id, (slice->>'units')::numeric AS units,
-        move.value->>0 AS source, move.value->>1 AS target, false AS is_reversal
-    FROM told, jsonb_each(told.moves) AS move, jsonb_array_elements(told.data->move.key) AS slice
+    SELECT position, slice->>'grant_id' AS grant_id, (slice->>'units')::numeric AS units, source, target,
+        false AS is_reversal
+    FROM batch
+    JOIN move USING (type), jsonb_array_elements(data->part) AS slice
     UNION ALL
     SELECT position, data->>'grant_id', (data->'amount'->>'units')::numeric, 'remaining', 'expired', false
-    FROM told
+    FROM batch
     WHERE type = 'credit_account.grant_expired.v1'
     UNION ALL
     SELECT position, data->>'grant_id', (data->'taken_back'->>'units')::numeric, 'remaining', 'reversed', true
-    FROM told
+    FROM batch
     WHERE type = 'credit_account.grant_reversed.v1'
 ),
 change AS (

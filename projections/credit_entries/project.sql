@@ -1,5 +1,5 @@
 -- on: credit_account.granted.v1, credit_account.consumed.v1, credit_account.held.v1, credit_account.hold_captured.v1, credit_account.hold_released.v1, credit_account.grant_expired.v1, credit_account.grant_reversed.v1
--- The balance goes on from the account's last line before this batch.
+-- The balance goes on from the account's last line before this batch; looked up once an account, hence MATERIALIZED.
 WITH told AS (
     SELECT
         stream_id AS account_id, position, merchant_id, data,
@@ -15,24 +15,17 @@ WITH told AS (
         END AS kind,
         coalesce((data->'amount'->>'units')::numeric, 0) AS amount,
         coalesce((data->'captured'->>'units')::numeric, 0) AS captured,
-        slices.units AS slices, released.units AS released, gone.units AS gone
-    FROM batch,
-        LATERAL (
-            SELECT coalesce(sum((slice->>'units')::numeric), 0) AS units
-            FROM jsonb_path_query(data, '$.slices[*]') AS slice
-        ) AS slices,
-        LATERAL (
-            SELECT coalesce(sum((slice->>'units')::numeric), 0) AS units
-            FROM jsonb_path_query(data, '$.released[*]') AS slice
-        ) AS released,
-        LATERAL (
-            SELECT coalesce(sum((slice->>'units')::numeric), 0) AS units
-            FROM (
-                SELECT jsonb_path_query(data, '$.lapsed[*]') AS slice
-                UNION ALL
-                SELECT jsonb_path_query(data, '$.taken_back[*]')
-            ) AS let_go
-        ) AS gone
+        CASE WHEN data ? 'slices' THEN (
+            SELECT coalesce(sum((slice->>'units')::numeric), 0) FROM jsonb_array_elements(data->'slices') AS slice
+        ) ELSE 0 END AS slices,
+        CASE WHEN data ? 'released' THEN (
+            SELECT coalesce(sum((slice->>'units')::numeric), 0) FROM jsonb_array_elements(data->'released') AS slice
+        ) ELSE 0 END AS released,
+        CASE WHEN data ? 'lapsed' THEN (
+            SELECT coalesce(sum((slice->>'units')::numeric), 0)
+            FROM jsonb_array_elements(data->'lapsed' || coalesce(data->'taken_back', '[]')) AS slice
+        ) ELSE 0 END AS gone
+    FROM batch
 ),
 change AS (
     SELECT *,
@@ -54,7 +47,7 @@ change AS (
         END AS held
     FROM told
 ),
-before AS (
+before AS MATERIALIZED (
     SELECT account_id, coalesce((
             SELECT balance_units
             FROM credit_entries_v1 AS entry
