@@ -45,6 +45,21 @@ async def test_every_index_is_given_once_and_from_zero(indexes: DepositIndexes):
     assert await indexes.take("sui:mainnet") == 0
 
 
+async def test_chains_with_the_same_addresses_never_share_an_index(indexes: DepositIndexes):
+    """Else who pays on the wrong network pays for whoever has that address there."""
+    chains = ("eip155:1", "eip155:8453", "eip155:1", "eip155:8453", "eip155:137")
+    assert sorted([await indexes.take(chain) for chain in chains]) == [0, 1, 2, 3, 4]
+    assert await indexes.take("sui:mainnet") == 0
+
+
+async def test_indexes_go_on_where_a_chain_had_been_counted_by_itself(connections: Connections):
+    async with connections.use() as connection:
+        await connection.execute(
+            "INSERT INTO deposit_indexes (chain_id, next) VALUES ('eip155:1', 70), ('eip155:10', 20)"
+        )
+    assert await PostgresDepositIndexes(connections, block=3).take("eip155:10") == 70
+
+
 async def test_processes_never_share_an_index(connections: Connections):
     first = PostgresDepositIndexes(connections, block=3)
     second = PostgresDepositIndexes(connections, block=3)

@@ -56,7 +56,11 @@ class MemoryClockOffset:
 
 
 class DepositIndexes(Protocol):
-    """Numbers for deposit addresses, 0, 1, 2 …, by CAIP-2 chain id: each is given once."""
+    """Numbers for deposit addresses, 0, 1, 2 …, by CAIP-2 chain id.
+
+    Each is given once among all chains of a namespace (`eip155`): their addresses are the same, and
+    who pays on the wrong one of them must not pay for somebody else.
+    """
 
     async def take(self, chain_id: str) -> int: ...
 
@@ -69,17 +73,23 @@ class PostgresDepositIndexes:
     def __init__(self, connections: Connections, *, block: int = INDEXES_A_BLOCK) -> None:
         self._connections = connections
         self._block = block
-        self._left: dict[str, range] = {}
+        self._left: dict[str, range] = {}  # by namespace
+        self._noted: set[str] = set()  # chains that have their time
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def take(self, chain_id: str) -> int:
-        async with self._locks[chain_id]:
-            left = self._left.get(chain_id, range(0))
+        namespace = _namespace(chain_id)
+        async with self._locks[namespace]:
+            if chain_id not in self._noted:
+                async with self._connections.use() as connection:
+                    await connection.execute(_SQL["note_chain"], {"chain_id": chain_id})
+                self._noted.add(chain_id)
+            left = self._left.get(namespace, range(0))
             if not left:
-                wanted = {"chain_id": chain_id, "count": self._block}
+                wanted = {"namespace": namespace, "count": self._block}
                 end = await _number(self._connections, "take_deposit_indexes", wanted)
                 left = range(end - self._block, end)
-            self._left[chain_id] = left[1:]
+            self._left[namespace] = left[1:]
             return left[0]
 
     async def since(self, chain_id: str) -> datetime | None:
@@ -95,9 +105,14 @@ class MemoryDepositIndexes:
         self._next: defaultdict[str, int] = defaultdict(int)
 
     async def take(self, chain_id: str) -> int:
-        index = self._next[chain_id]
-        self._next[chain_id] += 1
+        namespace = _namespace(chain_id)
+        index = self._next[namespace]
+        self._next[namespace] += 1
         return index
+
+
+def _namespace(chain_id: str) -> str:
+    return chain_id.partition(":")[0]
 
 
 async def _number(connections: Connections, name: str, parameters: dict[str, Any]) -> int:

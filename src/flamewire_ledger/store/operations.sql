@@ -4,8 +4,15 @@ SELECT offset_seconds FROM sandbox_clock;
 -- advance_clock: let the sandbox run further ahead; how far now.
 UPDATE sandbox_clock SET offset_seconds = offset_seconds + %(seconds)s RETURNING offset_seconds;
 
--- take_deposit_indexes: a block of indexes nobody has had; the first behind it.
-INSERT INTO deposit_indexes AS d (chain_id, next) VALUES (%(chain_id)s, %(count)s)
+-- note_chain: from now on transfers may come on this chain.
+INSERT INTO deposit_indexes (chain_id, next) VALUES (%(chain_id)s, 0)
+ON CONFLICT (chain_id) DO NOTHING;
+
+-- take_deposit_indexes: a block of indexes that no chain of a namespace has had; the first behind it.
+INSERT INTO deposit_indexes AS d (chain_id, next)
+SELECT %(namespace)s, coalesce(max(given.next), 0) + %(count)s
+FROM deposit_indexes AS given
+WHERE starts_with(given.chain_id, %(namespace)s || ':')
 ON CONFLICT (chain_id) DO UPDATE SET next = d.next + %(count)s
 RETURNING next;
 
