@@ -19,8 +19,8 @@ DELETE FROM staged_events;
 
 -- copy: the rows come behind it.
 COPY staged_events (
-    position, stream_id, version, type, merchant_id, command_id, recorded_at, metadata, data
-) FROM STDIN;
+    position, version, command_id, recorded_at, stream_id, type, merchant_id, metadata, data
+) FROM STDIN (FORMAT binary);
 
 -- batch: what a statement of a projection reads; it is put in front of each.
 batch AS (
