@@ -26,7 +26,7 @@ from tests.simulation.world import Report, simulate
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    return simulate(32)
+    return simulate(32, 600)
 
 
 async def test_read_models_say_what_the_domain_says(report: Report, ledger_url: str) -> None:

@@ -13,8 +13,8 @@ from tests.services.place import ROOT
 from tests.simulation.broken import Broken
 from tests.simulation.world import Report, simulate
 
-# 32 and 34 found blocks that were believed after two crashes, 2 and 4 payments nobody was asked about.
-SEEDS = (2, 4, 7, 32, 34)
+SEEDS = (2, 4, 32, 34)
+ACTIONS = 600
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +25,9 @@ def reports() -> dict[int, Report]:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_everything_holds_under_faults(seed: int, reports: dict[int, Report]) -> None:
     try:
-        reports[seed] = simulate(seed)
+        reports[seed] = simulate(seed, ACTIONS)
     except Broken as broken:
-        pytest.fail(f"scripts/simulate {seed}: {broken}")
+        pytest.fail(f"scripts/simulate {seed} --actions {ACTIONS}: {broken}")
 
 
 def test_the_runs_had_everything_in_them(reports: dict[int, Report]) -> None:
@@ -62,7 +62,7 @@ def test_the_runs_had_everything_in_them(reports: dict[int, Report]) -> None:
 def test_the_same_seed_gives_the_same_run_in_any_process() -> None:
     told = {
         subprocess.run(
-            [sys.executable, "-m", "tests.simulation", "5", "--actions", "150"],
+            [sys.executable, "-m", "tests.simulation", "5", "--actions", "100"],
             cwd=ROOT,
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             capture_output=True,
