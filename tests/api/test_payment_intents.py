@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -191,6 +193,27 @@ async def test_an_address_made_for_another_intent_is_nobodys_recipient(ledger: W
     )
     assert response.status_code == 409
     assert response.json()["errors"][0]["pointer"] == "/recipient"
+
+
+class Twin:
+    """Another network with the same addresses, as every EVM network has."""
+
+    def __init__(self, chain: Any) -> None:
+        self._chain = chain
+        self.network = replace(chain.network, name="twin", chain_id="flamewire:sandbox-twin")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._chain, name)
+
+
+async def test_a_recipient_is_one_intents_on_all_networks_that_have_its_address(ledger: World):
+    ledger.chains.append(Twin(ledger.chains[1]))
+    address = ledger.chains[1].deposit(997).address
+    given = {**ORDER, "recipient": address}
+    first = await ledger.post("/v1/payment_intents", {**given, "network": "ethereum"})
+    assert first.status_code == 201
+    second = await ledger.post("/v1/payment_intents", {**given, "network": "twin"})
+    assert second.status_code == 409
 
 
 @pytest.mark.parametrize(

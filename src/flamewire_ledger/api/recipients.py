@@ -4,7 +4,8 @@ ever.
 A transfer says where it went and nothing else. Two intents on one address could not be told apart,
 neither at the same time nor one after the other (a late transfer to the first would pay the
 second), and an address made here for one intent would let its payer pay two. So an address is
-claimed, atomically and across merchants, by a command id made of it.
+claimed, atomically and across merchants, by a command id made of it: for all networks of its
+namespace, because on every EVM network it is the same address.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ async def claim(call: Call, chain: Chain, address: str) -> None:
     """Make the address this request's own, again and again; NotAllowed when it is another's."""
     await _refuse_ours(call, chain, address)
     origin = Origin(
-        command_id=command_id("recipient", chain.network.chain_id, address),
+        command_id=command_id("recipient", _namespace(chain), address),
         merchant_id=_OWNER,
         actor=call.caller.actor,
         fingerprint=call.command_id.bytes,
@@ -58,9 +59,17 @@ async def claim(call: Call, chain: Chain, address: str) -> None:
 async def _refuse_ours(call: Call, chain: Chain, address: str) -> None:
     """An address made here for somebody's payment is nobody's to give."""
     await head_reached(call, "deposit_addresses")
-    rows = await call.parts.reads.deposits_at(chain.network.name, [address])
-    if any(row["derivation"] is not None for row in rows):
-        raise _taken()
+    for each in call.chains:
+        if _namespace(each) != _namespace(chain):
+            continue
+        rows = await call.parts.reads.deposits_at(each.network.name, [address])
+        if any(row["derivation"] is not None for row in rows):
+            raise _taken()
+
+
+def _namespace(chain: Chain) -> str:
+    """CAIP-2: networks of one namespace have the same addresses, and payers mix them up."""
+    return chain.network.chain_id.partition(":")[0]
 
 
 def _taken() -> NotAllowed:
