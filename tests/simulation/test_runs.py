@@ -31,8 +31,8 @@ def test_everything_holds_under_faults(seed: int, reports: dict[int, Report]) ->
 
 
 def test_the_runs_had_everything_in_them(reports: dict[int, Report]) -> None:
-    if set(reports) != set(SEEDS):
-        pytest.skip("needs all the runs before it")
+    for seed in set(SEEDS) - set(reports):  # those that another worker ran
+        reports[seed] = simulate(seed, ACTIONS)
     statuses: Counter[str] = Counter()
     payers: Counter[str] = Counter()
     faults: Counter[str] = Counter()
