@@ -37,6 +37,7 @@ from flamewire_ledger.relay.rabbitmq import FAULTS, RabbitPublisher
 from flamewire_ledger.relay.tail import Relay
 from flamewire_ledger.relay.turns import MemoryTurns, PostgresTurns
 from flamewire_ledger.store.connections import Connections
+from flamewire_ledger.store.event_store import RecordedEvent
 from flamewire_ledger.store.memory import MemoryEventStore
 from flamewire_ledger.store.postgres import PostgresEventStore
 from tests.processes.stories import (
@@ -181,7 +182,9 @@ async def test_a_broker_killed_under_load_and_purged_is_a_delay_and_no_hole(
         for projection in system.catalog:
             found = await difference(system.pool, system.store, projection)
             assert found.is_equal, found
-        events = await system.store.read(0, 0, 100_000)
+        events: list[RecordedEvent] = []
+        while page := await system.store.read(0, len(events), 50_000):
+            events += page
         paid = sum(event.type == "payment.succeeded.v1" for event in events)
         receipts = [CODEC.decode(it) for it in events if it.type == "invoice.issued.v1"]
         assert [it.number for it in receipts] == [f"2026-{n:06d}" for n in range(1, paid + 1)]
