@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -71,6 +72,13 @@ def test_the_payer_misbehaves(
             return
         assert body["status"] == status
         assert set(labels) <= set(body["labels"])
+
+
+def test_what_a_payer_really_sent_is_said(ledger: RunningLedger):
+    with ledger.client() as client:
+        payment = create_payment(client, "order-other")
+    played = ledger.flamewire("sandbox", "pay", payment["id"], "--wrong-asset", "--json")
+    assert json.loads(played.stdout)["asset"] == "UNLISTED"
 
 
 def test_the_readme_runs_as_it_stands(ledger: RunningLedger):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from flamewire_ledger.cli.faults import NOT_SO, WRONG_USE, CommandError
 from flamewire_ledger.cli.output import print_json, rfc3339, say
 from flamewire_ledger.cli.session import visit
 from flamewire_ledger.wiring import Ledger
-from flamewire_ledger.wiring.sandbox import Behaviour, advance_clock, pay_and_wait
+from flamewire_ledger.wiring.sandbox import Behaviour, Played, advance_clock, pay_and_wait
 
 app = typer.Typer(help="Play a payer; move the clock.", no_args_is_help=True, rich_markup_mode=None)
 _DataDir = Annotated[Path | None, typer.Option()]
@@ -53,7 +54,7 @@ def pay(
         raise CommandError("Choose one of --late, --reorg, --wrong-asset, --drop.", WRONG_USE)
     factor = _factor(under, over)
 
-    async def action(ledger: Ledger) -> dict[str, object]:
+    async def action(ledger: Ledger) -> Played:
         return await pay_and_wait(
             ledger,
             payment,
@@ -64,16 +65,15 @@ def pay(
             wait_seconds=wait_seconds,
         )
 
-    result = visit(action, data_dir=data_dir)
+    played = visit(action, data_dir=data_dir)
     if as_json:
-        print_json(result)
+        print_json(asdict(played))
     else:
-        labels = ", ".join(str(label) for label in result["labels"]) if result["labels"] else "none"  # type: ignore[attr-defined]
-        typer.echo(f"{payment} {result['status']} (labels: {labels})")
-        say(
-            f"sent {result['amount']} {result['asset']} on {result['network']}: {result['transaction_id']}"
-        )
-    return 0 if result["settled"] else NOT_SO
+        labels = ", ".join(played.labels) or "none"
+        typer.echo(f"{payment} {played.status} (labels: {labels})")
+        where = f"on {played.network}: {played.transaction_id}"
+        say(f"sent {played.amount} {played.asset} {where}")
+    return 0 if played.settled else NOT_SO
 
 
 def _factor(under: str | None, over: str | None) -> Decimal:

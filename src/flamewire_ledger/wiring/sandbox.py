@@ -5,6 +5,7 @@ of it.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal, TypeAlias
@@ -17,6 +18,20 @@ Behaviour: TypeAlias = Literal["normal", "late", "reorg", "drop", "wrong_asset"]
 _LOOK_SECONDS = 0.05
 _VISIBLE_SECONDS_MAX = 5.0
 _PAYMENTS = ("payment_status",)
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What was sent, and what became of the payment. `settled`: its transfer came to its end in time."""
+
+    payment_intent_id: str
+    status: str
+    labels: tuple[str, ...]
+    network: str
+    asset: str
+    amount: str
+    transaction_id: str
+    settled: bool
 
 
 async def advance_clock(ledger: Ledger, seconds: int) -> datetime:
@@ -35,11 +50,8 @@ async def pay_and_wait(
     factor: Decimal,
     behaviour: Behaviour,
     wait_seconds: float,
-) -> dict[str, Any]:
-    """Pay `factor` times what is due, and wait until the ledger has made up its mind.
-
-    `settled` says whether the payment ended as such a payment should within the time.
-    """
+) -> Played:
+    """Pay `factor` times what is due, and wait until the ledger has made up its mind."""
     row = await _payment(ledger, await _merchant_of(ledger, payment_id), payment_id)
     option = _option(row, network, asset)
     units = int((Decimal(option["due"]["units"]) * factor).to_integral_value(ROUND_HALF_UP))
@@ -55,16 +67,20 @@ async def pay_and_wait(
         "normal" if behaviour == "late" else behaviour,
     )
     row, settled = await _outcome(ledger, row, transaction_id, behaviour, wait_seconds)
-    return {
-        "payment_intent_id": payment_id,
-        "status": row["status"],
-        "labels": sorted(row["labels"]),
-        "network": option["network"],
-        "asset": symbol,
-        "amount": _major(units, option["due"]["decimals"]),
-        "transaction_id": transaction_id,
-        "settled": settled,
-    }
+    asked = {"asset": option["due"]["asset"], "decimals": option["due"]["decimals"], "units": units}
+    # What was seen on the chain is what was sent: a payer who misbehaves may send something else.
+    seen = (it for it in row["transfers"] if it["transaction_id"] == transaction_id)
+    sent = next(seen, asked)
+    return Played(
+        payment_intent_id=payment_id,
+        status=row["status"],
+        labels=tuple(sorted(row["labels"])),
+        network=option["network"],
+        asset=sent["asset"].rpartition(":")[2],
+        amount=_major(int(sent["units"]), sent["decimals"]),
+        transaction_id=transaction_id,
+        settled=settled,
+    )
 
 
 def _option(row: dict[str, Any], network: str | None, asset: str | None) -> dict[str, Any]:
