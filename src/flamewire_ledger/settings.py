@@ -30,6 +30,12 @@ class Settings(BaseSettings):
     port: int = Field(
         default=8700, ge=0, le=65535, description="Port of the API; 0 takes a free one."
     )
+    status_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Port for health and metrics of `serve` without an API, on `host`; 0: none.",
+    )
 
     database_url: SecretStr | None = Field(
         default=None, description="postgresql://… of a server of yours; without it one is embedded."

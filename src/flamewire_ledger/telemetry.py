@@ -141,6 +141,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "commands": Metric("counter", "Commands answered, by outcome.", ("outcome",)),
     "append_seconds": Metric("seconds", "From a batch's first command to its commit."),
     "append_commands": Metric("counter", "Commands that went through appends."),
+    "writer_queued": Metric("gauge", "Commands that wait for a batch."),
     "http_requests": Metric("counter", "Requests answered.", ("route", "status")),
     "http_seconds": Metric("seconds", "From request to answer.", ("route",)),
     "store_head": Metric("gauge", "Last position of the store.", ("partition",)),
