@@ -75,7 +75,7 @@ class Plan:
     bottleneck: str
 
 
-def plan(rate: int, costs: Costs = MEASURED, limits: Limits = Limits()) -> Plan:  # noqa: B008
+def plan(rate: int, costs: Costs = MEASURED, limits: Limits = Limits()) -> Plan:
     """What `rate` commands a second need."""
     in_postgres_us = costs.append_us + costs.project_postgres_us
     wal = rate * (costs.wal_append_bytes + costs.wal_project_bytes)
@@ -116,12 +116,11 @@ def table() -> str:
         "| commands/s | partitions | API processes | databases (cores used of each) | WAL MB/s | "
         "relays | projectors | reactors | RabbitMQ clusters | TB a month | full first |"
     )
-    rows = [head, "|" + "---|" * head.count(" | ") + "---|"]
-    for each in map(plan, RATES):
-        rows.append(
-            f"| {each.rate:,} | {each.partitions} | {each.api} | "
-            f"{each.databases} ({each.database_cores:.1f}) | {each.wal_megabytes:,.0f} | "
-            f"{each.relays} | {each.projectors} | {each.reactors} | {each.brokers} | "
-            f"{each.terabytes_a_month:,.0f} | {each.bottleneck} |"
-        )
-    return "\n".join(rows)
+    rows = [
+        f"| {each.rate:,} | {each.partitions} | {each.api} | "
+        f"{each.databases} ({each.database_cores:.1f}) | {each.wal_megabytes:,.0f} | "
+        f"{each.relays} | {each.projectors} | {each.reactors} | {each.brokers} | "
+        f"{each.terabytes_a_month:,.0f} | {each.bottleneck} |"
+        for each in map(plan, RATES)
+    ]
+    return "\n".join([head, "|" + "---|" * (head.count(" | ") + 1), *rows])
