@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+
+class BenchmarkFailed(Exception):
+    """Nothing was measured, or what was measured is not true: there is no figure to show."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`ratio` is value / reference. With `less_is_more` false a larger value is better."""
+    """`ratio` is value / reference. With `less_is_better` false a larger value is better.
+
+    An aim is for the value (`target`), for the ratio (`ratio_target`), or for both. `note` says what
+    a reader has to know beside it, such as where the processor time went.
+    """
 
     name: str
     value: float
@@ -18,6 +26,10 @@ class Figure:
     reference_name: str
     target: float | None = None
     less_is_better: bool = False
+    ratio_target: float | None = None
+    low: float | None = None  # of the runs whose median the value is
+    high: float | None = None
+    note: str = ""
 
     @property
     def ratio(self) -> float:
@@ -25,13 +37,31 @@ class Figure:
 
     @property
     def is_met(self) -> bool | None:
-        """Whether the target was met in this run; None without one."""
-        if self.target is None:
-            return None
-        return self.value <= self.target if self.less_is_better else self.value >= self.target
+        """Whether every target was met in this run; None without one."""
+        aims = [(self.value, self.target), (self.ratio, self.ratio_target)]
+        met = [
+            found <= aim if self.less_is_better else found >= aim
+            for found, aim in aims
+            if aim is not None
+        ]
+        return all(met) if met else None
+
+    @property
+    def aim(self) -> str:
+        """The targets in words; empty without one."""
+        sign = "≤" if self.less_is_better else "≥"
+        words = [] if self.target is None else [f"{sign} {self.target:,.6g}"]
+        if self.ratio_target is not None:
+            words.append(f"{sign} {self.ratio_target:g} × reference")
+        return ", ".join(words)
 
 
 def median_of(times: int, measure: Callable[[], float]) -> float:
     """The median of several runs, after one that is not counted."""
     measure()
     return statistics.median(measure() for _ in range(times))
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Of several runs: value, low and high as a Figure takes them."""
+    return {"value": statistics.median(values), "low": min(values), "high": max(values)}

@@ -14,12 +14,19 @@ from flamewire_ledger.store.migrate import migrate
 
 
 @contextmanager
-def postgres(*, migrated: bool = True) -> Iterator[str]:
-    """The URL of an empty ledger's database; with the settings that `flamewire up` uses."""
+def postgres_server(*, migrated: bool = True) -> Iterator[EmbeddedPostgres]:
+    """A server with an empty ledger's database; with the settings that `flamewire up` uses."""
     with (
         tempfile.TemporaryDirectory(prefix="flamewire-bench-") as folder,
         EmbeddedPostgres(Path(folder), settings=POSTGRES_SETTINGS) as server,
     ):
         if migrated:
             asyncio.run(migrate(server.url))
+        yield server
+
+
+@contextmanager
+def postgres(*, migrated: bool = True) -> Iterator[str]:
+    """The URL of the database of such a server."""
+    with postgres_server(migrated=migrated) as server:
         yield server.url
