@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import RFC_4122, UUID, uuid5
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flamewire_ledger.domain.identifiers import command_id, derived_id, encode, is_id, uuid7
+from flamewire_ledger.domain.identifiers import (
+    COMMANDS,
+    command_id,
+    derived_id,
+    encode,
+    is_id,
+    uuid7,
+)
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -71,3 +79,19 @@ def test_a_derived_id_is_the_same_each_time_and_another_for_another_cause():
 def test_a_command_id_comes_from_its_causes_one_by_one():
     assert command_id("a", "b") == command_id("a", "b")
     assert command_id("a", "b") != command_id("ab")
+
+
+@given(st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"])), min_size=1))
+def test_a_command_id_is_the_uuid5_of_its_causes(names):
+    made = command_id(*names)
+    assert made == uuid5(COMMANDS, "\x1f".join(names))
+    assert (made.version, made.variant) == (5, RFC_4122)
+    assert {made: 1}[pickle.loads(pickle.dumps(made))] == 1
+
+
+@given(st.uuids())
+def test_an_id_spells_the_number_in_base_32(value):
+    _, _, letters = encode("ev", value).partition("_")
+    assert (
+        int(letters.translate(str.maketrans("jkmnpqrstvwxyz", "ijklmnopqrstuv")), 32) == value.int
+    )
