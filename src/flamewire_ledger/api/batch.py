@@ -9,24 +9,29 @@ leaves the others untouched.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import BaseModel
 
 from flamewire_ledger.api import problems
 from flamewire_ledger.api.authentication import require_scope
 from flamewire_ledger.api.call import Answer, Call
 from flamewire_ledger.api.fields import is_clean
-from flamewire_ledger.api.idempotency import check_key, command_of, fingerprint
+from flamewire_ledger.api.idempotency import Claims, check_key, command_of, fingerprint
 from flamewire_ledger.api.models.batch import Line
 from flamewire_ledger.api.operation import NDJSON, Operation
+from flamewire_ledger.api.pricing import Till
 from flamewire_ledger.api.problems import Fault, Problem
 from flamewire_ledger.api.rendering import to_json
 from flamewire_ledger.api.requests import parse_json, validate
-from flamewire_ledger.api.submitting import POSITION_HEADER, concluded, recorded, with_position
+from flamewire_ledger.api.submitting import (
+    POSITION_HEADER,
+    Build,
+    recorded,
+    unless_refused,
+    with_position,
+)
 from flamewire_ledger.commands.decider import Done, Envelope, Failed, Outcome
 from flamewire_ledger.domain.rejection import Rejection
 from flamewire_ledger.store.event_store import StoreUnavailable
@@ -50,40 +55,57 @@ class Work:
     outcome: Outcome | Failed | Problem | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """An operation as a line asks for it: with the ids of its path among the params."""
+
+    operation: Operation
+    build: Build
+    body: type[BaseModel]
+    ids: Sequence[tuple[str, str]]  # what the path calls it, and what params do
+
+    @classmethod
+    def of(cls, operation: Operation) -> Command:
+        assert operation.build is not None, "the table has commands only"
+        assert operation.request is not None, "a command has a body, if an empty one"
+        names = _NAMES.get(operation.tag, {})
+        ids = [it for it in names.items() if f"{{{it[0]}}}" in operation.path]
+        return cls(operation, operation.build, operation.request, ids)
+
+
 class Batch:
     """Runs lines against the commands of the contract."""
 
     def __init__(self, operations: Mapping[str, Operation]) -> None:
-        self._operations = operations
+        self._commands = {name: Command.of(it) for name, it in operations.items()}
 
     async def run(self, call: Call) -> Answer:
         lines = [line for line in call.body.split(b"\n") if line.strip()]
         most = call.parts.limits.batch_lines_max
         if len(lines) > most:
             raise problems.batch_too_large(most)
-        with ExitStack() as running:
-            ours: set[UUID] = set()
-            works = [await self._prepare(call, line, running, ours) for line in lines]
+        till = call.till(call.now())
+        with call.office.running.claims() as claims:
+            works = [await self._prepare(call, line, till, claims) for line in lines]
             await _submit(call, works)
-        body = b"".join(_answer(call, work) + b"\n" for work in works)
+        body = b"".join([_answer(work) for work in works])
+        headers: dict[str, str] = {}
         done = [work.outcome.position for work in works if isinstance(work.outcome, Done)]
-        headers = {POSITION_HEADER: str(max(done))} if done else {}
+        if done:
+            call.office.acknowledged.note(call.merchant_id, max(done))
+            headers[POSITION_HEADER] = str(max(done))
         return Answer(body, headers, media_type=NDJSON)
 
-    async def _prepare(self, batch: Call, data: bytes, running: ExitStack, ours: set[UUID]) -> Work:
+    async def _prepare(self, batch: Call, data: bytes, till: Till, claims: Claims) -> Work:
         """The line's command, built; what is wrong with it is its outcome."""
         work = Work(None)
         try:
             line = _parse(batch, data, work)
-            operation = self._operation(batch, line)
+            command = self._command(batch, line)
             work.inside = "/params"
-            work.call = _call(operation, batch, line)
-            command_id = work.call.command_id
-            if command_id not in ours:  # twice in one batch is a repeat: the writer knows those
-                running.enter_context(batch.office.running.only_one(command_id))
-                ours.add(command_id)
-            assert operation.build is not None, "the table has commands only"
-            work.envelope = await operation.build(work.call)
+            work.call = call = _call(command, batch, line, till)
+            claims.claim(call.command_id)  # twice in one batch: the writer knows repeats
+            work.envelope = await command.build(call)
         except Problem as problem:
             work.outcome = problem
         except StoreUnavailable:
@@ -93,29 +115,32 @@ class Batch:
             work.outcome = before or rejection
         return work
 
-    def _operation(self, batch: Call, line: Line) -> Operation:
-        operation = self._operations.get(line.command)
-        if operation is None:
-            known = ", ".join(self._operations)
+    def _command(self, batch: Call, line: Line) -> Command:
+        command = self._commands.get(line.command)
+        if command is None:
+            known = ", ".join(self._commands)
             fault = Fault(f"there is no such command; there is {known}", pointer="/command")
             raise Problem(422, "unknown_command", fault.detail, [fault])
-        if operation.scope is not None:
-            require_scope(batch.caller, operation.scope)
-        return operation
+        if command.operation.scope is not None:
+            require_scope(batch.caller, command.operation.scope)
+        return command
 
 
-def _call(operation: Operation, batch: Call, line: Line) -> Call:
+def _call(command: Command, batch: Call, line: Line, till: Till) -> Call:
     """The call that the single request would be."""
-    params = dict(line.params)
-    path = _path(operation, params)
-    assert operation.request is not None, "a command has a body, if an empty one"
-    return replace(
-        batch,
+    operation, params = command.operation, line.params
+    path = _path(command, params)
+    return Call(
+        office=batch.office,
+        caller=batch.caller,
+        request_id=batch.request_id,
         path=path,
-        body=validate(operation.request, params),
-        command_id=command_of(batch.merchant_id, line.id),
+        query=batch.query,
+        body=validate(command.body, params),
+        command_id=command_of(batch.caller.merchant_id, line.id),
         fingerprint=fingerprint(operation.method, operation.path.format(**path), params),
         has_key=True,
+        till_of_batch=till,
     )
 
 
@@ -123,20 +148,15 @@ def _parse(batch: Call, data: bytes, work: Work) -> Line:
     sent = parse_json(data, batch.parts.limits)
     key = sent.get("id")
     work.id = key if isinstance(key, str) else None
-    try:
-        line = Line.model_validate(sent)
-    except ValidationError as error:
-        raise problems.of_validation(error) from None
+    line = validate(Line, sent)
     check_key(line.id)
     return line
 
 
-def _path(operation: Operation, params: dict[str, Any]) -> dict[str, str]:
+def _path(command: Command, params: dict[str, Any]) -> dict[str, str]:
     """The ids of the path, taken out of the params, where they have their whole names."""
     path: dict[str, str] = {}
-    for name, whole in _NAMES.get(operation.tag, {}).items():
-        if f"{{{name}}}" not in operation.path:
-            continue
+    for name, whole in command.ids:
         value = params.pop(whole, None)
         if not isinstance(value, str) or not is_clean(value) or not 1 <= len(value) <= 64:
             fault = Fault("this command needs it", pointer=f"/{whole}")
@@ -154,20 +174,24 @@ async def _submit(batch: Call, works: Sequence[Work]) -> None:
         work.outcome = outcome
 
 
-def _answer(batch: Call, work: Work) -> bytes:
-    """The line's answer; the result is the stored one, to the byte."""
+def _answer(work: Work) -> bytes:
+    """The line's answer and its end; the result is the stored one, to the byte."""
     try:
-        done = _concluded(batch, work)
+        done = _done(work)
     except Rejection as rejection:
         return _refused(work, problems.of_rejection(rejection))
     except Problem as problem:
         return _refused(work, problem)
-    head = {"id": work.id, "status": "ok", "position": done.position, "code": None}
-    head["replayed"] = done.replayed
-    return b'%s,"result":%s}' % (to_json(head)[:-1], with_position(done))
+    # What surrounds the result is always the same, and put around it without an encoder.
+    return b'{"id":%s,"status":"ok","position":%d,"code":null,"replayed":%s,"result":%s}\n' % (
+        to_json(work.id),
+        done.position,
+        b"true" if done.replayed else b"false",
+        with_position(done),
+    )
 
 
-def _concluded(batch: Call, work: Work) -> Done:
+def _done(work: Work) -> Done:
     match work.outcome:
         case Problem():
             raise work.outcome
@@ -177,12 +201,12 @@ def _concluded(batch: Call, work: Work) -> Done:
         case None:
             raise problems.internal()
         case outcome:
-            return concluded(batch, outcome)
+            return unless_refused(outcome)
 
 
 def _refused(work: Work, problem: Problem) -> bytes:
     is_passing = problem.code in CONFLICTS
-    return to_json(
+    answer = to_json(
         {
             "id": work.id,
             "status": "conflict" if is_passing else "rejected",
@@ -198,3 +222,4 @@ def _refused(work: Work, problem: Problem) -> bytes:
             **problem.facts,
         }
     )
+    return answer + b"\n"

@@ -4,7 +4,7 @@ the rows of the read model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,19 +12,18 @@ from flamewire_ledger.api.reading import Row
 from flamewire_ledger.api.rendering import money, signed, time
 from flamewire_ledger.domain.credit_account import (
     CREDIT,
+    NOTHING,
+    BalanceUnits,
     CreditAccount,
     Grant,
     Slice,
-    balance,
+    balance_units,
     grants_in_burn_order,
 )
-from flamewire_ledger.domain.money import Amount
+from flamewire_ledger.domain.money import major_text
 
 GRANTS_MAX: Final = 1000
-
-
-def in_credits(units: int) -> Amount:
-    return Amount(CREDIT, int(units))
+_NO_CREDITS: Final = NOTHING.text
 
 
 def of_state(account: CreditAccount, at: datetime) -> dict[str, Any]:
@@ -49,9 +48,17 @@ def of_row(row: Row, *, with_grants: bool = True) -> dict[str, Any]:
         "object": "credit_account",
         "external_id": row["external_id"],
         "name": row["name"],
-        **money("overage_max", in_credits(row["overage_max_units"])),
+        **in_credits("overage_max", int(row["overage_max_units"])),
         "balance": _balance(
-            {name: in_credits(row[f"{name}_units"]) for name in _PARTS},
+            BalanceUnits(
+                available=int(row["available_units"]),
+                held=int(row["held_units"]),
+                granted=int(row["granted_units"]),
+                consumed=int(row["consumed_units"]),
+                expired=int(row["expired_units"]),
+                owed=int(row["owed_units"]),
+                taken_back=int(row["reversed_units"]),
+            )
         ),
         "grants": [grant_of_row(grant) for grant in row["grants"]] if with_grants else [],
         "created_at": time(row["opened_at"]),
@@ -62,29 +69,38 @@ def of_row(row: Row, *, with_grants: bool = True) -> dict[str, Any]:
     return view
 
 
-_PARTS: Final = ("available", "held", "granted", "consumed", "expired", "reversed", "owed")
+def balance_of(account: CreditAccount, at: datetime) -> dict[str, str]:
+    return _balance(balance_units(account, at))
 
 
-def _balance(parts: Mapping[str, Amount]) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
-    for name in _PARTS:
-        shown.update(money(name, parts[name]))
-    return shown
+def _balance(units: BalanceUnits) -> dict[str, str]:
+    """Written out, because every answer to a command on an account ends with one."""
+    available, held, granted, consumed, expired, owed, taken_back = units
+    return {
+        "available": _credits(available),
+        "available_minor": str(available),
+        "held": _credits(held),
+        "held_minor": str(held),
+        "granted": _credits(granted),
+        "granted_minor": str(granted),
+        "consumed": _credits(consumed),
+        "consumed_minor": str(consumed),
+        "expired": _credits(expired),
+        "expired_minor": str(expired),
+        "reversed": _credits(taken_back),
+        "reversed_minor": str(taken_back),
+        "owed": _credits(owed),
+        "owed_minor": str(owed),
+    }
 
 
-def balance_of(account: CreditAccount, at: datetime) -> dict[str, Any]:
-    now = balance(account, at)
-    return _balance(
-        {
-            "available": now.available,
-            "held": now.held,
-            "granted": now.granted,
-            "consumed": now.consumed,
-            "expired": now.expired,
-            "reversed": now.taken_back,
-            "owed": now.owed,
-        }
-    )
+def _credits(units: int) -> str:
+    return major_text(units, CREDIT.decimals) if units else _NO_CREDITS
+
+
+def in_credits(name: str, units: int) -> dict[str, str]:
+    """As rendering.money, of base units of CREDIT."""
+    return {name: _credits(units), f"{name}_minor": str(units)}
 
 
 def grant_of(grant: Grant, at: datetime) -> dict[str, Any]:
@@ -131,9 +147,9 @@ def _grant(
     return {
         "id": grant_id,
         "object": "credit_grant",
-        **money("amount", in_credits(units)),
-        **money("remaining", in_credits(remaining)),
-        **money("held", in_credits(held)),
+        **in_credits("amount", int(units)),
+        **in_credits("remaining", int(remaining)),
+        **in_credits("held", int(held)),
         "source": source,
         "priority": priority,
         "expires_at": time(expires_at),
@@ -157,8 +173,8 @@ def hold(
         "object": "credit_hold",
         "credit_account_id": account_id,
         "status": status,
-        **money("amount", in_credits(units)),
-        **money("captured", in_credits(captured)),
+        **in_credits("amount", int(units)),
+        **in_credits("captured", int(captured)),
         "reference": reference,
         "expires_at": time(expires_at),
     }
@@ -185,7 +201,7 @@ def entry_of_row(row: Row) -> dict[str, Any]:
         "object": "credit_entry",
         "id": str(row["position"]),
         "kind": row["kind"],
-        **money("amount", in_credits(row["units"])),
+        **in_credits("amount", int(row["units"])),
         **signed("available", CREDIT, row["available_units"]),
         **signed("held", CREDIT, row["held_units"]),
         **signed("balance", CREDIT, row["balance_units"]),
@@ -200,6 +216,4 @@ def entry_of_row(row: Row) -> dict[str, Any]:
 
 
 def slices_of(slices: Iterable[Slice]) -> list[dict[str, Any]]:
-    return [
-        {"grant_id": part.grant_id, **money("amount", in_credits(part.units))} for part in slices
-    ]
+    return [{"grant_id": part.grant_id, **in_credits("amount", int(part.units))} for part in slices]

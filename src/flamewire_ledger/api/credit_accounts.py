@@ -18,8 +18,8 @@ from flamewire_ledger.api.models.credit_accounts import (
     ListCreditAccounts,
     ListHolds,
 )
-from flamewire_ledger.api.reading import as_of, find, listed, page_of
-from flamewire_ledger.api.rendering import as_list, money, time, to_json
+from flamewire_ledger.api.reading import as_of, find, find_facts, listed, page_of
+from flamewire_ledger.api.rendering import as_list, time, to_json
 from flamewire_ledger.api.streams import events_of, own
 from flamewire_ledger.commands import credit_account as commands
 from flamewire_ledger.commands.decider import Envelope
@@ -40,6 +40,7 @@ from flamewire_ledger.domain.credit_account import (
 )
 from flamewire_ledger.domain.identifiers import derived_id, is_id
 from flamewire_ledger.domain.rejection import NotFound
+from flamewire_ledger.queries.credit_account import row_at
 
 READ_MODEL = "credit_balance"
 ENTRIES = "credit_entries"
@@ -90,8 +91,8 @@ async def consume(call: Call) -> Envelope:
         return {
             "object": "credit_consumption",
             "credit_account_id": command.account_id,
-            **money("amount", fact.amount),
-            **money("overage", fact.overage),
+            **views.in_credits("amount", fact.amount.units),
+            **views.in_credits("overage", fact.overage.units),
             "reference": fact.reference,
             "slices": views.slices_of(fact.slices),
             "created_at": time(fact.consumed_at),
@@ -181,7 +182,9 @@ def _ended(
 
 def _fact(decision: Decision, account_id: str, kind: type[Fact]) -> Fact:
     """The fact of this kind that was decided: each of these commands leads to exactly one."""
-    return next(fact for fact in decision.facts[account_id] if isinstance(fact, kind))
+    facts = decision.facts[account_id]
+    last = facts[-1]  # it stands alone nearly always, or behind what lapsed before it
+    return last if isinstance(last, kind) else next(it for it in facts if isinstance(it, kind))
 
 
 async def _on(
@@ -196,7 +199,9 @@ async def _on(
 
     def answer(decision: Decision) -> bytes:
         account: CreditAccount = decision.after[account_id]
-        return to_json({**shown(account, decision), "balance": views.balance_of(account, now)})
+        view = shown(account, decision)
+        view["balance"] = views.balance_of(account, now)
+        return to_json(view)
 
     return commands.envelope(call.origin, command, answer)
 
@@ -205,13 +210,8 @@ async def get(call: Call) -> Answer:
     account_id, reads = call.path["id"], call.parts.reads
     if call.query.as_of is not None:
         return await _get_as_of(call, account_id)
-    row = await find(
-        call,
-        "credit account",
-        READ_MODEL,
-        lambda: reads.credit_account(call.merchant_id, account_id, call.now()),
-    )
-    return Answer(to_json(views.of_row(row)))
+    facts = await find_facts(call, "credit account", READ_MODEL, reads.account_facts, account_id)
+    return Answer(to_json(views.of_row(row_at(facts, call.now()))))
 
 
 async def _get_as_of(call: Call, account_id: str) -> Answer:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
-from flamewire_ledger.domain.money import Amount, Asset
+from flamewire_ledger.domain.money import Amount, Asset, major_text
 
 _encoder: Final = msgspec.json.Encoder(decimal_format="string")
 
@@ -26,10 +27,11 @@ def money(name: str, amount: Amount | None) -> dict[str, str | None]:
 
 def signed(name: str, asset: Asset, units: int) -> dict[str, str]:
     """As `money`, for a difference that may be negative."""
-    text = Amount(asset, abs(units)).text
+    text = major_text(abs(units), asset.decimals)
     return {name: f"-{text}" if units < 0 else text, f"{name}_minor": str(units)}
 
 
+@lru_cache(maxsize=1024)  # the lines of a batch share their moments
 def time(at: datetime | None) -> str | None:
     """RFC 3339 in UTC."""
     return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -4,7 +4,7 @@ surprises.
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from pydantic import BaseModel, ValidationError
@@ -55,14 +55,17 @@ def parse_json(data: bytes, limits: Limits) -> dict[str, Any]:
         raise problems.malformed_json(f"the body is not JSON: {_reason(error)}") from None
     if not isinstance(parsed, dict):
         raise problems.malformed_json("the body is a JSON object")
-    if _deeper_than(parsed, limits.json_depth_max):
+    # What has few brackets is not deep: that is told at once, and true of nearly everything.
+    may_be_deep = data.count(b"{") + data.count(b"[") > limits.json_depth_max
+    if may_be_deep and _deeper_than(parsed, limits.json_depth_max):
         raise problems.malformed_json("the body is nested too deeply")
     return parsed
 
 
 def validate(model: type[Model], value: Any) -> Model:
     try:
-        return model.model_validate(value)
+        # As model_validate does, without the 0.7 µs it spends on options nobody gave.
+        return cast("Model", model.__pydantic_validator__.validate_python(value))
     except ValidationError as error:
         raise problems.of_validation(error) from None
 

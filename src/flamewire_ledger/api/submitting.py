@@ -55,10 +55,16 @@ async def recorded(call: Call) -> Outcome | None:
 
 
 def concluded(call: Call, outcome: Outcome) -> Done:
+    """What was recorded, and from now on read by this merchant; raises what was not."""
+    done = unless_refused(outcome)
+    call.office.acknowledged.note(call.merchant_id, done.position)
+    return done
+
+
+def unless_refused(outcome: Outcome) -> Done:
     """What was recorded; raises what was not."""
     match outcome:
-        case Done(position):
-            call.office.acknowledged.note(call.merchant_id, position)
+        case Done():
             return outcome
         case Rejection():
             raise outcome

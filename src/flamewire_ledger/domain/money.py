@@ -121,11 +121,7 @@ class Amount:
     @property
     def text(self) -> str:
         """Major units as a plain decimal, all decimals of the asset: `25.00`, `0.060606061`."""
-        decimals = self.asset.decimals
-        if not decimals:
-            return str(self.units)
-        whole, part = divmod(self.units, 10**decimals)
-        return f"{whole}.{part:0{decimals}d}"
+        return major_text(self.units, self.asset.decimals)
 
     @property
     def is_zero(self) -> bool:
@@ -177,6 +173,16 @@ class Rate:
         exact = Fraction(amount.units * self.quote.units_per_major, self.base.units_per_major)
         worth = exact * Fraction(self.price)
         return Amount(self.quote, worth.numerator // worth.denominator)
+
+
+def major_text(units: int, decimals: int) -> str:
+    """So many base units in major units, as in `Amount.text`; for who has many to write."""
+    digits = str(units)
+    if not decimals:
+        return digits
+    if len(digits) <= decimals:
+        return f"0.{digits.zfill(decimals)}"
+    return f"{digits[:-decimals]}.{digits[-decimals:]}"
 
 
 def share(amount: Amount, part: int, whole: int) -> Amount:

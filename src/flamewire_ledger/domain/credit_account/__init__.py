@@ -39,11 +39,13 @@ from flamewire_ledger.domain.credit_account.facts import (
 )
 from flamewire_ledger.domain.credit_account.state import (
     Balance,
+    BalanceUnits,
     CreditAccount,
     Grant,
     GrantTerms,
     Hold,
     balance,
+    balance_units,
     evolve,
     grants_in_burn_order,
 )
@@ -53,6 +55,7 @@ __all__ = [
     "NOTHING",
     "PRIORITY_DEFAULT",
     "Balance",
+    "BalanceUnits",
     "CaptureHold",
     "ConsumeCredits",
     "CreditAccount",
@@ -79,6 +82,7 @@ __all__ = [
     "Slice",
     "Source",
     "balance",
+    "balance_units",
     "decide",
     "evolve",
     "grants_in_burn_order",

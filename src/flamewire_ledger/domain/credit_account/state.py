@@ -11,7 +11,7 @@ from bisect import insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from flamewire_ledger.domain.credit_account.facts import (
     CREDIT,
@@ -116,8 +116,25 @@ class Balance:
     taken_back: Amount
 
 
+class BalanceUnits(NamedTuple):
+    """A Balance in base units of CREDIT, and in its order."""
+
+    available: int
+    held: int
+    granted: int
+    consumed: int
+    expired: int
+    owed: int
+    taken_back: int
+
+
 def balance(account: CreditAccount, at: datetime) -> Balance:
     """The balance at a time: what has lapsed by then is lapsed, whether a fact said so or not."""
+    return Balance(*[Amount(CREDIT, units) for units in balance_units(account, at)])
+
+
+def balance_units(account: CreditAccount, at: datetime) -> BalanceUnits:
+    """As `balance`, without an Amount for each number: every answer about an account ends with one."""
     available = held = expired = taken_back = 0
     for grant in account.grants:
         if grant.is_over(at):
@@ -137,14 +154,14 @@ def balance(account: CreditAccount, at: datetime) -> Balance:
                 expired += part.units
             else:
                 available += part.units
-    return Balance(
-        available=Amount(CREDIT, available),
-        held=Amount(CREDIT, held),
-        granted=Amount(CREDIT, account.granted),
-        consumed=Amount(CREDIT, account.consumed),
-        expired=Amount(CREDIT, account.expired + expired),
-        owed=Amount(CREDIT, account.owed),
-        taken_back=Amount(CREDIT, account.taken_back + taken_back),
+    return BalanceUnits(
+        available,
+        held,
+        account.granted,
+        account.consumed,
+        account.expired + expired,
+        account.owed,
+        account.taken_back + taken_back,
     )
 
 
