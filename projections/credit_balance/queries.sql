@@ -1,23 +1,41 @@
--- credit_account_by_id: one account of a merchant, or no row. The clock may be ahead of the books: lapsed_units are in available_units still, ended_units in held_units.
-SELECT account.*, lapsed.lapsed_units, ended.ended_units, ended.ended_expired_units, ended.ended_reversed_units
-FROM credit_accounts_v1 AS account,
+-- credit_accounts_as_booked: accounts as their last event left them, a row each that is there, with what time does to them that no event has said yet: `lapses` of what grants have left, and open holds that `end`.
+SELECT account.account_id, account.merchant_id, account.position, convert_to(row_to_json(facts)::text, 'UTF8') AS facts
+FROM unnest(%(account_ids)s::text[], %(merchant_ids)s::text[]) AS wanted (account_id, merchant_id)
+JOIN credit_accounts_v1 AS account USING (account_id, merchant_id),
     LATERAL (
-        SELECT coalesce(sum(remaining_units), 0) AS lapsed_units
-        FROM credit_grants_v1 AS grant_row
-        WHERE grant_row.account_id = account.account_id AND remaining_units > 0 AND expires_at <= %(now)s
-    ) AS lapsed,
-    LATERAL (
-        SELECT
-            coalesce(sum((slice->>'units')::numeric), 0) AS ended_units,
-            coalesce(sum((slice->>'units')::numeric)
-                FILTER (WHERE NOT grant_row.is_reversed AND grant_row.expires_at <= %(now)s), 0) AS ended_expired_units,
-            coalesce(sum((slice->>'units')::numeric) FILTER (WHERE grant_row.is_reversed), 0) AS ended_reversed_units
-        FROM credit_holds_v1 AS hold,
-            jsonb_array_elements(hold.slices) AS slice
-        JOIN credit_grants_v1 AS grant_row ON grant_row.grant_id = slice->>'grant_id'
-        WHERE hold.account_id = account.account_id AND hold.status = 'held' AND hold.expires_at <= %(now)s
-    ) AS ended
-WHERE account.account_id = %(account_id)s AND account.merchant_id = %(merchant_id)s;
+        SELECT account.account_id, account.external_id, account.name, account.overage_max_units,
+            account.available_units, account.held_units, account.granted_units, account.consumed_units,
+            account.expired_units, account.reversed_units, account.owed_units, account.opened_at, account.position,
+            (
+                SELECT json_agg(shown) FROM (
+                    SELECT grant_id, source, priority, granted_units, remaining_units, held_units, expires_at,
+                        payment_id, granted_at
+                    FROM credit_grants_v1 AS grant_row
+                    WHERE grant_row.account_id = account.account_id AND (remaining_units > 0 OR held_units > 0)
+                    ORDER BY priority, expires_at NULLS LAST, source = 'purchased', granted_at, grant_id
+                    LIMIT %(grants_max)s
+                ) AS shown
+            ) AS grants,
+            (
+                SELECT json_agg(lapse) FROM (
+                    SELECT expires_at AS at, sum(remaining_units) AS units
+                    FROM credit_grants_v1 AS grant_row
+                    WHERE grant_row.account_id = account.account_id AND remaining_units > 0 AND expires_at IS NOT NULL
+                    GROUP BY expires_at
+                ) AS lapse
+            ) AS lapses,
+            (
+                SELECT json_agg(part) FROM (
+                    SELECT hold.expires_at AS at, grant_row.expires_at AS grant_expires_at, grant_row.is_reversed,
+                        sum((slice->>'units')::numeric) AS units
+                    FROM credit_holds_v1 AS hold,
+                        jsonb_array_elements(hold.slices) AS slice
+                    JOIN credit_grants_v1 AS grant_row ON grant_row.grant_id = slice->>'grant_id'
+                    WHERE hold.account_id = account.account_id AND hold.status = 'held'
+                    GROUP BY hold.expires_at, grant_row.expires_at, grant_row.is_reversed
+                ) AS part
+            ) AS ends
+    ) AS facts;
 
 -- credit_accounts_older: a page of a merchant's accounts, newest first, behind an id when one is given.
 SELECT account.*, lapsed.lapsed_units, ended.ended_units, ended.ended_expired_units, ended.ended_reversed_units
@@ -69,12 +87,10 @@ WHERE account.merchant_id = %(merchant_id)s
 ORDER BY account.account_id
 LIMIT %(limit)s;
 
--- grants_in_burn_order: the grants of an account that have something left or held, the next to burn first.
+-- grants_of_account: all grants of an account, used up or not, in the order they burn.
 SELECT grant_row.*, coalesce(grant_row.expires_at <= %(now)s, false) AS has_lapsed
 FROM credit_grants_v1 AS grant_row
-WHERE grant_row.account_id = %(account_id)s
-    AND grant_row.merchant_id = %(merchant_id)s
-    AND (%(with_used_up)s OR grant_row.remaining_units > 0 OR grant_row.held_units > 0)
+WHERE grant_row.account_id = %(account_id)s AND grant_row.merchant_id = %(merchant_id)s
 ORDER BY grant_row.priority, grant_row.expires_at NULLS LAST, grant_row.source = 'purchased', grant_row.granted_at,
     grant_row.grant_id
 LIMIT %(limit)s;

@@ -45,7 +45,21 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr | None = Field(
         default=None,
-        description="redis://… to share rate limits; without it each API process counts for itself.",
+        description="redis://… to share rate limits and to cache balances; without it each API process "
+        "counts for itself, and asks Postgres.",
+    )
+    redis_prefix: str = Field(
+        default="flamewire", max_length=64, description="Put before the names of keys in Redis."
+    )
+    cache_age_ms_max: int = Field(
+        default=20,
+        ge=0,
+        le=1000,
+        description="How long ago the log was looked at, at most, when an answer comes from Redis, in "
+        "milliseconds.",
+    )
+    cache_keep_seconds_max: int = Field(
+        default=600, ge=1, le=86_400, description="How long Redis keeps what nobody has replaced."
     )
     amqp_prefix: str = Field(
         default="", max_length=64, description="Put before the names of exchanges and queues."

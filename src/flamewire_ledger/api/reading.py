@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from flamewire_ledger.api import problems
 from flamewire_ledger.api.call import Call
 from flamewire_ledger.api.fields import POSITION_MAX, Page, is_time, parse_time
 from flamewire_ledger.domain.identifiers import is_id
 from flamewire_ledger.queries import pages
+from flamewire_ledger.queries.facts import Facts
 from flamewire_ledger.queries.pages import CursorError, Listing
 
 Row: TypeAlias = Mapping[str, Any]
+Found = TypeVar("Found")
 
 
 async def caught_up(call: Call, *names: str) -> None:
@@ -43,8 +45,8 @@ async def reached(call: Call, position: int, *names: str) -> bool:
 
 
 async def find(
-    call: Call, what: str, name: str, question: Callable[[], Awaitable[Row | None]]
-) -> Row:
+    call: Call, what: str, name: str, question: Callable[[], Awaitable[Found | None]]
+) -> Found:
     """The one row of read model `name`, or a 404 once the read model has come to the end of the store."""
     await caught_up(call, name)
     row = await question()
@@ -54,6 +56,20 @@ async def find(
     if row is None:
         raise problems.not_found(f"there is no such {what}")
     return row
+
+
+async def find_facts(call: Call, what: str, name: str, facts: Facts, stream_id: str) -> bytes:
+    """The facts of one stream in read model `name`, or a 404 as `find` has it.
+
+    They may come from a cache, which then has all that Postgres would have, and what `caught_up`
+    waits for.
+    """
+    merchant_id, partition = call.merchant_id, call.partition
+    position = call.query.min_position or call.office.acknowledged.of(merchant_id)
+    cached = await facts.cached(partition, merchant_id, stream_id, position)
+    if cached is not None:
+        return cached
+    return await find(call, what, name, lambda: facts.read(partition, merchant_id, stream_id))
 
 
 def page_of(call: Call) -> pages.Page:

@@ -6,7 +6,7 @@ Decimal; JSON comes decoded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
@@ -51,15 +51,31 @@ def read_pool(
 
 async def ask(pool: ReadPool, question: str, **parameters: Any) -> list[Row]:
     """The rows that answer one of the named questions in projections/*/queries.sql."""
-    sql = all_queries()[question].sql
-    async with pool.connection() as connection:
+    return await execute(pool, all_queries()[question].sql, parameters, _units_as_int)
+
+
+async def execute(
+    pool: ReadPool,
+    sql: str,
+    parameters: Mapping[str, object],
+    row_factory: Any,
+    *,
+    binary: bool = False,
+) -> list[Any]:
+    """The rows of a statement. With `binary` it is prepared at once, and nothing is sent as text."""
+    async with (
+        pool.connection() as connection,
+        connection.cursor(binary=binary, row_factory=row_factory) as cursor,
+    ):
+        prepare = True if binary else None
         try:
-            return await (await connection.execute(sql, parameters)).fetchall()
+            await cursor.execute(sql, parameters, prepare=prepare)
         except psycopg.errors.UndefinedTable as error:
             raise ReadModelNotBuilt(str(error.diag.message_primary)) from error
         except psycopg.errors.FeatureNotSupported:
             # A generation of another shape took the place of the one this was prepared for.
-            return await (await connection.execute(sql, parameters, prepare=False)).fetchall()
+            await cursor.execute(sql, parameters, prepare=False)
+        return await cursor.fetchall()
 
 
 def _units_as_int(cursor: Any) -> Any:

@@ -7,7 +7,8 @@ merchant's things are not there. In lists the newest come first.
     payment · payments                          with `transfers` in each row
     price_lock · price_locks
     credit_account · credit_accounts            balances as they are at `now`; grants in burn order
-    grant · hold · holds · credit_entries
+    account_facts                               the same, from a cache where there is one
+    grants · grant · hold · holds · credit_entries
     invoice · invoices
     balances · trial_balance · ledger_entries   as of now, or of a position
     audit_trail
@@ -22,24 +23,32 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
+from flamewire_ledger.queries.credit_account import GRANTS_MAX, QUESTION, ask_facts, row_at
 from flamewire_ledger.queries.database import ReadPool, Row, ask
+from flamewire_ledger.queries.facts import Cache, Facts
 from flamewire_ledger.queries.pages import Listing, Page, entry_cursor, positions_only
 from flamewire_ledger.queries.progress import Progress
 from flamewire_ledger.queries.statements import queries_of
 
 PAGE_ROWS_MAX: Final = 100
-GRANTS_MAX: Final = 1_000
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ReadModels:
     """Answers over a pool from `read_pool`, which somebody else opens and closes."""
 
-    def __init__(self, pool: ReadPool) -> None:
+    def __init__(self, pool: ReadPool, cache: Cache | None = None) -> None:
+        """`cache`: for what is asked for most; see facts.py."""
         self._pool = pool
         self._progress = Progress(pool)
+        self.account_facts = Facts(
+            partial(ask_facts, pool),
+            QUESTION,
+            None if cache is None else cache("credit_balance", "ca_"),
+        )
 
     async def ask(
         self, projection: str, question: str, parameters: Mapping[str, object]
@@ -93,29 +102,26 @@ class ReadModels:
 
     # Credits.
 
-    async def credit_account(
-        self, merchant_id: str, account_id: str, now: datetime, *, with_used_up: bool = False
-    ) -> Row | None:
-        """The account, with `grants` in burn order: at most GRANTS_MAX, used up ones on request.
+    async def credit_account(self, merchant_id: str, account_id: str, now: datetime) -> Row | None:
+        """The account, with `grants` in burn order: at most GRANTS_MAX, none that is used up.
 
         The balance is as of `now`: what has lapsed counts as expired, and holds whose time is up
-        as let go, whether or not that was booked yet. Grants that have lapsed say `has_lapsed`.
+        as let go, whether or not that was booked yet. Of `account_facts`, which may be cached.
         """
-        row = await self._one(
-            "credit_account_by_id", merchant_id=merchant_id, account_id=account_id, now=now
-        )
-        if row is None:
-            return None
-        grants = await ask(
+        told = (await ask_facts(self._pool, [(merchant_id, account_id)])).values()
+        return next((row_at(each.facts, now) for each in told), None)
+
+    async def grants(self, merchant_id: str, account_id: str, now: datetime) -> Sequence[Row]:
+        """Grants of an account, used up or not, in burn order; at most GRANTS_MAX."""
+        rows = await ask(
             self._pool,
-            "grants_in_burn_order",
+            "grants_of_account",
             merchant_id=merchant_id,
             account_id=account_id,
             now=now,
-            with_used_up=with_used_up,
             limit=GRANTS_MAX,
         )
-        return {**_lapsed_account(row), "grants": [_lapsed_grant(grant) for grant in grants]}
+        return [_lapsed_grant(row) for row in rows]
 
     async def credit_accounts(
         self, merchant_id: str, page: Page, now: datetime, *, external_id: str | None = None

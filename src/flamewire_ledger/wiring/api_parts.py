@@ -63,7 +63,13 @@ def _rate_limits(settings: Settings) -> RateLimits:
         return alone
     from flamewire_ledger.security.shared_rate_limits import SharedRateLimits
 
-    return SharedRateLimits(settings.redis_url.get_secret_value(), policy, alone, time.time)
+    return SharedRateLimits(
+        settings.redis_url.get_secret_value(),
+        policy,
+        alone,
+        time.time,
+        prefix=settings.redis_prefix,
+    )
 
 
 def _mode(ledger: Ledger, *, livemode: bool, sandbox: Sandbox | None) -> Mode:

@@ -35,6 +35,7 @@ from flamewire_ledger.store.migrate import migrate
 from flamewire_ledger.store.operations import PostgresClockOffset, PostgresDepositIndexes
 from flamewire_ledger.store.postgres import PostgresEventStore
 from flamewire_ledger.telemetry import Meters, configure_logging
+from flamewire_ledger.wiring.cache import redis_cache
 from flamewire_ledger.wiring.clocks import RealClock, SandboxClock
 
 SANDBOX_KINDS: tuple[Kind, ...] = ("bittensor", "ethereum", "sui")
@@ -117,7 +118,7 @@ async def open_ledger(settings: Settings, url: str) -> AsyncIterator[Ledger]:
             database_url=url,
             store=store,
             codec=codec,
-            reads=ReadModels(pool),
+            reads=ReadModels(pool, redis_cache(settings, pool, stack)),
             connections=connections,
             catalog=load_catalog(codec.classes),
             clock=clock,
