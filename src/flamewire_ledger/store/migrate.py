@@ -26,6 +26,7 @@ from flamewire_ledger.store.statements import read_statements
 
 _HERE: Final = files(__package__)
 _SQL: Final = read_statements(_HERE / "migrate.sql")
+SEGMENT_EVENTS: Final = 2**22
 _FILE_NAME: Final = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql\Z")
 
 
@@ -59,20 +60,28 @@ def migrations(folder: Traversable | Path = _HERE / "migrations") -> list[Migrat
 
 
 async def migrate(
-    dsn: str, *, partitions: int = 1, known: Sequence[Migration] | None = None
+    dsn: str,
+    *,
+    partitions: int = 1,
+    segment_events: int = SEGMENT_EVENTS,
+    known: Sequence[Migration] | None = None,
 ) -> list[str]:
     """Bring the database to this version; the names of what ran now.
 
-    Safe to repeat, and to run twice at once. `partitions` counts when the ledger is made, and is
-    ignored afterwards. Raises MigrationError, or StoreUnavailable when nothing answers.
+    Safe to repeat, and to run twice at once. `partitions` and `segment_events` (a power of two)
+    count when the ledger is made, and are ignored afterwards. Raises MigrationError, or
+    StoreUnavailable when nothing answers.
     """
-    return await asyncio.to_thread(migrate_blocking, dsn, partitions=partitions, known=known)
+    return await asyncio.to_thread(
+        migrate_blocking, dsn, partitions=partitions, segment_events=segment_events, known=known
+    )
 
 
 def migrate_blocking(
     dsn: str,
     *,
     partitions: int = 1,
+    segment_events: int = SEGMENT_EVENTS,
     known: Sequence[Migration] | None = None,
     only: Container[int] | None = None,
 ) -> list[str]:
@@ -90,7 +99,9 @@ def migrate_blocking(
         for migration in pending:
             _run(connection, migration)
         if known is None and only is None:
-            connection.execute(_SQL["create_partitions"].query, {"partitions": partitions})
+            made = {"partitions": partitions, "segment_events": segment_events}
+            connection.execute(_SQL["create_partitions"].query, made)
+            connection.execute(_SQL["make_room_ahead"].query)
     return [migration.name for migration in pending]
 
 

@@ -19,4 +19,7 @@ SELECT number, name, sha256 FROM migrations ORDER BY number;
 INSERT INTO migrations (number, name, sha256) VALUES (%(number)s, %(name)s, %(sha256)s);
 
 -- create_partitions: make the ledger's partitions, once.
-SELECT create_partitions(%(partitions)s);
+SELECT create_partitions(%(partitions)s, %(segment_events)s);
+
+-- make_room_ahead: see that each partition has room for what comes.
+SELECT make_room_ahead();

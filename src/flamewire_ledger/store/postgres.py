@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
+from operator import attrgetter
 from typing import Any, Final, Self
 from uuid import UUID
 
@@ -33,7 +34,7 @@ _SQL: Final = {
     name: statement.query
     for name, statement in read_statements(files(__package__) / "postgres.sql").items()
 }
-_POSITION_MAX: Final = 2**63 - 1
+_version: Final = attrgetter("version")
 
 
 class PostgresEventStore:
@@ -60,6 +61,7 @@ class PostgresEventStore:
         )
         self._listener = Listener(self._connections, _SQL["listen"])
         self._poll_seconds = poll_seconds
+        self._database_url = dsn
         self._partitions = 0
         self.round_trips = 0
 
@@ -84,6 +86,11 @@ class PostgresEventStore:
         await self.close()
 
     @property
+    def database_url(self) -> str:
+        """Where the tables are: whoever works in the same database can read the log there."""
+        return self._database_url
+
+    @property
     def partitions(self) -> int:
         if not self._partitions:
             raise StoreUnavailable("the store is not open")
@@ -106,6 +113,8 @@ class PostgresEventStore:
         for row in await self._ask("load", wanted):
             event = RecordedEvent(*row)
             loaded[event.stream_id].append(event)
+        for events in loaded.values():
+            events.sort(key=_version)  # those of older segments come last
         return loaded
 
     async def snapshots(
@@ -143,8 +152,9 @@ class PostgresEventStore:
     async def read(
         self, partition: int, after: int, limit: int, *, until: int | None = None
     ) -> Sequence[RecordedEvent]:
-        last = _POSITION_MAX if until is None else until
-        wanted = {"partition": partition, "after": after, "until": last, "limit": limit}
+        # Positions have no gaps: what is asked for lies between two of them, and so in one segment or two.
+        last = after + limit if until is None else min(after + limit, until)
+        wanted = {"partition": partition, "first": after + 1, "last": last}
         return [RecordedEvent(*row) for row in await self._ask("read", wanted)]
 
     async def read_stream(

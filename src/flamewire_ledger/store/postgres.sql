@@ -10,16 +10,10 @@ FROM append_batch(%(partition)b, %(chained)b,
     %(e_command)b, %(e_command_id)b, %(e_stream)b, %(e_version)b, %(e_type)b,
     %(e_merchant)b, %(e_metadata)b, %(e_data)b);
 
--- load: the events of each stream behind a version, oldest first.
-SELECT e.position, e.partition, e.stream_id, e.version, e.type, e.data, e.merchant_id,
-       e.command_id, e.metadata, e.recorded_at
-FROM unnest(%(streams)b, %(versions)b) AS wanted (stream_id, version)
-CROSS JOIN LATERAL (
-    SELECT * FROM events
-    WHERE partition = %(partition)b AND stream_id = wanted.stream_id
-      AND version > wanted.version
-    ORDER BY version
-) AS e;
+-- load: the events of each stream behind a version; see migrations/0005_segments.sql.
+SELECT position, partition, stream_id, version, type, data, merchant_id, command_id, metadata,
+       recorded_at
+FROM load_events(%(partition)b, %(streams)b, %(versions)b);
 
 -- load_snapshots: the snapshot of each stream that has one.
 SELECT stream_id, version, format, state
@@ -38,21 +32,17 @@ SELECT command_id, fingerprint, position, answer
 FROM commands
 WHERE partition = %(partition)b AND command_id = ANY(%(ids)b);
 
--- read: events behind a position, in order.
+-- read: events from one position up to another, in order.
 SELECT position, partition, stream_id, version, type, data, merchant_id, command_id, metadata,
        recorded_at
 FROM events
-WHERE partition = %(partition)b AND position > %(after)b AND position <= %(until)b
-ORDER BY position
-LIMIT %(limit)b;
+WHERE partition = %(partition)b AND position BETWEEN %(first)b AND %(last)b
+ORDER BY position;
 
--- read_stream: events of one stream behind a version, in order.
+-- read_stream: events of one stream behind a version, in order; see migrations/0005_segments.sql.
 SELECT position, partition, stream_id, version, type, data, merchant_id, command_id, metadata,
        recorded_at
-FROM events
-WHERE partition = %(partition)b AND stream_id = %(stream_id)b AND version > %(after)b
-ORDER BY version
-LIMIT %(limit)b;
+FROM read_stream_events(%(partition)b, %(stream_id)b, %(after)b, %(limit)b);
 
 -- head: the last position of a partition.
 SELECT head FROM partitions WHERE partition = %(partition)b;

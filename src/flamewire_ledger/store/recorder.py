@@ -28,7 +28,7 @@ from flamewire_ledger.store.migrate import migrate_blocking
 from flamewire_ledger.store.statements import read_statements
 
 DATABASE_URL: Final = "FLAMEWIRE_DATABASE_URL"
-_MIGRATIONS: Final = (1, 2, 4)  # the log, and what is written for this module
+_MIGRATIONS: Final = (1, 2, 4, 5)  # the log, and what is written for this module
 _NUMBER_MAX: Final = 2**31 - 1
 _POSITION_MAX: Final = 2**63 - 1
 _POLL_SECONDS: Final = 1.0

@@ -31,6 +31,7 @@ AS $$
 DECLARE
     base bigint;
     at timestamptz;
+    room bigint;
     inserted bigint;
     known boolean[];
     heads integer[];
@@ -41,7 +42,8 @@ DECLARE
     r_first integer;
     elsewhere integer[];
 BEGIN
-    SELECT p.head, greatest(clock_timestamp(), p.recorded_at) INTO STRICT base, at
+    SELECT p.head, greatest(clock_timestamp(), p.recorded_at), p.room_until
+    INTO STRICT base, at, room
     FROM partitions AS p WHERE p.partition = into_partition FOR NO KEY UPDATE;
     SELECT array_agg(found.position IS NOT NULL ORDER BY c.number) INTO known
     FROM unnest(c_id) WITH ORDINALITY AS c (id, number)
@@ -100,12 +102,16 @@ BEGIN
     FROM unnest(c_id, c_fingerprint, c_answer, c_events, good)
          AS c (id, fingerprint, answer, events, good)
     WHERE c.good;
-    INSERT INTO streams AS t (partition, stream_id, version)
-    SELECT into_partition, s.id, s.head
+    INSERT INTO streams AS t (partition, stream_id, version, first_position, last_position)
+    SELECT into_partition, s.id, s.head, base + 1, base + cardinality(e_data)
     FROM unnest(s_id, heads) AS s (id, head)
     WHERE s.head > 0
     ON CONFLICT (partition, stream_id)
-    DO UPDATE SET version = excluded.version WHERE t.version < excluded.version;
+    DO UPDATE SET version = excluded.version, last_position = excluded.last_position
+    WHERE t.version < excluded.version;
+    IF base + cardinality(e_data) > room THEN
+        PERFORM make_room(into_partition, base + cardinality(e_data));
+    END IF;
     INSERT INTO events (partition, position, recorded_at, version, command_id, stream_id,
                         type, merchant_id, metadata, data)
     SELECT into_partition, base + row_number() OVER (ORDER BY e.number), at, e.version,
@@ -142,6 +148,7 @@ AS $$
 DECLARE
     base bigint;
     at timestamptz;
+    room bigint;
     as_expected bigint;
     touched bigint;
 BEGIN
@@ -151,7 +158,11 @@ BEGIN
             SET head = p.head + cardinality(e_data),
                 recorded_at = greatest(clock_timestamp(), p.recorded_at)
             WHERE p.partition = into_partition
-            RETURNING p.head - cardinality(e_data), p.recorded_at INTO STRICT base, at;
+            RETURNING p.head - cardinality(e_data), p.recorded_at, p.room_until
+            INTO STRICT base, at, room;
+            IF base + cardinality(e_data) > room THEN
+                PERFORM make_room(into_partition, base + cardinality(e_data));
+            END IF;
 
             INSERT INTO commands (partition, command_id, fingerprint, answer, position)
             SELECT into_partition, c.id, c.fingerprint, c.answer,
@@ -159,14 +170,15 @@ BEGIN
             FROM unnest(c_id, c_fingerprint, c_answer, c_events)
                  AS c (id, fingerprint, answer, events);
 
-            INSERT INTO streams (partition, stream_id, version)
-            SELECT into_partition, s.id, s.last
+            INSERT INTO streams (partition, stream_id, version, first_position, last_position)
+            SELECT into_partition, s.id, s.last, base + 1, base + cardinality(e_data)
             FROM unnest(s_id, s_expected, s_last) AS s (id, expected, last)
             WHERE s.expected = 0 AND s.last > 0;
             GET DIAGNOSTICS as_expected = ROW_COUNT;
 
             IF as_expected < cardinality(s_id) THEN
-                UPDATE streams AS t SET version = found.last
+                UPDATE streams AS t
+                SET version = found.last, last_position = base + cardinality(e_data)
                 FROM (
                     SELECT known.ctid, s.last
                     FROM unnest(s_id, s_expected, s_last) AS s (id, expected, last)
