@@ -67,6 +67,12 @@ class Settings(BaseSettings):
     partitions: int = Field(
         default=1, ge=1, le=256, description="Shards of merchants; fixed when the database is made."
     )
+    segment_events: int = Field(
+        default=2**22,
+        ge=1,
+        le=2**32,
+        description="Events in one table of the log, a power of two; fixed when the database is made.",
+    )
     database_connections_max: int = Field(
         default=8, ge=2, le=200, description="Connections each process keeps for queries."
     )
@@ -133,6 +139,13 @@ class Settings(BaseSettings):
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()
+
+    @field_validator("segment_events")
+    @classmethod
+    def _power_of_two(cls, value: int) -> int:
+        if value & (value - 1):
+            raise ValueError("it is a power of two")
+        return value
 
     @field_validator("database_url")
     @classmethod

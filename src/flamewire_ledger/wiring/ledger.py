@@ -88,7 +88,9 @@ class Ledger:
 
 def migrate_database(settings: Settings, url: str) -> list[str]:
     """Bring the database to this version; the names of what ran now."""
-    return asyncio.run(migrate(url, partitions=settings.partitions))
+    return asyncio.run(
+        migrate(url, partitions=settings.partitions, segment_events=settings.segment_events)
+    )
 
 
 @asynccontextmanager

@@ -25,6 +25,7 @@ from flamewire_ledger.processes.reversal import Reversal
 from flamewire_ledger.processes.settlement import Settlement
 from flamewire_ledger.projector.connections import write_pool
 from flamewire_ledger.projector.consume import Projector
+from flamewire_ledger.store.segments import keep_room_ahead
 from flamewire_ledger.wiring.health import Health, is_chain
 from flamewire_ledger.wiring.ledger import Ledger
 from flamewire_ledger.wiring.watchers import followers
@@ -60,6 +61,9 @@ async def run_roles(
     async with AsyncExitStack() as stack:
         writer = await stack.enter_async_context(ledger.writing())
         tasks = await stack.enter_async_context(_cancelled_in_the_end())
+        # Whoever appends also sees that there is room for what comes.
+        room = keep_room_ahead(ledger.connections)
+        tasks.append(asyncio.create_task(room, name="room ahead"))
         if ledger.settings.sandbox:
             tasks.append(asyncio.create_task(ledger.sandbox_clock.run(), name="sandbox clock"))
         if "projector" in roles:
