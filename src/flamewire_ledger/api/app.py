@@ -16,9 +16,10 @@ from flamewire_ledger.api import docs, health, problems
 from flamewire_ledger.api.call import Office
 from flamewire_ledger.api.contract import OPERATIONS
 from flamewire_ledger.api.door import pass_through, problem_response
-from flamewire_ledger.api.exchange import Exchange, Exchanges
+from flamewire_ledger.api.exchange import Exchange, Exchanges, refuse
 from flamewire_ledger.api.operation import Operation
 from flamewire_ledger.api.parts import Parts
+from flamewire_ledger.api.routing import Directory
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 OpenEndpoint: TypeAlias = Callable[[Request, Parts], Awaitable[Response]]
@@ -29,11 +30,15 @@ def create_app(parts: Parts) -> ASGIApp:
     asked.
     """
     office = Office.of(parts)
+    endpoints: dict[str, ASGIApp] = {
+        path: _Endpoint(by_method, office) for path, by_method in _by_path().items()
+    }
     routes: list[BaseRoute] = [
-        *(_route(path, by_method, office) for path, by_method in _by_path().items()),
+        *(Route(path, endpoint) for path, endpoint in endpoints.items()),
         *(_open_route(path, answer, parts) for path, answer in _OPEN.items()),
     ]
-    return Exchanges(Router(routes, redirect_slashes=False, default=_nowhere), parts)
+    router = Router(routes, redirect_slashes=False, default=_nowhere)
+    return Exchanges(Directory(endpoints, router), parts)
 
 
 def _by_path() -> Mapping[str, Mapping[str, Operation]]:
@@ -44,18 +49,23 @@ def _by_path() -> Mapping[str, Mapping[str, Operation]]:
     return paths
 
 
-def _route(path: str, by_method: Mapping[str, Operation], office: Office) -> BaseRoute:
-    allowed = ", ".join(by_method)
+class _Endpoint:
+    """The operations of one path. It sees every method: Starlette's own refusal is no problem
+    document.
+    """
 
-    async def endpoint(request: Request) -> Response:
-        method = "GET" if request.method == "HEAD" else request.method
-        operation = by_method.get(method)
+    def __init__(self, by_method: Mapping[str, Operation], office: Office) -> None:
+        self._by_method = by_method
+        self._office = office
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        operation = self._by_method.get("GET" if method == "HEAD" else method)
         if operation is None:
-            exchange = Exchange.of(request.scope)
-            return problem_response(problems.method_not_allowed(allowed), exchange)
-        return await pass_through(operation, office, request)
-
-    return Route(path, _AnyMethod(endpoint))
+            allowed = ", ".join(self._by_method)
+            await refuse(problems.method_not_allowed(allowed), Exchange.of(scope), send)
+            return
+        await pass_through(operation, self._office, scope, receive, send)
 
 
 def _open_route(path: str, answer: OpenEndpoint, parts: Parts) -> BaseRoute:
@@ -68,7 +78,7 @@ def _open_route(path: str, answer: OpenEndpoint, parts: Parts) -> BaseRoute:
             return problem_response(problems.method_not_allowed("GET"), exchange)
         return await answer(request, parts)
 
-    return Route(path, _AnyMethod(endpoint))
+    return Route(path, _Open(endpoint))
 
 
 _OPEN: Final[Mapping[str, OpenEndpoint]] = {
@@ -81,8 +91,8 @@ _OPEN: Final[Mapping[str, OpenEndpoint]] = {
 }
 
 
-class _AnyMethod:
-    """An endpoint that sees every method: Starlette's own refusal is no problem document."""
+class _Open:
+    """An endpoint for people and probes, made of Starlette's requests and responses."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -95,5 +105,4 @@ class _AnyMethod:
 async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         return
-    response = problem_response(problems.not_found(), Exchange.of(scope))
-    await response(scope, receive, send)
+    await refuse(problems.not_found(), Exchange.of(scope), send)

@@ -6,7 +6,6 @@ what does not exist.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flamewire_ledger.api import problems
@@ -28,9 +27,9 @@ class Caller:
         return f"key:{self.key_id}"
 
 
-async def authenticate(headers: Mapping[str, str], keys: ApiKeys) -> Caller:
+async def authenticate(authorization: str, keys: ApiKeys) -> Caller:
     """The caller, or a 401 that says what to send. Nothing of the key comes back in the answer."""
-    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    scheme, _, secret = authorization.partition(" ")
     if not scheme:
         raise problems.unauthenticated("send Authorization: Bearer fw_test_… or fw_live_…")
     if scheme.lower() != "bearer":

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from itertools import chain
+from typing import Any, Final, TypeAlias
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,7 +22,10 @@ from flamewire_ledger.api import problems
 from flamewire_ledger.api.authentication import Caller
 from flamewire_ledger.api.parts import Parts
 
-REQUEST_ID_HEADER: Final = "X-Request-Id"
+Header: TypeAlias = tuple[bytes, bytes]
+_REQUEST_ID_NAME: Final = b"x-request-id"
+_NO_SNIFFING: Final = (b"x-content-type-options", b"nosniff")
+_NO_STORE: Final = (b"cache-control", b"no-store")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 _access = structlog.get_logger(__name__)
 _is_logged = logging.getLogger(__name__).isEnabledFor
@@ -33,7 +36,8 @@ class Exchange:
     """What is known of a request beside itself; filled in on its way."""
 
     request_id: str
-    headers: dict[str, str] = field(default_factory=dict)  # put on the answer, whatever it is
+    sent: Mapping[bytes, bytes] = field(default_factory=dict)  # headers; of two the first counts
+    headers: list[Header] = field(default_factory=list)  # put on the answer, whatever it is
     caller: Caller | None = None
     route: str = "none"
     code: str | None = None  # of the problem it ended in
@@ -57,21 +61,18 @@ class Exchanges:
             await self._app(scope, receive, send)
             return
         started = self._parts.monotonic()
-        exchange = scope["flamewire.exchange"] = Exchange(self._request_id(scope))
+        sent: list[Header] = scope["headers"]
+        headers = dict(reversed(sent))
+        exchange = scope["flamewire.exchange"] = Exchange(self._request_id(headers), headers)
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers[REQUEST_ID_HEADER] = exchange.request_id
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers.setdefault("Cache-Control", "no-store")
-                for name, value in exchange.headers.items():
-                    headers[name] = value
+                message["headers"] = _with_ours(message["headers"], exchange)
             await send(message)
 
         try:
-            if _size(scope) > self._parts.limits.header_bytes_max:
+            if sum(map(len, chain.from_iterable(sent))) > self._parts.limits.header_bytes_max:
                 await self._refuse(exchange, send_on)
             else:
                 await self._app(scope, receive, send_on)
@@ -81,21 +82,18 @@ class Exchanges:
             _access.error("request failed", request_id=exchange.request_id, exc_info=error)
             if exchange.status:
                 raise  # the answer has begun: only breaking it off is left
-            await _answer(problems.internal(), exchange, send_on)
+            await refuse(problems.internal(), exchange, send_on)
         finally:
             self._count(exchange, scope, self._parts.monotonic() - started)
 
     async def _refuse(self, exchange: Exchange, send: Send) -> None:
         problem = problems.headers_too_large(self._parts.limits.header_bytes_max)
-        await _answer(problem, exchange, send)
+        await refuse(problem, exchange, send)
 
-    def _request_id(self, scope: Scope) -> str:
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                text: str = value.decode("latin-1")
-                if _REQUEST_ID.match(text):
-                    return text
-        return f"req_{self._parts.entropy(12).hex()}"
+    def _request_id(self, sent: Mapping[bytes, bytes]) -> str:
+        """The caller's own where it is one, else a new one."""
+        text = sent.get(b"x-request-id", b"").decode("latin-1")
+        return text if _REQUEST_ID.match(text) else f"req_{self._parts.entropy(12).hex()}"
 
     def _count(self, exchange: Exchange, scope: Scope, seconds: float) -> None:
         meter = self._parts.meter
@@ -117,16 +115,28 @@ class Exchanges:
         )
 
 
-async def _answer(problem: problems.Problem, exchange: Exchange, send: Send) -> None:
-    exchange.code = problem.code
-    body = problem.encoded(exchange.request_id)
-    headers = [
-        (b"content-type", problems.MEDIA_TYPE.encode()),
-        (b"content-length", str(len(body)).encode()),
+def _with_ours(headers: Sequence[Header], exchange: Exchange) -> list[Header]:
+    """The headers of an answer with those that every answer has."""
+    ours = [*headers, (_REQUEST_ID_NAME, exchange.request_id.encode()), _NO_SNIFFING]
+    if not any(name == b"cache-control" for name, _ in headers):
+        ours.append(_NO_STORE)
+    return ours + exchange.headers
+
+
+async def respond(
+    send: Send, status: int, media_type: str, body: bytes, headers: Mapping[str, str]
+) -> None:
+    """Send a whole answer. It is what Starlette's Response does, for a third of the time."""
+    sent = [
+        (b"content-type", media_type.encode()),
+        (b"content-length", b"%d" % len(body)),
+        *((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()),
     ]
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": sent})
     await send({"type": "http.response.body", "body": body})
 
 
-def _size(scope: Scope) -> int:
-    return sum(len(name) + len(value) for name, value in scope["headers"])
+async def refuse(problem: problems.Problem, exchange: Exchange, send: Send) -> None:
+    exchange.code = problem.code
+    body = problem.encoded(exchange.request_id)
+    await respond(send, problem.status, problems.MEDIA_TYPE, body, problem.headers)

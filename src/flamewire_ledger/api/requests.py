@@ -4,12 +4,15 @@ surprises.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import QueryParams
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from flamewire_ledger.api import problems
 from flamewire_ledger.api.parts import Limits
@@ -18,31 +21,40 @@ Model = TypeVar("Model", bound=BaseModel)
 _CHARSETS: Final = frozenset({"utf-8", "utf8"})
 
 
-async def read_bytes(request: Request, limits: Limits) -> bytes:
+async def read_bytes(sent: Mapping[bytes, bytes], receive: Receive, limits: Limits) -> bytes:
     """The whole body, or a 413: as soon as it is announced, and else as soon as it is too long."""
-    announced = request.headers.get("content-length", "")
+    announced = sent.get(b"content-length", b"")
     if announced.isdigit() and int(announced[:20]) > limits.body_bytes_max:
         raise problems.body_too_large(limits.body_bytes_max)
     pieces: list[bytes] = []
     size = 0
-    async for piece in request.stream():
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        piece: bytes = message.get("body", b"")
         size += len(piece)
         if size > limits.body_bytes_max:
             raise problems.body_too_large(limits.body_bytes_max)
         pieces.append(piece)
-    return b"".join(pieces)
+        if not message.get("more_body", False):
+            return b"".join(pieces)
 
 
-def check_media_type(request: Request, wanted: str) -> None:
+def check_media_type(sent: Mapping[bytes, bytes], wanted: str) -> None:
     """Raises a 415 for another media type, another character set than UTF-8, or compression."""
-    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
-    if media_type.strip().lower() != wanted:
+    media_type, _, parameters = _text(sent, b"content-type").partition(";")
+    if media_type != wanted and media_type.strip().lower() != wanted:
         raise problems.unsupported_media_type(wanted)
     name, _, value = parameters.strip().partition("=")
     if name.lower() == "charset" and value.strip('"').lower() not in _CHARSETS:
         raise problems.unsupported_media_type(f"{wanted}; charset=utf-8")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if sent.get(b"content-encoding", b"identity").lower() != b"identity":
         raise problems.unsupported_media_type(f"{wanted}, not compressed")
+
+
+def _text(sent: Mapping[bytes, bytes], name: bytes) -> str:
+    return sent.get(name, b"").decode("latin-1")
 
 
 def parse_json(data: bytes, limits: Limits) -> dict[str, Any]:
@@ -70,10 +82,20 @@ def validate(model: type[Model], value: Any) -> Model:
         raise problems.of_validation(error) from None
 
 
-def validate_query(model: type[Model], parameters: QueryParams) -> Model:
+def validate_query(model: type[Model], sent: bytes) -> Model:
     """Each parameter once, and known: a filter that is ignored answers another question."""
+    return _query(model, sent) if sent else _nothing_asked(model)
+
+
+@cache
+def _nothing_asked(model: type[Model]) -> Model:
+    """Queries are frozen, so the one of all defaults is made once."""
+    return _query(model, b"")
+
+
+def _query(model: type[Model], sent: bytes) -> Model:
     given: dict[str, str] = {}
-    for name, value in parameters.multi_items():
+    for name, value in QueryParams(sent).multi_items():
         if name in given:
             raise problems.wrong_parameter(name[:64], "give it once")
         given[name] = value
