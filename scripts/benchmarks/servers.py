@@ -1,4 +1,4 @@
-"""A Postgres of the benchmark's own: embedded, durable as in service, gone afterwards."""
+"""Servers of the benchmark's own: durable as in service, and gone afterwards."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from flamewire_ledger.cli.embedded_postgres import EmbeddedPostgres
 from flamewire_ledger.cli.up import POSTGRES_SETTINGS
 from flamewire_ledger.store.migrate import migrate
+from tests.services.rabbitmq import Broker
 
 
 @contextmanager
@@ -30,3 +31,15 @@ def postgres(*, migrated: bool = True) -> Iterator[str]:
     """The URL of the database of such a server."""
     with postgres_server(migrated=migrated) as server:
         yield server.url
+
+
+@contextmanager
+def broker() -> Iterator[Broker]:
+    """A RabbitMQ of its own; raises ServiceMissing where there is none to be had."""
+    with tempfile.TemporaryDirectory(prefix="flamewire-bench-") as folder:
+        server = Broker(Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()

@@ -7,7 +7,7 @@ one is a fault. One request at a time: pipelining would hide how long each of th
 from __future__ import annotations
 
 import asyncio
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 _HEAD_END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length:"
@@ -38,8 +38,7 @@ class Connection(asyncio.Protocol):
         self._status = self._start = self._end = 0  # and where its body is
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None

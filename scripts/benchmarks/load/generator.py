@@ -51,7 +51,8 @@ class Generator:
         self._commands: Commands = commands_of(plan)
         self._notify = notify
         self._loop = asyncio.get_running_loop()
-        self._to_epoch = time.time() - self._loop.time()
+        # The loop's own clock counts whole milliseconds; it has the same origin.
+        self._to_epoch = time.time() - time.monotonic()
         self._idle: list[Connection] = []
         self._under_way: dict[Connection, Request] = {}
         self._due: deque[Request] = deque()
@@ -86,21 +87,22 @@ class Generator:
         """All of it; raises WrongAnswer, or OSError when there is nobody to connect to."""
         plan = self._plan
         await self._open_all()
-        began = self._loop.time()
+        began = time.monotonic()
         looking = asyncio.create_task(self._look())
-        tick = asyncio.create_task(self._schedule(began)) if plan.requests_per_second else None
+        if plan.requests_per_second is not None:
+            self._schedule(began, plan.requests_per_second)
         try:
             self._send_waiting()
             self._phase = "warming up"
             await self._wait(began + plan.warm_up_seconds)
-            self._phase, measured_from, cpu = "measuring", self._loop.time(), time.process_time()
+            self._phase, measured_from, cpu = "measuring", time.monotonic(), time.process_time()
             self._notify(self._phase, len(self._positions))
             await self._wait(measured_from + plan.seconds)
-            measured_to, cpu = self._loop.time(), time.process_time() - cpu
+            measured_to = time.monotonic()
             self._phase = "draining"
             self._notify(self._phase, len(self._positions))
-            await self._end(tick)
-            return self._result(measured_from, measured_to, cpu)
+            await self._end()
+            return self._result(measured_from, measured_to, time.process_time() - cpu)
         finally:
             self._is_closed = True
             for task in (looking, *self._opening):
@@ -117,13 +119,11 @@ class Generator:
         if self._fault is not None:
             raise self._fault
 
-    async def _end(self, tick: asyncio.Task[None] | None) -> None:
+    async def _end(self) -> None:
         """No more is due; what is on its way is given the time to come back."""
         self._is_over = True
-        if tick is not None:
-            tick.cancel()
-        until = self._loop.time() + self._plan.drain_seconds
-        while (self._under_way or self._again or self._pausing) and self._loop.time() < until:
+        until = time.monotonic() + self._plan.drain_seconds
+        while (self._under_way or self._again or self._pausing) and time.monotonic() < until:
             if self._fault is not None:
                 raise self._fault
             self._send_waiting()
@@ -158,20 +158,21 @@ class Generator:
 
     # What is due
 
-    async def _schedule(self, began: float) -> None:
+    def _schedule(self, began: float, rate: float) -> None:
         """Put into line what has become due since the last look; late looks lose nothing."""
-        rate = self._plan.requests_per_second
-        assert rate is not None
-        while True:
-            due = int((self._loop.time() - began) * rate) + 1
-            while self._scheduled < due:
-                if len(self._due) < self._plan.backlog_requests_max:
-                    self._due.append(Request(self._scheduled, began + self._scheduled / rate))
-                else:
-                    self._dropped += 1
-                self._scheduled += 1
-            self._send_waiting()
-            await asyncio.sleep(_TICK_SECONDS)
+        if self._is_over:
+            return
+        due = int((time.monotonic() - began) * rate) + 1
+        for number in range(self._scheduled, due):
+            if len(self._due) < self._plan.backlog_requests_max:
+                self._due.append(Request(number, began + number / rate))
+            else:
+                self._dropped += 1
+        self._scheduled = due
+        self._send_waiting()
+        next_due = began + due / rate
+        seconds = max(_TICK_SECONDS, next_due - time.monotonic())
+        self._loop.call_later(seconds, self._schedule, began, rate)
 
     def _next(self) -> Request | None:
         if self._again:
@@ -180,7 +181,7 @@ class Generator:
             return None
         if self._plan.requests_per_second is not None:
             return self._due.popleft() if self._due else None
-        request = Request(self._scheduled, self._loop.time())
+        request = Request(self._scheduled, time.monotonic())
         self._scheduled += 1
         return request
 
@@ -192,12 +193,12 @@ class Generator:
         self._under_way[connection] = request
         self._peak = max(self._peak, len(self._under_way))
         request.tries += 1
-        connection.send(self._commands.request(request.number), self._loop.time())
+        connection.send(self._commands.request(request.number), time.monotonic())
 
     # What comes back
 
     def answered(self, connection: Connection, status: int, head: bytes, body: bytes) -> None:
-        now = self._loop.time()
+        now = time.monotonic()
         request = self._under_way.pop(connection)
         try:
             answer = self._commands.answer(request.number, status, head, body)
@@ -277,6 +278,6 @@ class Generator:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             self._notify(self._phase, len(self._positions))
-            oldest = self._loop.time() - self._plan.answer_seconds_max
+            oldest = time.monotonic() - self._plan.answer_seconds_max
             for connection in [it for it in self._under_way if it.sent_at < oldest]:
                 connection.close()

@@ -79,7 +79,7 @@ class Result(msgspec.Struct, kw_only=True):
     replayed: int
     refused: dict[str, int]  # by code: answers that are no success and no invitation to come again
     refusal: str | None  # the first of them, in words
-    cpu_seconds: float  # of the generator, in the measured time
+    cpu_seconds: float  # of the generator, since the warm-up
     peak_in_flight: int
 
     @property
@@ -93,6 +93,18 @@ class Result(msgspec.Struct, kw_only=True):
         for place, number in enumerate(longs(self.requests)):
             yield number, positions[place * batch : (place + 1) * batch]
 
+    @property
+    def measured_commands(self) -> int:
+        """Those that were acknowledged since the warm-up, until the last answer came."""
+        return self.plan.batch * sum(at >= self.began_at for at in doubles(self.answered_at))
+
+    @property
+    def commands_per_second(self) -> float:
+        """Of all that time: what was on its way in the end counts, and so does waiting for it."""
+        answered = doubles(self.answered_at)
+        last = max(self.ended_at, answered[-1] if answered else 0.0)
+        return self.measured_commands / (last - self.began_at)
+
     def rates(self, windows: int) -> list[float]:
         """Commands acknowledged a second in each of so many equal parts of the measured time."""
         counts = [0] * windows
@@ -102,10 +114,6 @@ class Result(msgspec.Struct, kw_only=True):
             if 0 <= place < windows:
                 counts[place] += self.plan.batch
         return [count / width for count in counts]
-
-    @property
-    def commands_per_second(self) -> float:
-        return self.rates(1)[0]
 
     def measured_latencies(self) -> list[float]:
         """Sorted; of answers in the measured time, and of what was due and never sent, as long as it

@@ -19,6 +19,7 @@ from scripts.benchmarks.figure import BenchmarkFailed
 from scripts.benchmarks.load.plan import Plan, Result, read_result
 
 ROOT: Final = Path(__file__).parents[3]
+_LOOK_SECONDS: Final = 0.05
 _EXTRA_SECONDS: Final = 60.0  # over what the plan takes
 
 
@@ -79,14 +80,19 @@ class LoadProcess:
         except BrokenPipeError:
             pass  # it has ended by itself
 
-    def wait_for(self, phase: str) -> None:
+    def wait_for(self, phase: str, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Until it is in this phase or past it; raises BenchmarkFailed when it ended before."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: phase in self._phases_seen() or not self.is_running(), self._seconds_max()
-            )
+        deadline = time.monotonic() + self._seconds_max()
+        while phase not in self._phases_seen() and self.is_running():
+            if time.monotonic() > deadline:
+                self._raise(f"it never came to {phase}")
+            meanwhile()
+            with self._changed:
+                self._changed.wait_for(lambda: phase in self._phases_seen(), _LOOK_SECONDS)
         if phase not in self._phases_seen():
-            self._raise("it ended early" if not self.is_running() else f"it never came to {phase}")
+            self._threads[0].join(5)  # what it said last may not have been read yet
+        if phase not in self._phases_seen():
+            self._raise("it ended early")
 
     def result(self, meanwhile: Callable[[], None] = lambda: None) -> Result:
         """What came of it, once it has ended; `meanwhile` is called a few times a second."""
@@ -95,7 +101,7 @@ class LoadProcess:
             if time.monotonic() > deadline:
                 self._raise("it does not come to an end")
             meanwhile()
-            time.sleep(0.05)
+            time.sleep(_LOOK_SECONDS)
         for thread in self._threads:
             thread.join(5)
         if self._child.returncode:
@@ -129,7 +135,8 @@ class LoadProcess:
             self._errors += line
 
 
-def run_load(plan: Plan, meanwhile: Callable[[], None] = lambda: None) -> Result:
+
+def run_load(plan: Plan) -> Result:
     """One plan, from start to end, in a process of its own."""
     with LoadProcess(plan) as load:
-        return load.result(meanwhile)
+        return load.result()
