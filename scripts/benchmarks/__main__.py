@@ -19,6 +19,7 @@ BENCHMARKS: Final = {
     "start": "how long until it serves, and what an import costs",
     "append": "commands decided and recorded",
     "project": "events into read models, and rebuilding them",
+    "peers": "the same work done by others on the same Postgres",
     "memory": "what the API keeps in memory over a large log",
 }
 words = Console(stderr=True)

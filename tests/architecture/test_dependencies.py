@@ -30,6 +30,8 @@ def imported(*folders: str) -> Iterator[tuple[str, str]]:
     """(distribution, where) of every import of something from outside."""
     providers = importlib.metadata.packages_distributions()
     for path in modules(*folders):
+        if (path.parent / "requirements.txt").exists():
+            continue  # a program with an environment of its own
         for node in ast.walk(parsed(path)):
             names: list[str] = []
             if isinstance(node, ast.Import):

@@ -1,0 +1,1 @@
+"""What scripts/bench measures with: that it counts and compares truthfully."""
