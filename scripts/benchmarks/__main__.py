@@ -1,74 +1,174 @@
-"""`scripts/bench [name …] [--json]`: run benchmarks and print them."""
+"""`scripts/bench [name …] [--all] [--json]` runs benchmarks; `scripts/bench report FILE` writes them down.
+
+Without names, and with --all, all of them run but the soak, which has to be named. A benchmark that
+fails leaves no figure; the others still run, and the exit code is 1.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
-import platform
 import sys
-from dataclasses import asdict
-from typing import Final
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
-from scripts.benchmarks.figure import Figure
+from scripts.benchmarks.figure import BenchmarkFailed, Figure
+from scripts.benchmarks.machine import description
+from scripts.benchmarks.options import Options
+from scripts.benchmarks.progress import say
+from tests.services.place import ServiceMissing
 
 BENCHMARKS: Final = {
+    "batch": "a thousand commands a request, the API alone",
+    "everything": "the same with RabbitMQ, read models and processes",
+    "single": "one command a request",
+    "visible": "from an append to its read model, from a transfer to a paid intent",
+    "hot": "everything on one account",
+    "growth": "appending, starting and memory at a small log and at a large one",
     "start": "how long until it serves, and what an import costs",
-    "append": "commands decided and recorded",
+    "append": "commands decided and recorded, without HTTP",
     "project": "events into read models, and rebuilding them",
+    "query": "balances asked for",
+    "scale": "more writers, each on a partition of its own",
     "peers": "the same work done by others on the same Postgres",
     "memory": "what the API keeps in memory over a large log",
 }
-words = Console(stderr=True)
+ALONE: Final = {"soak": "ten minutes of load, with --kill under faults"}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="name", help=", ".join(BENCHMARKS))
-    parser.add_argument("--json", action="store_true", help="for programs, on stdout")
-    parser.add_argument("--all", action="store_true", help="all of them, as without names")
-    given = parser.parse_args()
-    unknown = sorted(set(given.names) - BENCHMARKS.keys())
+@dataclass(slots=True)
+class Outcome:
+    """What a run of benchmarks brought."""
+
+    figures: list[tuple[str, Figure]] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    parser = _parser()
+    given = parser.parse_args(words)
+    if given.names[:1] == ["report"]:
+        if len(given.names) != 2:
+            parser.error("report takes the one file that `scripts/bench --all --json` wrote")
+        from scripts.benchmarks.report import write_report  # the figures need no plotting library
+
+        return write_report(Path(given.names[1]))
+    known = {**BENCHMARKS, **ALONE}
+    unknown = [name for name in given.names if name not in known]
     if unknown:
-        parser.error(f"there is no benchmark {unknown[0]}: choose from {', '.join(BENCHMARKS)}")
-    figures: list[Figure] = []
-    for name in given.names or BENCHMARKS:
-        with words.status(f"{name}: {BENCHMARKS[name]}"):
-            figures += importlib.import_module(f"scripts.benchmarks.{name}").run()
+        parser.error(f"there is no benchmark {unknown[0]}: choose from {', '.join(known)}")
+    machine = description()
+    outcome = run(given.names or list(BENCHMARKS), _options(given))
     if given.json:
-        rows = [{**asdict(each), "ratio": each.ratio, "is_met": each.is_met} for each in figures]
-        json.dump(
-            {"python": platform.python_version(), "machine": platform.machine(), "figures": rows},
-            sys.stdout,
-        )
+        json.dump(document(machine, outcome), sys.stdout, indent=1)
         sys.stdout.write("\n")
     else:
-        Console().print(_table(figures))
-    return 0
+        Console().print(table(outcome))
+    return 1 if outcome.failures else 0
 
 
-def _table(figures: list[Figure]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    default = Options()
+    parser.add_argument("names", nargs="*", metavar="name", help=", ".join([*BENCHMARKS, *ALONE]))
+    parser.add_argument("--json", action="store_true", help="for programs, on stdout")
+    parser.add_argument("--all", action="store_true", help="all of them, as without names")
+    parser.add_argument("--seconds", type=float, help="of each measured time")
+    parser.add_argument("--runs", type=int, default=default.runs, help="whose median is shown")
+    parser.add_argument("--workers", type=int, help="API processes of `flamewire up`")
+    parser.add_argument("--accounts", type=int, default=default.accounts, help="to spread load over")
+    parser.add_argument("--rate", type=float, help="commands a second, for what has a given rate")
+    parser.add_argument("--events", type=int, default=default.large_events, help="growth: the larger log")
+    parser.add_argument("--kill", action="store_true", help="soak: kill processes as it goes")
+    return parser
+
+
+def _options(given: argparse.Namespace) -> Options:
+    default = Options()
+    return Options(
+        seconds=given.seconds,
+        runs=given.runs,
+        workers=given.workers,
+        accounts=given.accounts,
+        commands_per_second=given.rate,
+        kill=given.kill,
+        small_events=min(default.small_events, given.events),
+        large_events=given.events,
+    )
+
+
+def run(names: Sequence[str], options: Options) -> Outcome:
+    """One after the other; what fails is said at once and does not stop the rest."""
+    outcome = Outcome()
+    for name in names:
+        began = time.monotonic()
+        say(f"{name}: {({**BENCHMARKS, **ALONE})[name]}")
+        try:
+            figures = benchmark(name)(options)
+        except (BenchmarkFailed, ServiceMissing) as error:
+            outcome.failures[name] = str(error)
+            say(f"{name} FAILED: {error}")
+            continue
+        outcome.figures += [(name, figure) for figure in figures]
+        say(f"{name}: {len(figures)} figures in {time.monotonic() - began:.0f} s")
+    return outcome
+
+
+def benchmark(name: str) -> Callable[[Options], list[Figure]]:
+    """A benchmark's `run`; those that always measure the same take no options."""
+    found: Callable[..., list[Figure]] = importlib.import_module(f"scripts.benchmarks.{name}").run
+    if inspect.signature(found).parameters:
+        return found
+    return lambda options: found()
+
+
+def document(machine: dict[str, str], outcome: Outcome) -> dict[str, Any]:
+    """What a program reads, and what `report` writes down."""
+    rows = [
+        {
+            "benchmark": name,
+            **asdict(each),
+            "ratio": each.ratio,
+            "aim": each.aim,
+            "is_met": each.is_met,
+        }
+        for name, each in outcome.figures
+    ]
+    return {"machine": machine, "figures": rows, "failures": outcome.failures}
+
+
+def table(outcome: Outcome) -> Table:
+    """For people, with what has to be known of each figure below it."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("figure", "value", "unit", "aim", "reference", "its value", "ratio"):
-        table.add_column(
-            column, justify="left" if column in ("figure", "unit", "reference") else "right"
+        side = "left" if column in ("figure", "unit", "reference") else "right"
+        shown.add_column(column, justify=side, overflow="fold")  # type: ignore[arg-type]
+    for _, each in outcome.figures:
+        missed = "  missed" if each.is_met is False else ""
+        shown.add_row(
+            each.name,
+            number(each.value),
+            each.unit,
+            each.aim + missed,
+            each.reference_name,
+            number(each.reference),
+            f"{each.ratio:,.2f}",
         )
-    for each in figures:
-        sign = "≤" if each.less_is_better else "≥"
-        aim = (
-            ""
-            if each.target is None
-            else f"{sign} {each.target:,.6g}{'' if each.is_met else '  missed'}"
-        )
-        reference = f"{each.reference:,.6g}" if each.reference < 100 else f"{each.reference:,.0f}"
-        value = f"{each.value:,.3f}" if each.value < 100 else f"{each.value:,.0f}"
-        table.add_row(
-            each.name, value, each.unit, aim, each.reference_name, reference, f"{each.ratio:,.2f}"
-        )
-    return table
+        if each.note:
+            shown.add_row(f"  [dim]{each.note}[/dim]")
+    return shown
+
+
+def number(value: float) -> str:
+    return f"{value:,.3g}" if value < 100 else f"{value:,.0f}"
 
 
 if __name__ == "__main__":

@@ -74,6 +74,23 @@ def lag_of(connection: psycopg.Connection[Any]) -> Lag:
     return Lag(int(events), float(seconds))
 
 
+def checkpoints_of(connection: psycopg.Connection[Any]) -> dict[str, int]:
+    """How far each live read model has come."""
+    return dict(connection.execute(_SQL["checkpoints"]).fetchall())
+
+
+def recorded_at(
+    connection: psycopg.Connection[Any], after: int, until: int
+) -> Sequence[tuple[int, float]]:
+    """When the events of a stretch of positions were recorded, in seconds since the epoch."""
+    return connection.execute(_SQL["recorded_at"], {"after": after, "until": until}).fetchall()
+
+
+def detected_at(connection: psycopg.Connection[Any], payments: Sequence[str]) -> dict[str, float]:
+    """When the first transfer to each of these payments was recorded as seen."""
+    return dict(connection.execute(_SQL["detected_at"], {"streams": payments}).fetchall())
+
+
 def wait_until_projected(url: str, seconds_max: float = _CATCH_UP_SECONDS_MAX) -> float:
     """The seconds it took until every read model had everything; BenchmarkFailed when it does not come."""
     began = time.monotonic()

@@ -139,3 +139,9 @@ SELECT position, extract(epoch FROM recorded_at)::float8
 FROM events
 WHERE partition = 0 AND position > %(after)s AND position <= %(until)s
 ORDER BY position;
+
+-- detected_at: when each of these payments was first seen to be paid, in seconds since the epoch.
+SELECT stream_id, min(extract(epoch FROM recorded_at))::float8
+FROM events
+WHERE partition = 0 AND stream_id = ANY(%(streams)s) AND type = 'payment.transfer_detected.v1'
+GROUP BY stream_id;
