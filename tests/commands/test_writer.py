@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from flamewire_ledger.commands.decider import Contended, Done, Failed
-from flamewire_ledger.commands.writer import TRIES_MAX, Writer
+from flamewire_ledger.commands.lane import TRIES_MAX
+from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.domain.rejection import LimitReached, NotAllowed
 from flamewire_ledger.store.event_store import NewEvent, StoreUnavailable, StreamAppend
 from tests.commands.counter import CODEC, break_down, empty, fill

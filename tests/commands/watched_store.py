@@ -26,7 +26,8 @@ class WatchedStore(MemoryEventStore):
         self.unavailable_after = 0  # so many appends are recorded and do not say so
         self.snapshots_fail = False
         self.poison: str | None = None  # a batch with this stream is refused as a whole
-        self.before_append: Callable[[], Awaitable[None]] | None = None
+        self.before_append: Callable[[], Awaitable[object]] | None = None
+        self.before_load: Callable[[], Awaitable[object]] | None = None
 
     async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
         self.asked["append"] += 1
@@ -47,6 +48,8 @@ class WatchedStore(MemoryEventStore):
         self, partition: int, after_versions: Mapping[str, int]
     ) -> Mapping[str, Sequence[RecordedEvent]]:
         self.asked["load"] += 1
+        if self.before_load is not None:
+            await self.before_load()
         return await super().load(partition, after_versions)
 
     async def snapshots(

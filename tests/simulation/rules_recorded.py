@@ -88,7 +88,7 @@ def writers_kept_what_is_recorded(evidence: Evidence) -> None:
     """A folded state that a writer kept is that of the stream at its version."""
     for writer in evidence.writers:
         for lane in writer._lanes:
-            for stream_id, kept in lane.executor._kept._kept.items():
+            for stream_id, kept in lane._executor._states._kept._kept.items():
                 seen = evidence.streams.get(stream_id, [])[: kept.version]
                 state = fold(seen) if seen else None
                 if len(seen) != kept.version or state != kept.state:

@@ -2,9 +2,13 @@
 
 One insert of 500 events costs little more than one insert of one, so commands that arrive together
 are decided together and recorded in one transaction. Order within a stream is the order of arrival,
-and each command decides on the state the one before it left. What a newcomer would get wrong: a
-refusal is only as good as the state it was decided on. It is answered when that state has turned
-out to be the recorded one, and when the command is not the repeat of one that was recorded.
+and each command decides on the state the one before it left. While a batch is being recorded, the
+next one is decided on the states it is assumed to leave.
+
+What a newcomer would get wrong: an answer is only as good as the state it was decided on. A refusal
+is answered when that state has turned out to be the recorded one, and when the command is not the
+repeat of one that was recorded; and a batch whose assumptions did not come true is never committed
+(`was_right`): its commands are decided again.
 """
 
 from __future__ import annotations
@@ -13,13 +17,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
-from uuid import UUID
 
 import msgspec
 
-from flamewire_ledger.commands.decider import Decider, Done, Envelope, Facts, Failed, Outcome
-from flamewire_ledger.commands.folded_streams import Folded, FoldedStreams
+from flamewire_ledger.commands.decider import Done, Envelope, Facts, Failed, Outcome
+from flamewire_ledger.commands.folded_streams import Folded
 from flamewire_ledger.commands.patience import PatientStore
+from flamewire_ledger.commands.stream_states import States, StreamStates
 from flamewire_ledger.domain.rejection import IdempotencyKeyReused, Rejection
 from flamewire_ledger.store.codec import Codec
 from flamewire_ledger.store.event_store import (
@@ -27,12 +31,13 @@ from flamewire_ledger.store.event_store import (
     Appended,
     Conflict,
     Duplicate,
+    NewEvent,
     RecordedCommand,
-    StateSnapshot,
     StreamAppend,
 )
 
 _log = logging.getLogger(__name__)
+_NO_EVENTS: tuple[NewEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +53,34 @@ Settled: TypeAlias = Outcome | Failed | Again
 
 
 @dataclass(slots=True)
-class _Work:
-    """One batch on its way."""
+class Batch:
+    """Commands on their way together: decided, then committed. Numbers are places in `envelopes`."""
 
-    folded: dict[str, Folded] = field(default_factory=dict)  # as the batch leaves them, so far
-    snapshots: dict[str, int] = field(default_factory=dict)  # versions of those it started from
-    unreadable: dict[str, Exception] = field(default_factory=dict)
-    current: set[str] = field(default_factory=set)  # known to be as recorded, not merely as kept
-    deciders: dict[str, Decider] = field(default_factory=dict)
+    states: States
+    envelopes: list[Envelope] = field(default_factory=list)
+    settled: list[Settled | None] = field(default_factory=list)
+    firsts: dict[int, int] = field(default_factory=dict)  # of each command id, as a number
+    repeats: list[int] = field(default_factory=list)
     appends: list[Append] = field(default_factory=list)
     appending: list[int] = field(default_factory=list)  # which command each append is of
     refused: dict[int, Rejection | bytes | None] = field(default_factory=dict)
-    spoilt: set[str] = field(default_factory=set)  # streams that did not go the way we assumed
-    settled: dict[int, Settled] = field(default_factory=dict)
+    broken: dict[int, Exception] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.envelopes)
+
+    @property
+    def unsettled(self) -> set[str]:
+        """The streams that did not go the way it assumed, or have commands to be tried again."""
+        found = set(self.states.spoilt)
+        for envelope, settled in zip(self.envelopes, self.settled, strict=True):
+            if type(settled) is Again:
+                found.update(subject.stream_id for subject in envelope.subjects)
+        return found
 
 
 class BatchExecutor:
-    """Executes the batches of one partition, one after the other."""
+    """Executes the batches of one partition: while one is being committed, the next is decided."""
 
     def __init__(
         self,
@@ -78,10 +94,18 @@ class BatchExecutor:
         self._store = store
         self._codec = codec
         self._partition = partition
-        self._kept = FoldedStreams(streams_kept_max)
-        self._snapshot_every_events = snapshot_every_events
-        self._snapshots_due: list[StateSnapshot] = []
-        self._times_away = 0
+        self._states = StreamStates(
+            store,
+            codec,
+            partition,
+            streams_kept_max=streams_kept_max,
+            snapshot_every_events=snapshot_every_events,
+        )
+
+    @property
+    def decides_ahead(self) -> bool:
+        """Whether it is worth deciding before the batch ahead is committed."""
+        return not self._states.is_contended
 
     async def execute(self, envelopes: Sequence[Envelope]) -> list[Settled]:
         """Decide every command and append what follows in one transaction. Outcomes are in the
@@ -90,229 +114,207 @@ class BatchExecutor:
         A refused command leaves the others untouched. Raises StoreUnavailable when the store stayed
         away.
         """
-        work = _Work()
-        self._has_been_away()
-        firsts = _first_of_each_id(envelopes)
-        await self._fetch(envelopes, work)
-        for index, envelope in enumerate(envelopes):
-            if firsts[envelope.command_id] == index:
-                self._decide(index, envelope, work)
-        await self._append(envelopes, work)
-        await self._answer_refused(envelopes, work)
-        if not self._has_been_away():
-            self._keep(work)
-        for index, envelope in enumerate(envelopes):
-            first = firsts[envelope.command_id]
-            if first != index:
-                same = envelope.fingerprint == envelopes[first].fingerprint
-                work.settled[index] = _repeated(work.settled[first], envelope, same)
-        return [work.settled[index] for index in range(len(envelopes))]
+        batch = self.begin()
+        wanted = self.gather(batch, envelopes)
+        if wanted:
+            await self.load(batch, wanted)
+        self.decide(batch, envelopes)
+        return await self.commit(batch)
+
+    def begin(self, ahead: Batch | None = None) -> Batch:
+        """An empty batch, to be decided on the states that the one `ahead` is assumed to leave."""
+        return Batch(self._states.begin(None if ahead is None else ahead.states))
+
+    def gather(self, batch: Batch, envelopes: Sequence[Envelope]) -> Mapping[str, Folded | None]:
+        """What has to be loaded before these commands can be decided."""
+        return self._states.gather(batch.states, envelopes)
+
+    async def load(self, batch: Batch, wanted: Mapping[str, Folded | None]) -> None:
+        """Load it. Raises StoreUnavailable when the store stayed away."""
+        await self._states.load(batch.states, wanted)
+
+    def decide(self, batch: Batch, envelopes: Sequence[Envelope]) -> None:
+        """Decide commands behind those the batch has. Their streams have been gathered."""
+        firsts = batch.firsts
+        for index, envelope in enumerate(envelopes, len(batch.envelopes)):
+            batch.envelopes.append(envelope)
+            batch.settled.append(None)
+            if firsts.setdefault(envelope.command_id.int, index) == index:
+                self._decide(index, envelope, batch)
+            else:
+                batch.repeats.append(index)
+
+    def was_right(self, batch: Batch, ahead: Batch) -> bool:
+        """Whether all that was assumed of the batch ahead has come true, now that it is committed.
+
+        If so the two are independent from here on; if not, this batch must not be committed.
+        """
+        batch.states.ahead = None
+        if self._states.has_been_away(ahead.states) or self._states.has_been_away(batch.states):
+            return False
+        return ahead.unsettled.isdisjoint(batch.states.deciders)
+
+    async def commit(self, batch: Batch) -> list[Settled]:
+        """Append what was decided, in one transaction, and say what became of each command.
+
+        The batch ahead has been committed before. Raises StoreUnavailable when the store stayed
+        away.
+        """
+        await self._append(batch)
+        self._answer_broken(batch)
+        await self._answer_refused(batch)
+        self._states.keep(batch.states)
+        for index in batch.repeats:
+            envelope = batch.envelopes[index]
+            first = batch.firsts[envelope.command_id.int]
+            same = envelope.fingerprint == batch.envelopes[first].fingerprint
+            batch.settled[index] = _repeated(batch.settled[first], envelope, same)
+        return [settled for settled in batch.settled if settled is not None]
+
+    @property
+    def has_snapshots_due(self) -> bool:
+        return self._states.has_snapshots_due
 
     async def save_snapshots(self) -> None:
         """Save what the last batches made due. Nobody waits for it, and nothing depends on it."""
-        due, self._snapshots_due = self._snapshots_due, []
-        if not due:
-            return
+        await self._states.save_snapshots()
+
+    def _decide(self, index: int, envelope: Envelope, batch: Batch) -> None:
+        folded, unreadable = batch.states.folded, batch.states.unreadable
         try:
-            await self._store.save_snapshots(self._partition, due)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the writer goes on without
-            _log.warning("%d snapshots were not saved: %s", len(due), error)
-
-    def _has_been_away(self) -> bool:
-        """Whether the store was away since this was last asked: then nothing is kept."""
-        before, self._times_away = self._times_away, self._store.times_away
-        if before == self._times_away:
-            return False
-        self._kept.clear()
-        return True
-
-    async def _fetch(self, envelopes: Sequence[Envelope], work: _Work) -> None:
-        cold: dict[str, Decider] = {}
-        for envelope in envelopes:
-            for subject in envelope.subjects:
-                stream_id = subject.stream_id
-                if stream_id in work.deciders:
-                    continue
-                work.deciders[stream_id] = subject.decider
-                kept = self._kept.get(stream_id)
-                if kept is None:
-                    cold[stream_id] = subject.decider
-                else:
-                    work.folded[stream_id] = kept
-        if cold:
-            await self._load(cold, work)
-
-    async def _load(self, cold: Mapping[str, Decider], work: _Work) -> None:
-        snapshots = await self._store.snapshots(self._partition, list(cold))
-        start = {
-            stream_id: self._unpack(snapshots.get(stream_id), decider)
-            for stream_id, decider in cold.items()
-        }
-        work.snapshots = {stream_id: folded.version for stream_id, folded in start.items()}
-        history = await self._store.load(self._partition, work.snapshots)
-        for stream_id, decider in cold.items():
-            state, version = start[stream_id].state, start[stream_id].version
-            try:
-                for recorded in history.get(stream_id, ()):
-                    state = decider.evolve(state, self._codec.decode(recorded))
-                    version = recorded.version
-            except Exception as error:  # noqa: BLE001 - must not stop the others
-                _log.error("stream %s cannot be folded", stream_id, exc_info=error)
-                work.unreadable[stream_id] = error
-                continue
-            work.folded[stream_id] = Folded(version, state)
-            work.current.add(stream_id)
-
-    def _unpack(self, snapshot: StateSnapshot | None, decider: Decider) -> Folded:
-        if snapshot is None or snapshot.format != decider.format:
-            return Folded(0, None)
-        try:
-            state = self._codec.decode_state(snapshot.state, decider.state_type)
-        except msgspec.MsgspecError as error:
-            _log.warning("snapshot of %s is of no use: %s", snapshot.stream_id, error)
-            return Folded(0, None)
-        return Folded(snapshot.version, state)
-
-    def _decide(self, index: int, envelope: Envelope, work: _Work) -> None:
-        try:
-            for subject in envelope.subjects:
-                if subject.stream_id in work.unreadable:
-                    raise work.unreadable[subject.stream_id]
-            states = {s.stream_id: work.folded[s.stream_id].state for s in envelope.subjects}
+            if unreadable:
+                for subject in envelope.subjects:
+                    if subject.stream_id in unreadable:
+                        raise unreadable[subject.stream_id]
+            states = {s.stream_id: folded[s.stream_id].state for s in envelope.subjects}
             facts = envelope.decide(states)
-            if any(facts.values()) or envelope.remember_nothing_new:
-                self._record(index, envelope, facts, work)
+            if envelope.remember_nothing_new or any(facts.values()):
+                self._record(index, envelope, facts, batch)
             else:
-                work.refused[index] = envelope.answer(states) if envelope.answer else None
+                batch.refused[index] = envelope.answer(states) if envelope.answer else None
         except Rejection as rejection:
-            work.refused[index] = rejection
+            batch.refused[index] = rejection
         except Exception as error:  # noqa: BLE001 - one broken command must not stop the others
             _log.error("command %s failed to be decided", envelope.command_id, exc_info=error)
-            work.settled[index] = Failed(error)
+            batch.broken[index] = error
 
-    def _record(self, index: int, envelope: Envelope, facts: Facts, work: _Work) -> None:
+    def _record(self, index: int, envelope: Envelope, facts: Facts, batch: Batch) -> None:
         """Put a decision into the append and carry the states forward; all of it, or nothing when
         it raises.
         """
+        folded, deciders, encode = batch.states.folded, batch.states.deciders, self._codec.encode
         after: dict[str, Folded] = {}
         streams: list[StreamAppend] = []
-        for stream_id in (*facts, *(s.stream_id for s in envelope.subjects)):
-            if stream_id in after:
-                continue
-            before, events = work.folded[stream_id], facts.get(stream_id, ())
-            state, evolve = before.state, work.deciders[stream_id].evolve
+        for stream_id, events in facts.items():
+            version, state = folded[stream_id]
+            evolve = deciders[stream_id].evolve
             for event in events:
                 state = evolve(state, event)
-            after[stream_id] = Folded(before.version + len(events), state)
+            after[stream_id] = Folded(version + len(events), state)
+            streams.append(StreamAppend(stream_id, version, [encode(event) for event in events]))
+        for subject in envelope.subjects:
             # A stream that was only looked at is appended to with nothing: its version is checked
             # all the same.
-            encoded = [self._codec.encode(event) for event in events]
-            streams.append(StreamAppend(stream_id, before.version, encoded))
+            if subject.stream_id not in after:
+                seen = after[subject.stream_id] = folded[subject.stream_id]
+                streams.append(StreamAppend(subject.stream_id, seen.version, _NO_EVENTS))
         answer = None
         if envelope.answer is not None:
             answer = envelope.answer({stream_id: f.state for stream_id, f in after.items()})
-        work.folded.update(after)
-        work.appending.append(index)
-        work.appends.append(
+        folded.update(after)
+        batch.appending.append(index)
+        batch.appends.append(
             Append(
-                command_id=envelope.command_id,
-                fingerprint=envelope.fingerprint,
-                merchant_id=envelope.merchant_id,
-                metadata=_metadata(envelope),
-                streams=streams,
-                answer=answer,
+                envelope.command_id,
+                envelope.fingerprint,
+                envelope.merchant_id,
+                _metadata(envelope),
+                streams,
+                answer,
             )
         )
 
-    async def _append(self, envelopes: Sequence[Envelope], work: _Work) -> None:
-        if not work.appends:
+    async def _append(self, batch: Batch) -> None:
+        if not batch.appends:
             return
-        verdicts, sent_again = await self._store.append(self._partition, work.appends)
-        for index, append, verdict in zip(work.appending, work.appends, verdicts, strict=True):
-            mentioned = [stream.stream_id for stream in append.streams]
+        states, settled = batch.states, batch.settled
+        verdicts, sent_again = await self._store.append(self._partition, batch.appends)
+        before: int | None = None
+        position = 0
+        conflict = False
+        for index, append, verdict in zip(batch.appending, batch.appends, verdicts, strict=True):
             match verdict:
                 case Appended(position):
-                    work.settled[index] = Done(position, append.answer, replayed=False)
-                    work.current.update(mentioned)
+                    if before is None:
+                        before = position - sum(len(s.events) for s in append.streams)
+                    settled[index] = Done(position, append.answer, replayed=False)
+                    states.current.update([stream.stream_id for stream in append.streams])
                     continue
                 case Duplicate(recorded):
-                    settled = _as_recorded(recorded, envelopes[index])
+                    known = _as_recorded(recorded, batch.envelopes[index])
                     # After a lost connection, a duplicate may be our own first attempt: that is no
                     # replay.
-                    if sent_again and isinstance(settled, Done) and settled.answer == append.answer:
-                        settled = Done(settled.position, settled.answer, replayed=False)
-                    work.settled[index] = settled
+                    if sent_again and isinstance(known, Done) and known.answer == append.answer:
+                        known = Done(known.position, known.answer, replayed=False)
+                    settled[index] = known
                 case Conflict(streams):
-                    work.settled[index] = Again(streams)
-            work.spoilt.update(mentioned)
+                    conflict = True
+                    settled[index] = Again(streams)
+            states.spoilt.update([stream.stream_id for stream in append.streams])
+        self._states.saw(before, position, conflict=conflict)
 
-    async def _answer_refused(self, envelopes: Sequence[Envelope], work: _Work) -> None:
+    def _answer_broken(self, batch: Batch) -> None:
+        """A fault is one of ours only if the state it was met on is the recorded one."""
+        for index, error in batch.broken.items():
+            spoilt = _spoilt(batch, index)
+            batch.settled[index] = Again(spoilt) if spoilt else Failed(error)
+
+    async def _answer_refused(self, batch: Batch) -> None:
         """Answer what was refused, or had nothing new to say, once the state behind that is known
         to be so.
         """
-        if not work.refused:
+        if not batch.refused:
             return
+        states, envelopes = batch.states, batch.envelopes
         unsure = {
-            subject.stream_id: kept.version
-            for index in work.refused
+            subject.stream_id: states.folded[subject.stream_id].version
+            for index in batch.refused
             for subject in envelopes[index].subjects
-            if subject.stream_id not in work.current | work.spoilt
-            and (kept := work.folded.get(subject.stream_id)) is not None
+            if subject.stream_id not in states.current | states.spoilt
         }
         if unsure:
             moved = await self._store.load(self._partition, unsure)
-            work.spoilt.update(stream_id for stream_id, events in moved.items() if events)
-        ids = [envelopes[index].command_id for index in work.refused]
+            states.spoilt.update(stream_id for stream_id, events in moved.items() if events)
+        ids = [envelopes[index].command_id for index in batch.refused]
         known = await self._store.find_commands(self._partition, ids)
-        if self._store.times_away != self._times_away:
-            work.spoilt.update(unsure)  # kept since before it was away, and so known to nobody
+        if self._states.has_been_away(states):
+            states.spoilt.update(unsure)  # kept since before it was away, and so known to nobody
         head: int | None = None
-        for index, refusal in work.refused.items():
+        for index, refusal in batch.refused.items():
             envelope = envelopes[index]
             recorded = known.get(envelope.command_id)
-            spoilt = [s.stream_id for s in envelope.subjects if s.stream_id in work.spoilt]
+            spoilt = _spoilt(batch, index)
             if recorded is not None:
-                work.settled[index] = _as_recorded(recorded, envelope)
+                batch.settled[index] = _as_recorded(recorded, envelope)
             elif spoilt:
-                work.settled[index] = Again(tuple(spoilt))
+                batch.settled[index] = Again(spoilt)
             elif isinstance(refusal, Rejection):
-                work.settled[index] = refusal
+                batch.settled[index] = refusal
             else:
                 if head is None:
                     head = await self._store.head(self._partition)
-                work.settled[index] = Done(head, refusal, replayed=False)
-
-    def _keep(self, work: _Work) -> None:
-        every = self._snapshot_every_events
-        for stream_id, folded in work.folded.items():
-            if stream_id in work.spoilt:
-                self._kept.evict(stream_id)
-                continue
-            before = self._kept.get(stream_id)
-            since = work.snapshots.get(stream_id, 0) if before is None else before.version
-            self._kept.put(stream_id, folded)
-            if folded.version // every > since // every:
-                self._snapshots_due += self._snapshot(stream_id, folded, work.deciders[stream_id])
-
-    def _snapshot(self, stream_id: str, folded: Folded, decider: Decider) -> list[StateSnapshot]:
-        try:
-            state = self._codec.encode_state(folded.state)
-        except Exception as error:  # noqa: BLE001 - its events are recorded: nothing may fail now
-            # MessagePack has no whole numbers beyond 64 bits, for one.
-            _log.warning("the state of %s has no snapshot: %s", stream_id, error)
-            return []
-        return [StateSnapshot(stream_id, folded.version, decider.format, state)]
+                batch.settled[index] = Done(head, refusal, replayed=False)
 
 
-def _first_of_each_id(envelopes: Sequence[Envelope]) -> dict[UUID, int]:
-    firsts: dict[UUID, int] = {}
-    for index, envelope in enumerate(envelopes):
-        firsts.setdefault(envelope.command_id, index)
-    return firsts
+def _spoilt(batch: Batch, index: int) -> tuple[str, ...]:
+    """The streams of a command that did not go the way we assumed."""
+    subjects = batch.envelopes[index].subjects
+    return tuple(s.stream_id for s in subjects if s.stream_id in batch.states.spoilt)
 
 
-def _repeated(first: Settled, envelope: Envelope, same_content: bool) -> Settled:
+def _repeated(first: Settled | None, envelope: Envelope, same_content: bool) -> Settled:
     """What becomes of a command whose id came earlier in the same batch."""
+    assert first is not None, "a repeat comes behind its first"
     match first:
         case Done(position, answer) if same_content:
             return Done(position, answer, replayed=True)
