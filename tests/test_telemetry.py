@@ -10,7 +10,15 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from flamewire_ledger.telemetry import HIDDEN, METRICS, Meters, configure_logging, redact
+from flamewire_ledger.telemetry import (
+    HIDDEN,
+    METRICS,
+    Meters,
+    Sample,
+    Totals,
+    configure_logging,
+    redact,
+)
 
 XPRV = "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi"
 
@@ -91,13 +99,13 @@ def test_what_is_below_the_level_is_not_written():
     assert stream.getvalue() == ""
 
 
-def test_metrics_are_rendered_by_name_with_their_labels():
+async def test_metrics_are_rendered_by_name_with_their_labels():
     meters = Meters()
     meters.add("relay_events", 3, partition="0")
     meters.set("projection_position", 17, name="payment_status", partition="0")
     meters.seconds("append_seconds", 0.004)
 
-    text = meters.render().decode()
+    text = (await meters.render()).decode()
 
     assert 'flamewire_relay_events_total{partition="0"} 3.0' in text
     assert 'flamewire_projection_position{name="payment_status",partition="0"} 17.0' in text
@@ -111,3 +119,50 @@ def test_a_metric_that_is_not_written_down_is_an_error():
 
 def test_every_metric_says_what_it_is():
     assert all(metric.says.endswith(".") for metric in METRICS.values())
+
+
+def counted(outcome: str, position: float) -> list[Sample]:
+    meters = Meters()
+    meters.add("commands", 3, outcome=outcome)
+    meters.set("projection_position", position, name="payment_status", partition="0")
+    meters.set("writer_queued", 5)
+    meters.seconds("append_seconds", 0.004)
+    return meters.samples()
+
+
+async def test_the_metrics_of_one_process_look_the_same_through_totals():
+    meters = Meters()
+    meters.add("commands", 3, outcome="done")
+    meters.seconds("append_seconds", 0.004)
+    totals = Totals()
+    totals.add(meters.samples())
+
+    assert totals.render() == await meters.render()
+
+
+def test_counts_of_several_processes_are_added_and_a_gauge_says_how():
+    totals = Totals()
+    totals.add(counted("done", 17))
+    totals.add(json.loads(json.dumps(counted("done", 4))))
+
+    text = totals.render().decode()
+
+    assert 'flamewire_commands_total{outcome="done"} 6.0' in text
+    assert "flamewire_append_seconds_count 2.0" in text
+    assert 'flamewire_append_seconds_bucket{le="0.005"} 2.0' in text
+    assert 'flamewire_projection_position{name="payment_status",partition="0"} 17.0' in text
+    assert "flamewire_writer_queued 10.0" in text
+
+
+def test_what_a_process_counted_stays_counted_when_it_is_gone_and_its_gauges_do_not():
+    ended = Totals()
+    ended.add_ended(counted("done", 17))
+    totals = Totals()
+    totals.add(counted("done", 4))
+    totals.add(ended.samples())
+
+    text = totals.render().decode()
+
+    assert 'flamewire_commands_total{outcome="done"} 6.0' in text
+    assert 'flamewire_projection_position{name="payment_status",partition="0"} 4.0' in text
+    assert "flamewire_writer_queued 5.0" in text

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     port: int = Field(
         default=8700, ge=0, le=65535, description="Port of the API; 0 takes a free one."
     )
+    workers: int = Field(
+        default=1, ge=1, le=64, description="API processes that share the port and its requests."
+    )
     status_port: int = Field(
         default=0,
         ge=0,

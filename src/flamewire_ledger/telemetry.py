@@ -11,9 +11,9 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TextIO
+from typing import Any, Final, Literal, TextIO, TypeAlias
 
 import structlog
 from prometheus_client import (
@@ -25,6 +25,7 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.metrics_core import Metric as Family
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody reads
 
@@ -130,18 +131,22 @@ def configure_logging(
 class Metric:
     """One metric: its Prometheus kind, what it says, and the labels it is split by (few values
     each, never an id).
+
+    `together`: what several processes of one ledger say of a gauge makes this of it.
     """
 
     kind: Literal["counter", "gauge", "seconds"]
     says: str
     labels: tuple[str, ...] = ()
+    together: Literal["most", "sum"] = "most"
 
 
 METRICS: Final[Mapping[str, Metric]] = {
+    "processes": Metric("gauge", "Processes of this ledger that are up.", ("kind",), "sum"),
     "commands": Metric("counter", "Commands answered, by outcome.", ("outcome",)),
     "append_seconds": Metric("seconds", "From a batch's first command to its commit."),
     "append_commands": Metric("counter", "Commands that went through appends."),
-    "writer_queued": Metric("gauge", "Commands that wait for a batch."),
+    "writer_queued": Metric("gauge", "Commands that wait for a batch.", together="sum"),
     "http_requests": Metric("counter", "Requests answered.", ("route", "status")),
     "http_seconds": Metric("seconds", "From request to answer.", ("route",)),
     "store_head": Metric("gauge", "Last position of the store.", ("partition",)),
@@ -164,7 +169,12 @@ METRICS: Final[Mapping[str, Metric]] = {
     "chain_height": Metric("gauge", "Last block looked at.", ("network",)),
     "chain_failures": Metric("counter", "Times a chain did not answer.", ("network",)),
 }
+_PREFIX: Final = "flamewire_"
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+# One number: the metric it belongs to, its own name, its labels, its value. As JSON can say it.
+Sample: TypeAlias = tuple[str, str, Mapping[str, str], float]
 
 
 class Meters:
@@ -172,9 +182,11 @@ class Meters:
     a KeyError.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, of_all: Callable[[], Awaitable[bytes]] | None = None) -> None:
+        """`of_all` renders the metrics of all processes, where this one is one of several."""
         self.registry = CollectorRegistry()
         self._made: dict[str, Any] = {name: self._make(name, it) for name, it in METRICS.items()}
+        self._of_all = of_all
 
     def add(self, name: str, amount: int = 1, /, **labels: str) -> None:
         self._of(name, labels).inc(amount)
@@ -185,16 +197,26 @@ class Meters:
     def seconds(self, name: str, value: float, /, **labels: str) -> None:
         self._of(name, labels).observe(value)
 
-    def render(self) -> bytes:
+    async def render(self) -> bytes:
         """The text that Prometheus scrapes, version 0.0.4."""
+        if self._of_all is not None:
+            return await self._of_all()
         return generate_latest(self.registry)
+
+    def samples(self) -> list[Sample]:
+        """Every number of this process, for Totals."""
+        return [
+            (family.name.removeprefix(_PREFIX), sample.name, sample.labels, sample.value)
+            for family in self.registry.collect()
+            for sample in family.samples
+        ]
 
     def _of(self, name: str, labels: Mapping[str, str]) -> Any:
         made = self._made[name]
         return made.labels(**labels) if METRICS[name].labels else made
 
     def _make(self, name: str, metric: Metric) -> MetricWrapperBase:
-        full, labels = f"flamewire_{name}", metric.labels
+        full, labels = _PREFIX + name, metric.labels
         match metric.kind:
             case "counter":
                 return Counter(full, metric.says, labels, registry=self.registry)
@@ -204,3 +226,45 @@ class Meters:
                 return Histogram(
                     full, metric.says, labels, registry=self.registry, buckets=_BUCKETS
                 )
+
+
+class Totals:
+    """The metrics of several processes as if they were one's."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, str, tuple[tuple[str, str], ...]], float] = {}
+
+    def add(self, samples: Sequence[Sample]) -> None:
+        """Count what one process says."""
+        for name, sample, labels, value in samples:
+            key = (name, sample, tuple(labels.items()))
+            before = self._values.get(key)
+            if before is None:
+                self._values[key] = value
+            elif METRICS[name].kind == "gauge" and METRICS[name].together == "most":
+                self._values[key] = max(before, value)
+            else:
+                self._values[key] = before + value
+
+    def add_ended(self, samples: Sequence[Sample]) -> None:
+        """Count what a process had counted that is no more: were it left out, a sum would fall, and
+        a fall looks like a start from zero. Its gauges ended with it.
+        """
+        self.add([sample for sample in samples if METRICS[sample[0]].kind != "gauge"])
+
+    def samples(self) -> list[Sample]:
+        return [(*key[:2], dict(key[2]), value) for key, value in self._values.items()]
+
+    def render(self) -> bytes:
+        """The text that Prometheus scrapes, version 0.0.4."""
+        return generate_latest(self)  # it asks for nothing but collect()
+
+    def collect(self) -> Iterator[Family]:
+        """The metrics in the order of METRICS, as prometheus_client wants them."""
+        families = {
+            name: Family(_PREFIX + name, it.says, "histogram" if it.kind == "seconds" else it.kind)
+            for name, it in METRICS.items()
+        }
+        for (name, sample, labels), value in self._values.items():
+            families[name].add_sample(sample, dict(labels), value)
+        yield from families.values()

@@ -42,4 +42,4 @@ async def ready(_: Request, parts: Reports) -> Response:
 
 
 async def metrics(_: Request, parts: Reports) -> Response:
-    return Response(parts.meter.render(), media_type=PROMETHEUS)
+    return Response(await parts.meter.render(), media_type=PROMETHEUS)

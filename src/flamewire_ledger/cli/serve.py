@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
+from contextlib import ExitStack
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
 import uvloop
 
 from flamewire_ledger.cli.faults import SERVICE_MISSING, WRONG_USE, CommandError
+from flamewire_ledger.cli.forking import Forker, forker
+from flamewire_ledger.cli.members import Kind, import_parts, members
 from flamewire_ledger.cli.output import say
-from flamewire_ledger.cli.up import listening_socket
+from flamewire_ledger.cli.standing import listening_socket, stop_signal
+from flamewire_ledger.cli.supervisor import Supervisor
 from flamewire_ledger.settings import Settings, read_settings, unknown_settings
 from flamewire_ledger.wiring import open_ledger
 from flamewire_ledger.wiring.roles import Role as LedgerRole
@@ -41,9 +45,12 @@ def serve(
     role: Annotated[Role, typer.Argument(help="Which part of the ledger this process is.")],
     host: Annotated[str | None, typer.Option(help="Address the API listens on.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535)] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="API processes that share the port.")
+    ] = None,
 ) -> None:
     """One role, for many machines: api, relay, projector, reactor or watcher."""
-    settings = read_settings(host=host, port=port)
+    settings = read_settings(host=host, port=port, workers=workers)
     for name in unknown_settings():
         say(f"{name} is no setting of this version and is ignored.")
     if settings.database_url is None:
@@ -54,23 +61,54 @@ def serve(
         raise CommandError(
             "FLAMEWIRE_AMQP_URL is not set: a relay needs RabbitMQ.", SERVICE_MISSING
         )
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    url = settings.database_url.get_secret_value()
+    with ExitStack() as stack:
+        listener = status = None
         if role is Role.api:
-            with listening_socket(settings) as listener:
-                runner.run(_serve(settings, role, listener))
+            listener = stack.enter_context(listening_socket(settings.host, settings.port))
+        elif settings.status_port:
+            status = stack.enter_context(listening_socket(settings.host, settings.status_port))
+        if listener is not None and settings.workers > 1:
+            parts, begin = partial(import_parts, settings), members(settings, listener)
+            forking = stack.enter_context(forker(parts, begin, listener))
+            serving = _serve_many(settings, url, listener, forking)
         else:
-            runner.run(_serve(settings, role, None))
+            serving = _serve(settings, url, role, listener, status)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serving)
 
 
-async def _serve(settings: Settings, role: Role, listener: socket.socket | None) -> None:
-    assert settings.database_url is not None
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    async with open_ledger(settings, settings.database_url.get_secret_value()) as ledger:
+async def _serve(
+    settings: Settings,
+    url: str,
+    role: Role,
+    listener: socket.socket | None,
+    status_listener: socket.socket | None,
+) -> None:
+    """This process is the role."""
+    stop = stop_signal()
+    async with open_ledger(settings, url) as ledger:
+        await run_roles(
+            ledger,
+            (LEDGER_ROLES[role],),
+            listener=listener,
+            status_listener=status_listener,
+            stop=stop,
+            on_ready=partial(_announce, role),
+        )
 
-        def ready() -> None:
-            say(f"{role} is up.")
 
-        await run_roles(ledger, (LEDGER_ROLES[role],), listener=listener, stop=stop, on_ready=ready)
+async def _serve_many(
+    settings: Settings, url: str, listener: socket.socket, forking: Forker
+) -> None:
+    """This process looks after those that are the API."""
+    kinds: list[Kind] = ["api"] * settings.workers
+
+    async def ready() -> None:
+        _announce(Role.api)
+
+    await Supervisor(forking, url, kinds).run(stop_signal(), ready, listener)
+
+
+def _announce(role: Role) -> None:
+    say(f"{role} is up.")

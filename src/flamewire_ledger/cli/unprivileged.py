@@ -66,11 +66,8 @@ class Account:
         def enter() -> None:
             if user is not None:
                 _enter_namespace(user, uid, gid)
-            if parent_death_signal is not None and sys.platform == "linux":
-                # After the change of account, which clears it.
-                _libc.prctl(_PR_SET_PDEATHSIG, int(parent_death_signal))
-                if os.getppid() != parent:
-                    os._exit(1)  # the parent died before it was watched
+            if parent_death_signal is not None:
+                end_with_parent(parent, parent_death_signal)  # a change of account clears it
 
         return enter
 
@@ -92,6 +89,15 @@ class Account:
         if self.user is None or self.in_namespace:
             return True
         return all(_may_pass(folder, self.user) for folder in path.resolve().parents)
+
+
+def end_with_parent(parent: int, death_signal: signal.Signals = signal.SIGKILL) -> None:
+    """Send this process the signal when the thread that forked it ends; only Linux can."""
+    if sys.platform != "linux":
+        return
+    _libc.prctl(_PR_SET_PDEATHSIG, int(death_signal))
+    if os.getppid() != parent:
+        os._exit(1)  # the parent died before it was watched
 
 
 def choose_account() -> Account:

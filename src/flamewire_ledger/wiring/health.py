@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from flamewire_ledger.api.parts import Check
@@ -33,8 +33,12 @@ def is_chain(name: str) -> bool:
 class Health:
     """Roles say what they are made of; checks are made when somebody asks."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(
+        self, ledger: Ledger, of_all: Callable[[], Awaitable[Sequence[Check]]] | None = None
+    ) -> None:
+        """`of_all` knows what every process says, where this one is one of several."""
         self._ledger = ledger
+        self._of_all = of_all
         self._projector: Projector | None = None
         self._reactor: Reactor | None = None
         self._watchers: list[tuple[Network, Watches]] = []
@@ -57,6 +61,10 @@ class Health:
         self._is_serving = is_serving
 
     async def checks(self) -> Sequence[Check]:
+        """Every role and server of this process, and of those it was started with."""
+        return await (self.own_checks() if self._of_all is None else self._of_all())
+
+    async def own_checks(self) -> Sequence[Check]:
         """Every role and server of this process."""
         database, heads = await self._database()
         checks = [database, self._broker()]
@@ -83,7 +91,10 @@ class Health:
         """Without one everything works; who runs the ledger should know which it is."""
         if self._ledger.settings.amqp_url is None:
             return Check("broker", True, {"kind": "none", "reason": "projectors tail the store"})
-        return Check("broker", True, {"kind": "rabbitmq", "relays": self._relays})
+        details: dict[str, object] = {"kind": "rabbitmq"}
+        if self._relays or self._of_all is None:  # else another process of this ledger may
+            details["relays"] = self._relays
+        return Check("broker", True, details)
 
     async def _projections(self, heads: dict[int, int]) -> Check:
         projector = self._projector

@@ -94,7 +94,9 @@ def migrate_database(settings: Settings, url: str) -> list[str]:
 
 
 @asynccontextmanager
-async def open_ledger(settings: Settings, url: str) -> AsyncIterator[Ledger]:
+async def open_ledger(
+    settings: Settings, url: str, meters: Meters | None = None
+) -> AsyncIterator[Ledger]:
     """Connect the parts, and let go of them again. The database has to be migrated."""
     configure_logging(settings.log_level, settings.log_format)
     async with AsyncExitStack() as stack:
@@ -130,7 +132,7 @@ async def open_ledger(settings: Settings, url: str) -> AsyncIterator[Ledger]:
             prices=PriceBoard(feeds),
             sandbox_prices=PriceBoard(sandbox_feeds(sandbox_clock.now)),
             deposit_indexes=PostgresDepositIndexes(connections),
-            meters=Meters(),
+            meters=meters or Meters(),
         )
 
 

@@ -1,4 +1,4 @@
-"""Running roles: one process may be all of them (`flamewire up`) or one (`flamewire serve`).
+"""Running roles: one process may be several of them (`flamewire up`) or one (`flamewire serve`).
 
 Each role is a coroutine that runs until it is cancelled. They stop in order: first nobody is let in
 any more, then the readers of the log, then the writer, which finishes what it was given.
@@ -28,6 +28,7 @@ from flamewire_ledger.projector.consume import Projector
 from flamewire_ledger.store.segments import keep_room_ahead
 from flamewire_ledger.wiring.health import Health, is_chain
 from flamewire_ledger.wiring.ledger import Ledger
+from flamewire_ledger.wiring.status import Status, serve_status
 from flamewire_ledger.wiring.watchers import followers
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 Role: TypeAlias = Literal["api", "relay", "projector", "reactor", "watcher"]
-EVERY_ROLE: Final[tuple[Role, ...]] = ("projector", "reactor", "watcher", "relay", "api")
 _READY_LOOK_SECONDS: Final = 0.02
 _CHAINS_WAIT_SECONDS: Final = 5
 _DRAIN_SECONDS: Final = 10
@@ -48,16 +48,19 @@ async def run_roles(
     listener: socket.socket | None,
     stop: asyncio.Event,
     on_ready: Callable[[], None],
+    health: Health | None = None,
+    status_listener: socket.socket | None = None,
 ) -> None:
     """Run these roles until `stop` is set; `on_ready` is called once, when all of them are up.
 
     A role that fails for good takes the others along: half a ledger would look like a whole one.
+    `listener` is the API's socket, `status_listener` that of the status port, where there is one.
     """
     # What was imported stays; events and states die young. With Python's own thresholds the
     # collector takes more than half of the time of deciding.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-    health = Health(ledger)
+    health = health or Health(ledger)
     async with AsyncExitStack() as stack:
         writer = await stack.enter_async_context(ledger.writing())
         tasks = await stack.enter_async_context(_cancelled_in_the_end())
@@ -78,6 +81,9 @@ async def run_roles(
         if "api" in roles:
             assert listener is not None, "the API has a socket"
             await stack.enter_async_context(_serving(ledger, writer, health, listener, tasks))
+        if status_listener is not None:
+            serving = serve_status(Status(health, ledger.meters), status_listener)
+            tasks.append(asyncio.create_task(serving, name="status"))
         await _until(stop, health, tasks, on_ready)
 
 
@@ -118,7 +124,7 @@ async def _announce(health: Health, on_ready: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     chains_until = loop.time() + _CHAINS_WAIT_SECONDS
     # The roles come up by themselves, some of them in other processes: there is nothing to wait on.
-    while missing := [check.name for check in await health.checks() if not check.is_ready]:
+    while missing := [it.name for it in await health.own_checks() if not it.is_ready]:
         if loop.time() > chains_until and all(is_chain(name) for name in missing):
             _log.warning("waiting_for_networks", checks=missing)
             break
