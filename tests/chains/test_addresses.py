@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base58
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flamewire_ledger.chains.addresses import (
     evm_address,
     parse_evm,
     parse_ss58,
     parse_sui,
+    spell_base58,
     ss58_account,
     ss58_address,
 )
@@ -74,3 +78,9 @@ def test_a_sui_address_has_all_its_digits_in_lower_case() -> None:
     for text in ("0x2", "ab" * 32, "0x" + "g" * 64, "0x" + "a" * 65):
         with pytest.raises(InvalidAddress):
             parse_sui(text)
+
+
+@given(st.integers(0, 3), st.binary(max_size=64))
+def test_base58_is_spelled_as_the_library_spells_it(zeros: int, tail: bytes) -> None:
+    data = bytes(zeros) + tail
+    assert spell_base58(data) == base58.b58encode(data).decode()

@@ -7,7 +7,7 @@ rounded up and what a buyer is given is rounded down, and neither is rounded twi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_DOWN, Context, Decimal
 from fractions import Fraction
@@ -74,9 +74,17 @@ class Till:
     prices: Prices
     credit_price: Decimal  # US dollars
     now: datetime
+    _known: dict[tuple[str, str], Priced] = field(default_factory=dict)  # one moment, one rate
 
     async def rate(self, base: Asset, quote: Asset) -> Priced:
-        """As the board's rate, and in credits too."""
+        """As the board's rate, and in credits too; the same however often it is asked for."""
+        pair = base.code, quote.code
+        known = self._known.get(pair)
+        if known is None:
+            known = self._known[pair] = await self._rate(base, quote)
+        return known
+
+    async def _rate(self, base: Asset, quote: Asset) -> Priced:
         found = await self.prices.pair(base, USD if quote == CREDIT else quote, self.now)
         rate = found.rate
         if quote == CREDIT:

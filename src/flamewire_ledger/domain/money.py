@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 from typing import Final
 
 UNITS_DIGITS_MAX: Final = 78  # numeric(78, 0): any 256-bit integer
@@ -163,16 +162,18 @@ class Rate:
         """How much `base` pays for `amount` of `quote`, rounded up: what is due is due in full."""
         if amount.asset != self.quote:
             raise MoneyError(f"this rate quotes {self.quote.code}, not {amount.asset.code}")
-        exact = Fraction(amount.units * self.base.units_per_major, self.quote.units_per_major)
-        return Amount(self.base, _ceiling(exact / Fraction(self.price)))
+        above, below = self.price.as_integer_ratio()
+        dividend = amount.units * 10**self.base.decimals * below
+        divisor = 10**self.quote.decimals * above
+        return Amount(self.base, -(-dividend // divisor))
 
     def quote_for(self, amount: Amount) -> Amount:
         """What `amount` of `base` is worth in `quote`, rounded down: only what was paid counts."""
         if amount.asset != self.base:
             raise MoneyError(f"this rate prices {self.base.code}, not {amount.asset.code}")
-        exact = Fraction(amount.units * self.quote.units_per_major, self.base.units_per_major)
-        worth = exact * Fraction(self.price)
-        return Amount(self.quote, worth.numerator // worth.denominator)
+        above, below = self.price.as_integer_ratio()
+        dividend = amount.units * 10**self.quote.decimals * above
+        return Amount(self.quote, dividend // (10**self.base.decimals * below))
 
 
 def major_text(units: int, decimals: int) -> str:
@@ -190,7 +191,3 @@ def share(amount: Amount, part: int, whole: int) -> Amount:
     if whole <= 0 or part < 0:
         raise MoneyError("a share is of something")
     return Amount(amount.asset, amount.units * part // whole)
-
-
-def _ceiling(number: Fraction) -> int:
-    return -(-number.numerator // number.denominator)

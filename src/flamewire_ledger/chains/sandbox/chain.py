@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Final, Literal, TypeAlias, assert_never, get_args
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from flamewire_ledger.chains.chain import (
     BlockTransfers,
@@ -65,6 +66,9 @@ class _Script:
     pending_blocks: int = 0
     removed_after: int | None = None
     returns_after: int | None = None
+
+
+_quoted: Final = cache(quote_plus)  # of symbols, which are few
 
 
 class SandboxChain:
@@ -199,8 +203,8 @@ class SandboxChain:
 
     def payment_uri(self, token: Token, address: str, units: int) -> str:
         """A URI that no wallet opens: real money does not go to a sandbox."""
-        query = urlencode({"asset": token.asset.symbol, "units": units})
-        return f"{self._network.chain_id}/{address}?{query}"
+        asset = _quoted(token.asset.symbol)
+        return f"{self._network.chain_id}/{address}?asset={asset}&units={units}"
 
     async def aclose(self) -> None:
         return None
