@@ -87,16 +87,25 @@ class Changes:
         Its epoch is empty when the read model is not built.
         """
         now = self._monotonic()
+        known = self._recent.setdefault(partition, Recent())
+        if known.looked_at < now - self._age_seconds_max / 2:
+            self._begin(partition)  # so that under load it is there before anybody has to wait for it
         recent = await self._looked(partition, now - self._age_seconds_max)
         return recent if recent.seen >= position else await self._looked(partition, now)
 
     async def _looked(self, partition: int, begun_after: float) -> Recent:
-        while (recent := self._recent.setdefault(partition, Recent())).looked_at < begun_after:
-            task = self._looking.get(partition)
-            if task is None or task.done():
-                task = self._looking[partition] = asyncio.create_task(self._look(partition))
-            await asyncio.shield(task)  # it is everybody's: who goes away does not stop it
-        return recent
+        while self._recent[partition].looked_at < begun_after:
+            # The look is everybody's: who goes away does not stop it.
+            await asyncio.shield(self._begin(partition))
+        return self._recent[partition]
+
+    def _begin(self, partition: int) -> asyncio.Task[None]:
+        """The look that is under way, or a new one."""
+        task = self._looking.get(partition)
+        if task is None or task.done():
+            task = self._looking[partition] = asyncio.create_task(self._look(partition))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
 
     async def _look(self, partition: int) -> None:
         began = self._monotonic()

@@ -45,12 +45,13 @@ class RedisShelf:
         *,
         prefix: str = "flamewire:",
         keep_seconds_max: int = 600,
+        answer_seconds_max: float = ANSWER_SECONDS_MAX,
     ) -> None:
         pool = ConnectionPool.from_url(
             url,
             max_connections=2 * _QUESTIONS_MAX,
-            socket_timeout=ANSWER_SECONDS_MAX,
-            socket_connect_timeout=ANSWER_SECONDS_MAX,
+            socket_timeout=answer_seconds_max,
+            socket_connect_timeout=answer_seconds_max,
             retry=Retry(NoBackoff(), 0),  # Postgres answers sooner than a second try
             protocol=2,
         )
