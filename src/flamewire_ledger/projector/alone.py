@@ -7,17 +7,21 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import psycopg
 from psycopg import sql
 
+from flamewire_ledger.projector.apply import apply_types
 from flamewire_ledger.projector.batch import Item
 from flamewire_ledger.projector.catalog import Projection
 from flamewire_ledger.projector.checkpoint import Generation, Mark, lock_marks, move_marks
 from flamewire_ledger.projector.connections import WriteConnection, WritePool
-from flamewire_ledger.projector.poison import apply_or_park
+from flamewire_ledger.projector.log import NotInLog, begin_staging, can_stage, is_beside
+from flamewire_ledger.projector.poison import apply_or_park, must_go_alone
 from flamewire_ledger.queries.statements import by_name, parse_statements, text_beside
 from flamewire_ledger.store.event_store import EventStore, RecordedEvent
 
 SQL: Final = by_name(parse_statements(text_beside(__file__, "alone.sql"), "alone.sql"))
+CARRIED_EVENTS_MAX: Final = 5_000  # at once, where events pass through Python
 
 
 class NotBuilt(Exception):
@@ -49,6 +53,11 @@ class Stretch:
         """The items after a position."""
         return self.items[max(0, position + 1 - self.first) :]
 
+    @property
+    def length(self) -> int:
+        """How many events it has, carried or not."""
+        return self.last + 1 - self.first
+
 
 def schema_of(generation: Generation, name: str) -> str:
     """The database schema that has a generation's tables."""
@@ -62,6 +71,19 @@ async def use_generation(connection: WriteConnection, name: str, generation: Gen
         await connection.execute(SQL["use_schema"].sql, {"path": f"{path}, public"})
 
 
+async def begin_step(connection: WriteConnection, name: str, generation: Generation) -> None:
+    """Begin a transaction that moves a generation forward.
+
+    Nobody reads one that is not live, so its commits need not wait for the disk: rows and
+    checkpoint would be lost together, and the builder with them. The switch is a commit that does
+    wait, and with it comes everything before. Live waits always: readers remember the positions
+    they have seen, and would be told that what is gone is there.
+    """
+    await use_generation(connection, name, generation)
+    if generation != "live":
+        await connection.execute(SQL["do_not_wait_for_disk"].sql)
+
+
 async def apply_stretch(
     connection: WriteConnection, projection: Projection, generation: Generation, stretch: Stretch
 ) -> int:
@@ -71,7 +93,7 @@ async def apply_stretch(
     in between, in which case nothing was done. Applying the same stretch again does nothing.
     """
     async with connection.transaction():
-        await use_generation(connection, projection.name, generation)
+        await begin_step(connection, projection.name, generation)
         mark = await lock_mark(connection, projection, stretch.partition, generation)
         if mark.position >= stretch.last or mark.position + 1 < stretch.first or not stretch.items:
             return mark.position
@@ -135,12 +157,91 @@ async def catch_up(
     async with pool.connection() as connection:
         async with connection.transaction():
             position = (await lock_mark(connection, projection, partition, generation)).position
+        forward = Forward(connection, store, projection, generation, partition, events_max)
+        async for reached in forward.run(position, until, is_beside(store, pool)):
+            position = reached
+    return position
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """One generation of a projection on its way through a partition, `events_max` at a time."""
+
+    connection: WriteConnection
+    store: EventStore
+    projection: Projection
+    generation: Generation
+    partition: int
+    events_max: int
+
+    async def run(self, position: int, until: int, beside: bool) -> AsyncIterator[int]:
+        """Where it is after each transaction, up to `until`; it ends before when the store does.
+
+        With the log `beside` it is taken from there, but for the stretches that have to be carried:
+        those that something is parked in, and those of the archives.
+        """
+        from_log = beside and can_stage(self.projection)
         while position < until:
             begin = position
-            async for stretch in read_ahead(store, partition, position, until, events_max):
-                position = await apply_stretch(connection, projection, generation, stretch)
-                if position < stretch.last:
-                    break
+            goal = min(until, position + self.events_max) if from_log else until
+            if from_log:
+                position = await apply_from_log(
+                    self.connection,
+                    self.projection,
+                    self.generation,
+                    self.partition,
+                    position,
+                    goal,
+                )
+                if position > begin:
+                    yield position
+                    continue
+            async for reached in self._carry(begin, goal):
+                position = reached
+                yield position
             if position <= begin:
-                break  # the store has less than was promised
-    return position
+                return
+
+    async def _carry(self, position: int, until: int) -> AsyncIterator[int]:
+        size = min(self.events_max, CARRIED_EVENTS_MAX)
+        async for stretch in read_ahead(self.store, self.partition, position, until, size):
+            position = await apply_stretch(
+                self.connection, self.projection, self.generation, stretch
+            )
+            yield position
+            if position < stretch.last:
+                return
+
+
+async def apply_from_log(
+    connection: WriteConnection,
+    projection: Projection,
+    generation: Generation,
+    partition: int,
+    position: int,
+    until: int,
+) -> int:
+    """Apply what is in the log beside us behind a position, in a transaction of its own.
+
+    Returns the position the projection has then: the same as before when these events have to be
+    carried, and nothing was done.
+    """
+    try:
+        async with connection.transaction():
+            await begin_step(connection, projection.name, generation)
+            mark = await lock_mark(connection, projection, partition, generation)
+            if mark.position != position or not mark.is_plain:
+                return mark.position
+            asked = await begin_staging(
+                connection, [projection], partition, position, until, prepare=False
+            )
+            staged = await asked.answer()
+            await apply_types(connection, projection, staged.types, position, prepare=False)
+            await move_marks(connection, {projection.name: staged.last}, partition, generation)
+            return staged.last
+    except NotInLog:
+        return position
+    except psycopg.Error as error:
+        if must_go_alone(error):
+            return position
+        raise

@@ -7,13 +7,13 @@ as many statements as the longest chain of runs, not as events.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 from psycopg import AsyncConnection
 
-from flamewire_ledger.projector.batch import Item, reading_batch, stage
+from flamewire_ledger.projector.batch import Item, reading_batch, reading_types, stage
 from flamewire_ledger.projector.catalog import ENVELOPE_KEYS, EVERYTHING, Projection
 from flamewire_ledger.store.event_store import RecordedEvent
 
@@ -48,6 +48,22 @@ async def apply_staged(
         await connection.execute(reading_batch(sql), given)
 
 
+async def apply_types(
+    connection: AsyncConnection[Any],
+    projection: Projection,
+    present: Collection[str],
+    after: int,
+    *,
+    prepare: bool,
+) -> None:
+    """The same for one that takes batches, when all that is known of the events is their types."""
+    for index in _taking(projection, present):
+        rule = projection.rules[index]
+        await connection.execute(
+            reading_types(rule.sql, rule.types), {"after": after}, prepare=prepare
+        )
+
+
 # A statement, the types it takes (None: all), and the positions when not all of the batch are meant.
 Step: TypeAlias = tuple[str, list[str] | None, list[int] | None]
 
@@ -55,7 +71,8 @@ Step: TypeAlias = tuple[str, list[str] | None, list[int] | None]
 def steps(projection: Projection, items: Sequence[Item]) -> Iterator[Step]:
     """The statements to execute, in their order."""
     if projection.takes == "batches":
-        yield from _one_round(projection, items)
+        for index in _taking(projection, {item.event.type for item in items}):
+            yield *_statement(projection, index), None
         return
     key_of = key_reader(projection)
     rounds: list[dict[tuple[int, ...], list[int]]] = []
@@ -77,11 +94,13 @@ def steps(projection: Projection, items: Sequence[Item]) -> Iterator[Step]:
                 yield *_statement(projection, index), together[kind]
 
 
-def _one_round(projection: Projection, items: Sequence[Item]) -> Iterator[Step]:
-    present = {item.event.type for item in items}
-    for index, rule in enumerate(projection.rules):
-        if present and (EVERYTHING in rule.types or not present.isdisjoint(rule.types)):
-            yield *_statement(projection, index), None
+def _taking(projection: Projection, present: Collection[str]) -> list[int]:
+    """The numbers of the statements that take any of these types: no other is sent."""
+    return [
+        index
+        for index, rule in enumerate(projection.rules)
+        if present and (EVERYTHING in rule.types or not rule.types.isdisjoint(present))
+    ]
 
 
 def _statement(projection: Projection, index: int) -> tuple[str, list[str] | None]:

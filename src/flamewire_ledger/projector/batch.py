@@ -1,8 +1,9 @@
-"""The batch: this file holds how events get into the database for statements to read.
+"""The batch: this file holds how events get in front of the statements that read them.
 
-They are copied into a temporary table of the connection, so that each is sent and parsed once for
-all projections of a transaction, and only what one of them looks at. What a single statement reads,
-`batch`, is cut out of it by type and position.
+They are staged in a temporary table of the connection, so that each is parsed once for all
+projections of a transaction, and only what one of them looks at. They are copied from here, or,
+where the log is in the same database, taken from it without passing through Python (`log.py`). What
+a single statement reads, `batch`, is cut out of it by type and position.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import cache, lru_cache
 from struct import Struct
 from typing import Any, Final
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 
 from flamewire_ledger.projector.catalog import EVERYTHING, Projection
 from flamewire_ledger.queries.statements import by_name, parse_statements, text_beside
@@ -125,9 +126,17 @@ def _needs(projections: Sequence[Projection], event_type: str) -> tuple[bool, bo
 
 
 @cache
-def reading_batch(sql: str) -> str:
+def reading_batch(statement: str) -> str:
     """A statement of a projection with what `batch` means in front: types, after, positions."""
     batch = f"WITH {SQL['batch'].sql}"
-    if sql.startswith("WITH "):
-        return f"{batch},\n{sql.removeprefix('WITH ')}"
-    return f"{batch}\n{sql}"
+    if statement.startswith("WITH "):
+        return f"{batch},\n{statement.removeprefix('WITH ')}"
+    return f"{batch}\n{statement}"
+
+
+@cache
+def reading_types(statement: str, types: frozenset[str]) -> str:
+    """The same with the types written into it, which are always the same ones; only `after` is left."""
+    named = sql.Literal(None if EVERYTHING in types else sorted(types)).as_string()
+    text = reading_batch(statement)
+    return text.replace("%(types)s", named).replace("%(positions)s", "NULL")

@@ -22,6 +22,36 @@ COPY staged_events (
     position, version, command_id, recorded_at, stream_id, type, merchant_id, metadata, data
 ) FROM STDIN (FORMAT binary);
 
+-- stage_log: the events of a partition of the log beside us behind a position, as far as there are any up to another, with what is looked at; then how many there are, up to where, and the types that are staged.
+WITH stretch AS (
+    SELECT count(*) AS events, max(position) AS last
+    FROM events
+    WHERE partition = %(partition)s AND position > %(after)s AND position <= %(until)s
+),
+staged AS (
+    INSERT INTO staged_events (
+        position, stream_id, version, type, merchant_id, command_id, recorded_at, metadata, data
+    )
+    SELECT
+        position, stream_id, version, type, merchant_id, command_id, recorded_at,
+        CASE WHEN {metadata_types}::text[] IS NULL OR type = ANY ({metadata_types}) THEN
+            convert_from(coalesce(nullif(metadata, ''), '{{}}'), 'UTF8')::jsonb
+        END,
+        CASE WHEN {data_types}::text[] IS NULL OR type = ANY ({data_types}) THEN
+            convert_from(data, 'UTF8')::jsonb
+        END
+    FROM events
+    WHERE partition = %(partition)s AND position > %(after)s AND position <= %(until)s
+        AND ({types}::text[] IS NULL OR type = ANY ({types}))
+    ORDER BY position
+    RETURNING type
+)
+SELECT stretch.events, coalesce(stretch.last, %(after)s), (SELECT coalesce(array_agg(DISTINCT type), '{{}}') FROM staged)
+FROM stretch;
+
+-- forget_plans: those of prepared statements are made anew, for tables as large as they are now.
+DISCARD PLANS;
+
 -- batch: what a statement of a projection reads; it is put in front of each.
 batch AS (
     SELECT

@@ -49,16 +49,8 @@ class Rule:
 
     types: frozenset[str]
     sql: str
-
-    @property
-    def takes_data(self) -> bool:
-        """Whether it looks into the events, or only at their envelopes."""
-        return _DATA.search(self.sql) is not None
-
-    @property
-    def takes_metadata(self) -> bool:
-        """Whether it asks who did something, or because of what."""
-        return _METADATA.search(self.sql) is not None
+    takes_data: bool  # whether it looks into the events, or only at their envelopes
+    takes_metadata: bool  # whether it asks who did something, or because of what
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +255,8 @@ def _rules(definition: _Definition, text: str, reads: frozenset[str]) -> tuple[R
             )
         if not _BATCH.search(statement.sql):
             raise CatalogError(f"{definition.name}: a statement does not read FROM batch")
-        rules.append(Rule(types, statement.sql))
+        sql = statement.sql
+        rules.append(Rule(types, sql, bool(_DATA.search(sql)), bool(_METADATA.search(sql))))
     ignored = reads - frozenset().union(*(rule.types for rule in rules))
     if ignored:
         raise CatalogError(f"{definition.name} reads {', '.join(sorted(ignored))} and ignores it")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
+
+from psycopg import AsyncCursor
 
 from flamewire_ledger.projector.connections import WriteConnection
 from flamewire_ledger.queries.statements import by_name, parse_statements, text_beside
@@ -44,28 +46,30 @@ async def lock_marks(
 ) -> Mapping[str, Mark]:
     """Lock the checkpoints, in the order of their names, until the transaction ends.
 
-    One that is missing was not built. What is parked is read by a statement of its own, after the
-    lock: the one that waited for the lock would see what was there when it began to wait.
+    One that is missing was not built.
+    """
+    async with connection.pipeline():
+        return await marks_of(await begin_locking(connection, names, partition, generation))
+
+
+async def begin_locking(
+    connection: WriteConnection, names: Sequence[str], partition: int, generation: Generation
+) -> AsyncCursor[Any]:
+    """The first half of `lock_marks`: in a pipeline, the answer is not waited for.
+
+    What is said of them is read by a statement of its own, after the lock: the one that waited for
+    the lock would see what was there when it began to wait.
     """
     given = {"names": list(names), "partition": partition, "generation": generation}
-    consumers = {**given, "consumers": [consumer_of(name) for name in names]}
-    async with connection.pipeline():
-        locked = await connection.execute(SQL["lock_checkpoints"].sql, given)
-        built = await connection.execute(SQL["fingerprints"].sql, given)
-        letters = await connection.execute(SQL["parked_keys"].sql, consumers)
-        skipped = await connection.execute(SQL["discarded_positions"].sql, consumers)
-        positions = dict(await locked.fetchall())
-        fingerprints = dict(await built.fetchall())
-        parked = await letters.fetchall()
-        discarded = await skipped.fetchall()
+    await connection.execute(SQL["lock_checkpoints"].sql, given, prepare=True)
+    return await connection.execute(SQL["marks"].sql, given, prepare=True)
+
+
+async def marks_of(asked: AsyncCursor[Any]) -> Mapping[str, Mark]:
+    """The second half: what was answered, by the projection's name."""
     return {
-        name: Mark(
-            position,
-            fingerprints.get(name),
-            frozenset(key for consumer, key in parked if consumer == consumer_of(name)),
-            frozenset(at for consumer, at in discarded if consumer == consumer_of(name)),
-        )
-        for name, position in positions.items()
+        name: Mark(position, fingerprint, frozenset(parked), frozenset(discarded))
+        for name, position, fingerprint, parked, discarded in await asked.fetchall()
     }
 
 
@@ -85,4 +89,5 @@ async def move_marks(
                 "partition": partition,
                 "generation": generation,
             },
+            prepare=True,
         )

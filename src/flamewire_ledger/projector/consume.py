@@ -1,23 +1,25 @@
 """The live loop: this file holds how every batch gets into every read model, once.
 
-Projections share lanes: those of a lane take a batch in one transaction, each with its own
-checkpoint in it. One that is behind, has something parked, or fails on a batch takes it alone, so
-that nobody waits for it. Batches are only news: what is missing between a checkpoint and a batch is
-read from the store, and now and then the store is asked whether the news left something out.
+Projections share lanes (`lane.py`). One that is behind, has something parked, or fails on a batch
+takes it alone, so that nobody waits for it. Batches are only news: what is missing between a
+checkpoint and a batch is read from the store, and now and then the store is asked whether the news
+left something out. With the log in the same database news is only a bell: whatever is in the log by
+then is taken from it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final, Protocol
 
-import psycopg
 import structlog
 
 from flamewire_ledger.projector.alone import (
+    CARRIED_EVENTS_MAX,
     NotBuilt,
     Stretch,
     apply_stretch,
@@ -25,15 +27,14 @@ from flamewire_ledger.projector.alone import (
     lock_mark,
     read_ahead,
 )
-from flamewire_ledger.projector.apply import apply_staged
-from flamewire_ledger.projector.batch import stage
 from flamewire_ledger.projector.catalog import Catalog, Projection
-from flamewire_ledger.projector.checkpoint import Mark, lock_marks, move_marks
-from flamewire_ledger.projector.connections import WriteConnection, WritePool
+from flamewire_ledger.projector.connections import WritePool
 from flamewire_ledger.projector.generations import RebuildRunning
 from flamewire_ledger.projector.installed import Standing, age_of_next, standing_of
+from flamewire_ledger.projector.lane import WIDE_EVENTS, Taken, share_out, take, take_from_log
+from flamewire_ledger.projector.log import can_stage, is_beside
 from flamewire_ledger.projector.patience import AWAY, insist
-from flamewire_ledger.projector.poison import ProjectionBroken, is_poison
+from flamewire_ledger.projector.poison import ProjectionBroken
 from flamewire_ledger.projector.rebuild import heads, rebuild
 from flamewire_ledger.projector.source import Batches, TailBatches
 from flamewire_ledger.store.event_store import EventStore, RecordedEvent, StoreUnavailable
@@ -65,12 +66,15 @@ class Projector:
         lanes: int = 2,
         batch_events_max: int = 2_000,
         look_again_seconds: float = 1.0,
+        pause_seconds: float = 0.02,
         meter: Meter | None = None,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         """`lanes`: transactions at once. `look_again_seconds`: how soon lost news is noticed.
 
-        `now`, the real time, is for the lag in seconds that `meter` is told.
+        `pause_seconds`: no sooner after the last batch is there another one, where the log is beside us
+        and whatever came meanwhile is in it. `now`, the real time, is for the lag in seconds that
+        `meter` is told.
         """
         self._pool = pool
         self._store = store
@@ -79,6 +83,8 @@ class Projector:
         self._lanes = lanes
         self._batch_events_max = batch_events_max
         self._look_again_seconds = look_again_seconds
+        self._pause_seconds = pause_seconds
+        self._beside = is_beside(store, pool)
         self._meter = meter
         self._now = now
         self._live: dict[str, Projection] = {}
@@ -118,11 +124,12 @@ class Projector:
 
     async def _drain(self, partition: int, head: int, tasks: asyncio.TaskGroup) -> None:
         """Bring all of them to the head together, from one reading of the store."""
+        if self._beside:
+            await self._take_from_log(partition, head, tasks)
         while self._live and (position := self._least(partition)) < head:
+            size = min(self._batch_events_max, CARRIED_EVENTS_MAX)
             try:
-                async for stretch in read_ahead(
-                    self._store, partition, position, head, self._batch_events_max
-                ):
+                async for stretch in read_ahead(self._store, partition, position, head, size):
                     await self._take(stretch, tasks)
             except StoreUnavailable:
                 await asyncio.sleep(self._look_again_seconds)
@@ -136,15 +143,56 @@ class Projector:
             {turn: self._least(turn) for turn in range(len(self._turns))},
             events_max=self._batch_events_max,
             poll_seconds=self._look_again_seconds,
+            carries=not self._beside,
         )
         async for delivery in source:
             events = delivery.events
+            began = time.monotonic()
             async with self._turns[delivery.partition]:
-                if events and await self._is_recorded(events[-1]):
+                if self._beside:
+                    await self._take_from_log(delivery.partition, delivery.last, tasks)
+                elif events and await self._is_recorded(events[-1]):
                     await self._take(Stretch.of(events), tasks)
                 else:
                     await self._take_from_store(delivery.partition, delivery.last, tasks)
             await delivery.done()
+            if self._beside:
+                await asyncio.sleep(began + self._pause_seconds - time.monotonic())
+
+    async def _take_from_log(self, partition: int, last: int, tasks: asyncio.TaskGroup) -> None:
+        """What the log has behind the least of the read models, up to a position at the least."""
+        while (position := self._least(partition)) < last:
+            until = position + self._batch_events_max
+            news = Stretch(partition, position + 1, min(last, until), ())
+            live = list(self._live.values())
+            await self._share_out(
+                [projection for projection in live if can_stage(projection)],
+                news,
+                partial(take_from_log, self._pool, stretch=news, until=until),
+                tasks,
+            )
+            await self._carry_to_the_others(partition, news.last, tasks)
+            if self._least(partition) <= position:
+                return  # there is less in the store than it said
+
+    async def _carry_to_the_others(
+        self, partition: int, last: int, tasks: asyncio.TaskGroup
+    ) -> None:
+        """Those that take runs of a key have to be told of every event: they share a reading of them,
+        up to where the others are.
+        """
+        at = {name: self._positions[name, partition] for name in self._live}
+        runs = [projection for projection in self._live.values() if not can_stage(projection)]
+        if not runs:
+            return
+        least, until = min(at[each.name] for each in runs), max(last, *at.values())
+        size = min(self._batch_events_max, CARRIED_EVENTS_MAX)
+        try:
+            async for stretch in read_ahead(self._store, partition, least, until, size):
+                step = partial(take, self._pool, stretch=stretch)
+                await self._share_out(runs, stretch, step, tasks)
+        except StoreUnavailable as error:
+            _log.warning("the store does not answer", partition=partition, error=str(error))
 
     async def _is_recorded(self, event: RecordedEvent) -> bool:
         """Whether the store has this very event: a queue can outlive the database that it was filled
@@ -166,7 +214,10 @@ class Projector:
                 except AWAY:
                     continue  # whoever has something to do says so
                 async with turn:
-                    await self._take_from_store(partition, head, tasks)
+                    if self._beside:
+                        await self._take_from_log(partition, head, tasks)
+                    else:
+                        await self._take_from_store(partition, head, tasks)
 
     async def _measure(self, partition: int, head: int) -> None:
         """Tell the meter where each projection is, and how old the first event is that it has not."""
@@ -190,61 +241,33 @@ class Projector:
                 await self._alone(projection, partition, until, None, tasks)
 
     async def _take(self, stretch: Stretch, tasks: asyncio.TaskGroup) -> None:
-        """Get a stretch into every live read model, however long the database stays away."""
-        lanes = share_out(list(self._live.values()), self._seconds, self._lanes)
-        await asyncio.gather(*(self._take_in_lane(lane, stretch, tasks) for lane in lanes))
+        """Get a stretch that is carried into every live read model."""
+        live = list(self._live.values())
+        await self._share_out(live, stretch, partial(take, self._pool, stretch=stretch), tasks)
 
-    async def _take_in_lane(
-        self, lane: Sequence[Projection], stretch: Stretch, tasks: asyncio.TaskGroup
-    ) -> None:
-        behind = await insist(lambda: self._together(lane, stretch))
-        for projection in behind:
-            await self._alone(projection, stretch.partition, stretch.last, stretch, tasks)
-
-    async def _together(self, lane: Sequence[Projection], stretch: Stretch) -> Sequence[Projection]:
-        """Apply to all of a lane in one transaction; returns those that have to take it alone."""
-        partition, alone = stretch.partition, []
-        ready: dict[str, Mark] = {}
-        try:
-            async with self._pool.connection() as connection, connection.transaction():
-                names = [projection.name for projection in lane]
-                marks = await lock_marks(connection, names, partition, "live")
-                for projection in lane:
-                    mark = marks.get(projection.name)
-                    if mark is not None and mark.position >= stretch.last:
-                        self._positions[projection.name, partition] = mark.position
-                    elif mark is not None and _can_take(projection, mark, stretch):
-                        ready[projection.name] = mark
-                    else:
-                        alone.append(projection)
-                taking = [projection for projection in lane if projection.name in ready]
-                await self._apply_to_all(connection, taking, ready, stretch)
-                moved = dict.fromkeys(ready, stretch.last)
-                await move_marks(connection, moved, partition, "live")
-        except psycopg.Error as error:
-            if is_poison(error) or isinstance(error, psycopg.ProgrammingError):
-                return lane
-            raise
-        self._positions.update({(name, partition): at for name, at in moved.items()})
-        return alone
-
-    async def _apply_to_all(
+    async def _share_out(
         self,
-        connection: WriteConnection,
         projections: Sequence[Projection],
-        marks: Mapping[str, Mark],
         stretch: Stretch,
+        step: Callable[[Sequence[Projection]], Awaitable[Taken]],
+        tasks: asyncio.TaskGroup,
     ) -> None:
-        """Send the events once, from the least of the marks on, and apply them to each."""
-        if not projections:
-            return
-        least = min(marks[projection.name].position for projection in projections)
-        await stage(connection, projections, stretch.behind(least))
-        for projection in projections:
-            began = time.monotonic()
-            after = marks[projection.name].position
-            await apply_staged(connection, projection, stretch.behind(after), after)
-            self._seconds[projection.name] = time.monotonic() - began
+        """Lane by lane, however long the database stays away. A short stretch is not worth two: each
+        stages it for itself.
+        """
+        count = self._lanes if stretch.length >= WIDE_EVENTS or stretch.items else 1
+        lanes = share_out(projections, self._seconds, count)
+
+        async def take_in(lane: Sequence[Projection]) -> None:
+            taken = await insist(lambda: step(lane))
+            for name, position in taken.positions.items():
+                self._positions[name, stretch.partition] = position
+            self._seconds.update(taken.seconds)
+            carried = stretch if stretch.items else None
+            for projection in taken.alone:
+                await self._alone(projection, stretch.partition, taken.last, carried, tasks)
+
+        await asyncio.gather(*(take_in(lane) for lane in lanes))
 
     async def _alone(
         self,
@@ -329,22 +352,3 @@ class Projector:
         """
         known = [self._positions[name, partition] for name in self._live]
         return min(known, default=0)
-
-
-def _can_take(projection: Projection, mark: Mark, stretch: Stretch) -> bool:
-    """Whether this definition built the tables, nothing is missing in between, and nothing parked."""
-    is_ours = mark.fingerprint == projection.fingerprint
-    return is_ours and mark.position + 1 >= stretch.first and mark.is_plain
-
-
-def share_out(
-    projections: Sequence[Projection], seconds: Mapping[str, float], lanes: int
-) -> list[list[Projection]]:
-    """Lanes that take about as long as each other, by what the last batch took; none is empty."""
-    shared: list[list[Projection]] = [[] for _ in range(lanes)]
-    loads = [0.0] * lanes
-    for projection in sorted(projections, key=lambda each: -seconds.get(each.name, 0.0)):
-        lightest = loads.index(min(loads))
-        shared[lightest].append(projection)
-        loads[lightest] += seconds.get(projection.name, 0.0) + 1e-6
-    return [lane for lane in shared if lane]

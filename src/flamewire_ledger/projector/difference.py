@@ -18,6 +18,7 @@ from flamewire_ledger.projector.catalog import Projection
 from flamewire_ledger.projector.connections import WriteConnection, WritePool
 from flamewire_ledger.projector.generations import begin_generation, drop_generation
 from flamewire_ledger.projector.installed import Standing, standing_of
+from flamewire_ledger.projector.log import is_beside
 from flamewire_ledger.projector.rebuild import (
     BATCH_EVENTS_MAX,
     Builder,
@@ -75,7 +76,15 @@ async def difference(
     async with pool.connection() as connection, building(connection, projection, "diff"):
         await begin_generation(connection, projection, "diff", store.partitions)
         try:
-            builder = Builder(connection, store, projection, "diff", batch_events_max, on_progress)
+            builder = Builder(
+                connection,
+                store,
+                projection,
+                "diff",
+                batch_events_max,
+                on_progress,
+                beside=is_beside(store, pool),
+            )
             await builder.run(await _live_positions(connection, projection))
             return await _compare(builder, rows_max)
         finally:

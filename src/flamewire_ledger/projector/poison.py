@@ -42,6 +42,11 @@ def is_poison(error: psycopg.Error) -> bool:
     return (error.sqlstate or "").startswith(_POISON_CLASSES)
 
 
+def must_go_alone(error: psycopg.Error) -> bool:
+    """Whether a batch failed by what is in it, or by the SQL: then who is to blame has to be found."""
+    return is_poison(error) or isinstance(error, psycopg.ProgrammingError)
+
+
 def cause_of(error: psycopg.Error) -> str:
     """What the database said, without the values: those may be somebody's data."""
     said = error.diag.message_primary or type(error).__name__

@@ -17,8 +17,9 @@ from typing import Final, TypeAlias
 import psycopg
 
 from flamewire_ledger.projector.alone import (
+    CARRIED_EVENTS_MAX,
+    Forward,
     Stretch,
-    apply_stretch,
     lock_mark,
     read_ahead,
     use_generation,
@@ -33,10 +34,11 @@ from flamewire_ledger.projector.generations import (
     only_builder,
     switch,
 )
+from flamewire_ledger.projector.log import is_beside
 from flamewire_ledger.projector.poison import apply_or_park
 from flamewire_ledger.store.event_store import EventStore
 
-BATCH_EVENTS_MAX: Final = 5_000
+BATCH_EVENTS_MAX: Final = 20_000
 _NEAR_EVENTS: Final = 1_000  # so few may be left to apply while live stands still
 _ROUNDS_MAX: Final = 20  # of catching up with a store that is being written to
 _SWITCH_TRIES_MAX: Final = 20
@@ -72,7 +74,15 @@ async def rebuild(
     begin = time.monotonic()
     async with pool.connection() as connection, building(connection, projection, "next"):
         await begin_generation(connection, projection, "next", store.partitions)
-        builder = Builder(connection, store, projection, "next", batch_events_max, on_progress)
+        builder = Builder(
+            connection,
+            store,
+            projection,
+            "next",
+            batch_events_max,
+            on_progress,
+            beside=is_beside(store, pool),
+        )
         await builder.run(await heads(store))
         await finish_indexes(connection, projection, "next")
         for _ in range(_ROUNDS_MAX):
@@ -110,13 +120,17 @@ class Builder:
         generation: Generation,
         batch_events_max: int,
         on_progress: OnProgress | None,
+        *,
+        beside: bool,
     ) -> None:
+        """`beside`: the log is in the database of the connection."""
         self.connection = connection
         self.store = store
         self.projection = projection
         self.generation = generation
         self._batch_events_max = batch_events_max
         self._on_progress = on_progress
+        self._beside = beside
         self._positions = dict.fromkeys(range(store.partitions), 0)
 
     @property
@@ -129,12 +143,22 @@ class Builder:
         for partition, until in goal.items():
             if self._positions[partition] >= until:
                 continue
-            async for stretch in self._stretches(partition, until):
-                self._positions[partition] = await apply_stretch(
-                    self.connection, self.projection, self.generation, stretch
-                )
+            async for position in self._forward(partition).run(
+                self._positions[partition], until, self._beside
+            ):
+                self._positions[partition] = position
                 self._report(total)
         self._report(total)
+
+    def _forward(self, partition: int) -> Forward:
+        return Forward(
+            self.connection,
+            self.store,
+            self.projection,
+            self.generation,
+            partition,
+            self._batch_events_max,
+        )
 
     async def finish(self, goal: Mapping[int, int]) -> None:
         """The last bit, within the caller's transaction: what is behind is applied in it as well."""
@@ -159,7 +183,8 @@ class Builder:
 
     def _stretches(self, partition: int, until: int) -> AsyncIterator[Stretch]:
         after = self._positions[partition]
-        return read_ahead(self.store, partition, after, until, self._batch_events_max)
+        size = min(self._batch_events_max, CARRIED_EVENTS_MAX)
+        return read_ahead(self.store, partition, after, until, size)
 
     def _report(self, total: int) -> None:
         if self._on_progress is not None:

@@ -73,12 +73,16 @@ class TailBatches:
         *,
         events_max: int = 2_000,
         poll_seconds: float = 1.0,
+        carries: bool = True,
     ) -> None:
-        """`poll_seconds`: how long to wait for the store's bell before looking all the same."""
+        """`poll_seconds`: how long to wait for the store's bell before looking all the same. What does
+        not carry events only tells how far the log goes.
+        """
         self._store = store
         self._after = after
         self._events_max = events_max
         self._poll_seconds = poll_seconds
+        self._carries = carries
 
     async def __aiter__(self) -> AsyncIterator[TailDelivery]:
         ahead: asyncio.Queue[TailDelivery | Exception] = asyncio.Queue(maxsize=1)
@@ -110,8 +114,8 @@ class TailBatches:
         pause_seconds = _PAUSE_SECONDS_FIRST
         while True:
             try:
-                events = await self._store.read(partition, position, self._events_max)
-                if not events:
+                news = await self._news(partition, position)
+                if news is None:
                     await self._store.wait_beyond(partition, position, self._poll_seconds)
                 pause_seconds = _PAUSE_SECONDS_FIRST
             except StoreUnavailable as error:
@@ -119,6 +123,13 @@ class TailBatches:
                 await asyncio.sleep(pause_seconds)
                 pause_seconds = min(2 * pause_seconds, _PAUSE_SECONDS_MAX)
                 continue
-            if events:
-                position = events[-1].position
-                await ahead.put(TailDelivery(partition, position, events))
+            if news is not None:
+                position = news.last
+                await ahead.put(news)
+
+    async def _news(self, partition: int, position: int) -> TailDelivery | None:
+        if self._carries:
+            events = await self._store.read(partition, position, self._events_max)
+            return TailDelivery(partition, events[-1].position, events) if events else None
+        head = await self._store.head(partition)
+        return TailDelivery(partition, head, ()) if head > position else None

@@ -8,12 +8,12 @@ from typing import Final
 
 import msgspec
 
-from flamewire_ledger.projector.alone import read_ahead
+from flamewire_ledger.projector.alone import CARRIED_EVENTS_MAX, read_ahead
 from flamewire_ledger.projector.catalog import Catalog, Projection
 from flamewire_ledger.projector.connections import WritePool
 from flamewire_ledger.projector.difference import NothingToCompare, difference
 from flamewire_ledger.projector.generations import RebuildRunning
-from flamewire_ledger.projector.rebuild import BATCH_EVENTS_MAX, OnProgress, heads
+from flamewire_ledger.projector.rebuild import OnProgress, heads
 from flamewire_ledger.queries.statements import queries_of
 from flamewire_ledger.store.event_store import EventStore, RecordedEvent
 
@@ -109,7 +109,7 @@ async def verify(
     total = sum(goal.values()) * (1 + len(catalog))
     for partition, until in goal.items():
         at = 0
-        async for stretch in read_ahead(store, partition, 0, until, BATCH_EVENTS_MAX):
+        async for stretch in read_ahead(store, partition, 0, until, CARRIED_EVENTS_MAX):
             for item in stretch.items:
                 if item.event.position != at + 1:
                     scan.position_faults.add(
