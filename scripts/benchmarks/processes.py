@@ -25,6 +25,7 @@ class Cost:
 
     processor_seconds: float
     resident_bytes: int
+    private_bytes: int  # without what it shares with others: files, and Postgres' buffers
 
 
 def tree(pid: int) -> list[psutil.Process]:
@@ -38,13 +39,15 @@ def tree(pid: int) -> list[psutil.Process]:
 
 def cost(processes: Sequence[psutil.Process]) -> Cost:
     """Of those that live, and of their children that have ended and were waited for."""
-    seconds, resident = 0.0, 0
+    seconds, resident, private = 0.0, 0, 0
     for process in processes:
         with contextlib.suppress(psutil.Error):
             times = process.cpu_times()
             seconds += times.user + times.system + times.children_user + times.children_system
-            resident += process.memory_info().rss
-    return Cost(seconds, resident)
+            memory = process.memory_info()
+            resident += memory.rss
+            private += memory.rss - getattr(memory, "shared", 0)  # Linux tells
+    return Cost(seconds, resident, private)
 
 
 def parts_of_ledger(

@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+import psutil
 
+from flamewire_ledger.cli.embedded_postgres import EmbeddedPostgres
 from flamewire_ledger.wiring.keys import merchant_id_of
 from scripts.benchmarks.figure import BenchmarkFailed
 from scripts.benchmarks.load.process import ROOT
@@ -45,6 +47,7 @@ class Child:
     ) -> None:
         self.command = " ".join(module_and_arguments)
         self.began = time.perf_counter()
+        self.ready_seconds = 0.0  # from its start; for whoever waited for it
         self._lines: list[str] = []
         self._process = subprocess.Popen(
             [sys.executable, "-m", *module_and_arguments],
@@ -110,6 +113,7 @@ class RunningLedger:
         self.amqp_url = environment.get("FLAMEWIRE_AMQP_URL")
         self.merchant_id = merchant_id_of(MERCHANT, livemode=False)
         self.key = ""
+        self.rabbitmq: Broker | None = None
 
     def client(self) -> httpx.Client:
         host, port = self.addresses[0]
@@ -128,39 +132,37 @@ class RunningLedger:
 
     def costs(self) -> dict[str, Cost]:
         """What each part has cost so far."""
-        pids = [child.pid for child in self.children]
-        parts = parts_of_ledger(pids, self.database_url, self.amqp_url)
-        found = {part: cost(processes) for part, processes in parts.items()}
-        return found | {part: cost(tree(pid())) for part, pid in self._others.items()}
+        return {part: cost(processes) for part, processes in self.parts().items()}
 
-    def pids(self, part: str) -> list[int]:
-        """The processes of the ledger that play this part now."""
+    def parts(self) -> dict[str, list[psutil.Process]]:
+        """The processes that play each part now: of the ledger, and of the servers it uses."""
         pids = [child.pid for child in self.children]
-        parts = parts_of_ledger(pids, self.database_url, self.amqp_url)
-        return [process.pid for process in parts.get(part, [])]
+        found = dict(parts_of_ledger(pids, self.database_url, self.amqp_url))
+        return found | {part: tree(pid()) for part, pid in self._others.items()}
 
 
 @contextmanager
-def api_only(*, apis: int = 1, database_url: str | None = None, postgres_pid: int = 0) -> Iterator[RunningLedger]:
-    """`apis` processes of `flamewire serve api`, each on a port of its own, over one database. With a
-    database of the caller's, which has to be migrated, that one is used.
+def api_only(
+    *, apis: int = 1, server: EmbeddedPostgres | None = None, key: str | None = None
+) -> Iterator[RunningLedger]:
+    """`apis` processes of `flamewire serve api`, each on a port of its own, over one database: of a
+    server of its own, or of the caller's, which has to be migrated. With `key`, none is made.
     """
     with ExitStack() as stack:
-        if database_url is None:
-            server = stack.enter_context(postgres_server())
-            database_url, postgres_pid = server.url, server.pid
-        environment = _environment(stack, FLAMEWIRE_DATABASE_URL=database_url)
-        key = _made_key(environment)
+        postgres = server or stack.enter_context(postgres_server())
+        environment = _environment(stack, FLAMEWIRE_DATABASE_URL=postgres.url)
+        key = key or _made_key(environment)
         children = []
         for _ in range(apis):
             child = Child([_LEDGER, "serve", "api", "--port", str(free_port())], environment)
             stack.callback(child.stop)
             children.append(child)
         addresses = [("127.0.0.1", int(child.command.rpartition(" ")[2])) for child in children]
-        ledger = RunningLedger(environment, children, addresses, {"Postgres": lambda: postgres_pid})
+        ledger = RunningLedger(environment, children, addresses, {"Postgres": lambda: postgres.pid})
         ledger.key = key
         for child, address in zip(children, addresses, strict=True):
             child.wait_until(lambda at=address: is_ready(at), "getting ready")  # type: ignore[misc]
+            child.ready_seconds = time.perf_counter() - child.began
         yield ledger
 
 
@@ -188,7 +190,7 @@ def everything(
         child.wait_until(lambda: is_ready(address), "getting ready")
         others = {"Postgres": lambda: server.pid, "RabbitMQ": lambda: rabbitmq.pid}
         ledger = RunningLedger(environment, [child], [address], others)
-        ledger.key = _new_key(environment)
+        ledger.key, ledger.rabbitmq = _new_key(environment), rabbitmq
         yield ledger
 
 

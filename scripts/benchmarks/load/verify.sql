@@ -108,7 +108,7 @@ FULL JOIN (
 ) AS r ON r.account_id = a.stream_id AND r.position = a.position
 WHERE r.units IS DISTINCT FROM a.units;
 
--- payment_wrong: a payment that is not one row, as it was asked for.
+-- payment_wrong: a payment that is not one row, as it was asked for. Payments that others made are theirs.
 SELECT count(*), min(coalesce(a.stream_id, r.payment_id))
 FROM (SELECT * FROM acknowledged WHERE type = 'payment.requested.v1') AS a
 FULL JOIN (
@@ -116,6 +116,7 @@ FULL JOIN (
     FROM read_models.payment_status_v1 AS r
     JOIN events AS e
         ON e.partition = 0 AND e.position > %(after)s AND e.stream_id = r.payment_id AND e.version = 1
+    WHERE EXISTS (SELECT FROM acknowledged WHERE type = 'payment.requested.v1')
 ) AS r ON r.payment_id = a.stream_id
 WHERE r.amount_units IS DISTINCT FROM a.units;
 
