@@ -13,8 +13,9 @@ What is comparable: each records who is debited and credited, how much and why. 
   none of them knows a repeat. Each side of ours is kept in one event; read models are built later
   by another process, which does not run here, and neither does anything of the kind for peers.
 * `eventsourcing`: get two aggregates from the repository, whose cache is on, trigger an event on
-  each, and save both in one `app.save`. The row `app.save alone` skips the repository: the program
-  keeps the aggregates. `100 bare events` skips the aggregates too: nothing is decided.
+  each, and save both in one `app.save`. In the rows `app.save alone` the program keeps the aggregates
+  and the repository is left out, which no application could. `100 bare events` leaves the aggregates
+  out too: nothing is decided, so it has no aim.
 * django-hordak: `transfer_to`, two legs and a transaction; its triggers check both. It looks at no
   balance; ours refuses what an account has not got.
 * emmett: `appendToStream` with the expected version; one event has both sides, nothing is decided.
@@ -27,11 +28,15 @@ be had is a row that missed its aim and says what to install.
 
 from __future__ import annotations
 
-from scripts.benchmarks.figure import Figure
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scripts.benchmarks.figure import Figure
+    from scripts.benchmarks.options import Options
 
 
-def run() -> list[Figure]:
+def run(options: Options) -> list[Figure]:
     # Imported late: the peers' programs are in this package and run where the ledger is not installed.
     from scripts.benchmarks.peers.comparison import compare
 
-    return compare()
+    return compare(options)

@@ -10,12 +10,12 @@ from typing import Final, TypeAlias
 
 from flamewire_ledger.cli.embedded_postgres import EmbeddedPostgres
 from scripts.benchmarks.figure import BenchmarkFailed, Figure
+from scripts.benchmarks.options import Options
 from scripts.benchmarks.peers import ledger, others, postgres
 from scripts.benchmarks.peers.contender import Contender, Measured, PeerMissing, measure
 from scripts.benchmarks.servers import postgres_server
 
-SECONDS: Final = 4.0
-ROUNDS: Final = 3
+_SECONDS: Final = 4.0
 _WARM_UP_SECONDS: Final = 1.5
 
 Group: TypeAlias = Callable[[EmbeddedPostgres], AbstractContextManager[list[Contender]]]
@@ -54,6 +54,7 @@ COMPARISONS: Final = (
     Comparison("consume over HTTP", "ledger", "hordak 1", 8),
     Comparison("consume over HTTP", "ledger", "emmett 1", 3),
     Comparison("batches of 1 000", "ledger 1000", "eventsourcing transfer 100", 3),
+    Comparison("batches of 1 000", "ledger 1000", "eventsourcing save 100", 3),
     Comparison("batches of 1 000", "ledger 1000", "eventsourcing record 100", None),
     Comparison("batches of 1 000", "ledger 1000", "hordak 1000", 8),
     Comparison("batches of 100", "ledger 100", "emmett 100", 1.2),
@@ -69,10 +70,11 @@ GROUPS: Final[dict[str, Group]] = {
 }
 
 
-def compare(seconds: float = SECONDS, rounds: int = ROUNDS) -> list[Figure]:
+def compare(options: Options) -> list[Figure]:
     """All of it, on one server."""
-    with postgres_server(migrated=False) as server:
-        return figures(run_all(server, GROUPS, seconds, rounds))
+    seconds = options.lasting(_SECONDS).measured_seconds
+    with postgres_server() as server:
+        return figures(run_all(server, GROUPS, seconds, options.runs))
 
 
 def run_all(

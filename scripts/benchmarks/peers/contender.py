@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import psutil
 import psycopg
 
 from scripts.benchmarks.figure import BenchmarkFailed
+from scripts.benchmarks.processes import cost, tree
 
 
 class PeerMissing(Exception):
@@ -62,25 +62,8 @@ def measured_between(work: Callable[[], tuple[int, float]]) -> Measured:
 
 
 def processor_seconds() -> float:
-    """Of this process and all below it: Postgres, servers, clients, the living and the dead."""
-    here = psutil.Process()
-    total = 0.0
-    for process in (here, *here.children(recursive=True)):
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue  # it ended meanwhile; its parent has its time
-        total += times.user + times.system + times.children_user + times.children_system
-    return total
-
-
-def wait_until(is_so: Callable[[], bool], what: str, seconds_max: float = 60) -> None:
-    """Poll; raises BenchmarkFailed when it takes longer."""
-    deadline = time.monotonic() + seconds_max
-    while not is_so():
-        if time.monotonic() > deadline:
-            raise BenchmarkFailed(f"waited {seconds_max:g} s for {what}.")
-        time.sleep(0.05)
+    """Of this process and all below it: Postgres, servers, clients."""
+    return cost(tree(os.getpid())).processor_seconds
 
 
 def _recorded(connection: psycopg.Connection, contender: Contender) -> int:

@@ -17,7 +17,6 @@ from scripts.benchmarks.load.plan import Plan, Result
 from scripts.benchmarks.load.process import LoadProcess
 from scripts.benchmarks.load.verify import head_of, require_sound, verify
 from scripts.benchmarks.peers.contender import Contender, Measured, processor_seconds
-from scripts.benchmarks.peers.databases import database
 from scripts.benchmarks.running import RunningLedger, api_only
 
 _ACCOUNTS: Final = 1_000
@@ -35,9 +34,8 @@ _ROW_BYTES: Final = (
 @contextmanager
 def contenders(server: EmbeddedPostgres) -> Iterator[list[Contender]]:
     """One command a request, and batches of 100 and 1 000."""
-    url = database(server.url, "ledger")
-    asyncio.run(migrate(url))
-    with api_only(database_url=url, postgres_pid=server.pid) as ledger:
+    asyncio.run(migrate(server.url))
+    with api_only(server=server) as ledger:
         with ledger.client() as client:
             accounts = open_accounts(client, _ACCOUNTS)
         yield [
@@ -48,7 +46,7 @@ def contenders(server: EmbeddedPostgres) -> Iterator[list[Contender]]:
 
 def row_bytes(server: EmbeddedPostgres) -> int:
     """How large our rows in `events` are on average, once there are some."""
-    with psycopg.connect(database(server.url, "ledger")) as connection:
+    with psycopg.connect(server.url) as connection:
         row = connection.execute(_ROW_BYTES).fetchone()
     assert row is not None
     assert row[0] is not None, "the ledger runs first"

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,18 +19,23 @@ from scripts.benchmarks.peers.databases import database
 from scripts.benchmarks.peers.installed import folder_of, python_of
 from scripts.benchmarks.peers.program import ROOT, Program, run_once
 
-# Ways of eventsourcing: words for its program, processes.
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way to use a peer: words for its program, and how many processes of it do best."""
+
+    label: str
+    words: tuple[str, ...]
+    processes: int
+    lanes: int = 1  # requests in flight in each process
+
+
 _EVENTSOURCING: Final = {
-    "transfer": (("transfer",), 2),
-    "save": (("save",), 2),
-    "transfer 100": (("transfer", "--transfers", "100"), 2),
-    "record 100": (("record", "--transfers", "100"), 2),
-}
-_EVENTSOURCING_LABELS: Final = {
-    "transfer": "eventsourcing, get two and app.save",
-    "save": "eventsourcing, app.save alone",
-    "transfer 100": "eventsourcing, 100 transfers in one save",
-    "record 100": "eventsourcing recorder, 100 bare events",
+    "transfer": _Way("get two and app.save", ("transfer",), 2),
+    "save": _Way("app.save alone", ("save",), 2),
+    "transfer 100": _Way("100 transfers in one save", ("transfer", "--transfers", "100"), 4),
+    "save 100": _Way("100 transfers, app.save alone", ("save", "--transfers", "100"), 4),
+    "record 100": _Way("recorder, 100 bare events", ("record", "--transfers", "100"), 4),
 }
 _EVENTSOURCING_RECORDED: Final = """
     SELECT count(*) FILTER (WHERE topic ~ '(Debited|Transferred)$'),
@@ -37,11 +43,17 @@ _EVENTSOURCING_RECORDED: Final = """
            sum(units) FILTER (WHERE topic ~ '(Credited|Transferred)$') / 1000
     FROM (SELECT topic, (convert_from(state, 'UTF8')::jsonb ->> 'units')::bigint AS units
           FROM application_events) AS events"""
-_HORDAK: Final = {1: 2, 1_000: 2}  # transfers in one transaction: processes
+_HORDAK: Final = {
+    "1": _Way("a transfer_to a transaction", ("transfer",), 2),
+    "1000": _Way("1 000 transfer_to a transaction", ("transfer", "--transfers", "1000"), 2),
+}
 _HORDAK_RECORDED: Final = """
     SELECT (SELECT count(*) FROM hordak_transaction), sum(debit) * 100, sum(credit) * 100
     FROM hordak_leg"""
-_EMMETT: Final = {1: 16, 100: 8}  # events an append: lanes
+_EMMETT: Final = {
+    "1": _Way("an event an append", ("1",), 1, lanes=16),
+    "100": _Way("100 events an append", ("100",), 2, lanes=4),
+}
 _EMMETT_RECORDED: Final = """
     SELECT count(*),
            sum((message_data -> 'amount' ->> 'units')::bigint)
@@ -56,7 +68,7 @@ def eventsourcing(server: EmbeddedPostgres) -> Iterator[list[Contender]]:
     """The release that the ledger itself is tested with, from its own environment."""
     url = database(server.url, "eventsourcing")
     parts = conninfo_to_dict(url)
-    environment = dict(os.environ)
+    environment = {**os.environ, "POSTGRES_POOL_SIZE": "1"}  # one thread: it uses no more
     for name in ("dbname", "host", "port", "user", "password"):
         environment[f"POSTGRES_{name.upper()}"] = str(parts.get(name) or "")
     command = [sys.executable, "-m", "scripts.benchmarks.peers.eventsourcing.transfers"]
@@ -65,14 +77,13 @@ def eventsourcing(server: EmbeddedPostgres) -> Iterator[list[Contender]]:
     with ExitStack() as stack:
         yield [
             _contender(
-                stack.enter_context(Program([*command, *words], environment, processes=processes)),
-                f"eventsourcing {key}",
-                f"{_EVENTSOURCING_LABELS[key]}, {processes} processes",
-                url,
-                _EVENTSOURCING_RECORDED,
+                stack.enter_context(
+                    Program([*command, *way.words], environment, processes=way.processes)
+                ),
+                ("eventsourcing", key), way, url, _EVENTSOURCING_RECORDED,
             )
-            for key, (words, processes) in _EVENTSOURCING.items()
-        ]
+            for key, way in _EVENTSOURCING.items()
+        ]  # fmt: skip
 
 
 @contextmanager
@@ -87,51 +98,45 @@ def hordak(server: EmbeddedPostgres) -> Iterator[list[Contender]]:
         yield [
             _contender(
                 stack.enter_context(
-                    Program(
-                        [*command, "transfer", "--transfers", str(transfers)],
-                        environment,
-                        processes=processes,
-                    )
+                    Program([*command, *way.words], environment, processes=way.processes)
                 ),
-                f"hordak {transfers}",
-                f"django-hordak, {transfers} transfer_to a transaction, {processes} processes",
-                url,
-                _HORDAK_RECORDED,
+                ("hordak", key), way, url, _HORDAK_RECORDED,
             )
-            for transfers, processes in _HORDAK.items()
-        ]
+            for key, way in _HORDAK.items()
+        ]  # fmt: skip
 
 
 @contextmanager
 def emmett(server: EmbeddedPostgres) -> Iterator[list[Contender]]:
-    """Node, one process; its pool has ten connections."""
+    """Node; each process has a pool of ten connections."""
     folder = folder_of("emmett")
     url = database(server.url, "emmett")
     environment = {**os.environ, "PEER_DATABASE_URL": url}
 
-    def command(**words: object) -> list[str]:
+    def command(way: str, events: int = 1, lanes: int = 1) -> list[str]:
+        words = {"way": way, "events": events, "lanes": lanes}
         return ["node", "appends.mjs", json.dumps(words)]
 
-    run_once(command(way="prepare"), environment, folder)
+    run_once(command("prepare"), environment, folder)
     with ExitStack() as stack:
         yield [
             _contender(
                 stack.enter_context(
                     Program(
-                        command(way="append", events=events, lanes=lanes),
-                        environment,
-                        processes=1,
-                        folder=folder,
+                        command("append", int(way.words[0]), way.lanes), environment,
+                        processes=way.processes, folder=folder,
                     )
                 ),
-                f"emmett {events}",
-                f"emmett, {events} an append, {lanes} in flight",
-                url,
-                _EMMETT_RECORDED,
+                ("emmett", key), way, url, _EMMETT_RECORDED,
             )
-            for events, lanes in _EMMETT.items()
-        ]
+            for key, way in _EMMETT.items()
+        ]  # fmt: skip
 
 
-def _contender(program: Program, key: str, label: str, url: str, recorded: str) -> Contender:
-    return Contender(key, label, url, recorded, program.measure)
+def _contender(
+    program: Program, key: tuple[str, str], way: _Way, url: str, recorded: str
+) -> Contender:
+    processes = "1 process" if way.processes == 1 else f"{way.processes} processes"
+    lanes = "" if way.lanes == 1 else f", {way.lanes} in flight each"
+    label = f"{key[0]}, {way.label}, {processes}{lanes}"
+    return Contender(" ".join(key), label, url, recorded, program.measure)
