@@ -190,7 +190,9 @@ async def test_what_was_read_behind_a_write_of_ones_own_is_kept_for_the_next(
 
 
 async def test_changes_of_others_leave_it_as_it_is(ledger: Ledger, shelf: RedisShelf):
-    facts = ledger.facts(shelf)
+    facts = ledger.facts(
+        shelf, age_seconds_max=60
+    )  # a position that is ahead of the look is a reason for another
     await read(facts)
     story = Stories(3)
     await record(ledger.store, [*story.told, *story.tell(50)])

@@ -63,6 +63,11 @@ class PrivateRedis:
         self._server = launch(self._folder, self._port)
         return self.url
 
+    @property
+    def pid(self) -> int:
+        assert self._server is not None, "it runs"
+        return self._server.pid
+
     def kill(self) -> None:
         if self._server is not None:
             self._server.kill()
