@@ -51,10 +51,10 @@ def folder_of(name: str) -> Path:
     """A copy of that peer's folder with its node_modules; raises PeerMissing."""
     source = PEERS / name
     folder = PLACE / f"{name}-{_digest(path for path in source.iterdir() if path.is_file())}"
+    for program in ("node", "npm"):  # even when installed: node runs it
+        if shutil.which(program) is None:
+            raise PeerMissing(f"{name} needs {program}: install Node.js 20 or later.")
     if not (folder / "complete").exists():
-        for program in ("node", "npm"):
-            if shutil.which(program) is None:
-                raise PeerMissing(f"{name} needs {program}: install Node.js 20 or later.")
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(source, folder)
         _run(name, _NPM, folder, "the package registry of npm has to be reachable")

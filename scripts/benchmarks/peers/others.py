@@ -21,7 +21,7 @@ from scripts.benchmarks.peers.program import ROOT, Program, run_once
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class Way:
     """One way to use a peer: words for its program, and how many processes of it do best."""
 
     label: str
@@ -30,12 +30,12 @@ class _Way:
     lanes: int = 1  # requests in flight in each process
 
 
-_EVENTSOURCING: Final = {
-    "transfer": _Way("get two and app.save", ("transfer",), 2),
-    "save": _Way("app.save alone", ("save",), 2),
-    "transfer 100": _Way("100 transfers in one save", ("transfer", "--transfers", "100"), 4),
-    "save 100": _Way("100 transfers, app.save alone", ("save", "--transfers", "100"), 4),
-    "record 100": _Way("recorder, 100 bare events", ("record", "--transfers", "100"), 4),
+EVENTSOURCING: Final = {
+    "transfer": Way("get two and app.save", ("transfer",), 2),
+    "save": Way("app.save alone", ("save",), 2),
+    "transfer 100": Way("100 transfers in one save", ("transfer", "--transfers", "100"), 4),
+    "save 100": Way("100 transfers, app.save alone", ("save", "--transfers", "100"), 4),
+    "record 100": Way("recorder, 100 bare events", ("record", "--transfers", "100"), 4),
 }
 _EVENTSOURCING_RECORDED: Final = """
     SELECT count(*) FILTER (WHERE topic ~ '(Debited|Transferred)$'),
@@ -43,16 +43,16 @@ _EVENTSOURCING_RECORDED: Final = """
            sum(units) FILTER (WHERE topic ~ '(Credited|Transferred)$') / 1000
     FROM (SELECT topic, (convert_from(state, 'UTF8')::jsonb ->> 'units')::bigint AS units
           FROM application_events) AS events"""
-_HORDAK: Final = {
-    "1": _Way("a transfer_to a transaction", ("transfer",), 2),
-    "1000": _Way("1 000 transfer_to a transaction", ("transfer", "--transfers", "1000"), 2),
+HORDAK: Final = {
+    "1": Way("a transfer_to a transaction", ("transfer",), 2),
+    "1000": Way("1 000 transfer_to a transaction", ("transfer", "--transfers", "1000"), 2),
 }
 _HORDAK_RECORDED: Final = """
     SELECT (SELECT count(*) FROM hordak_transaction), sum(debit) * 100, sum(credit) * 100
     FROM hordak_leg"""
-_EMMETT: Final = {
-    "1": _Way("an event an append", ("1",), 1, lanes=16),
-    "100": _Way("100 events an append", ("100",), 2, lanes=4),
+EMMETT: Final = {
+    "1": Way("an event an append", ("1",), 1, lanes=16),
+    "100": Way("100 events an append", ("100",), 2, lanes=4),
 }
 _EMMETT_RECORDED: Final = """
     SELECT count(*),
@@ -82,7 +82,7 @@ def eventsourcing(server: EmbeddedPostgres) -> Iterator[list[Contender]]:
                 ),
                 ("eventsourcing", key), way, url, _EVENTSOURCING_RECORDED,
             )
-            for key, way in _EVENTSOURCING.items()
+            for key, way in EVENTSOURCING.items()
         ]  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def hordak(server: EmbeddedPostgres) -> Iterator[list[Contender]]:
                 ),
                 ("hordak", key), way, url, _HORDAK_RECORDED,
             )
-            for key, way in _HORDAK.items()
+            for key, way in HORDAK.items()
         ]  # fmt: skip
 
 
@@ -129,12 +129,12 @@ def emmett(server: EmbeddedPostgres) -> Iterator[list[Contender]]:
                 ),
                 ("emmett", key), way, url, _EMMETT_RECORDED,
             )
-            for key, way in _EMMETT.items()
+            for key, way in EMMETT.items()
         ]  # fmt: skip
 
 
 def _contender(
-    program: Program, key: tuple[str, str], way: _Way, url: str, recorded: str
+    program: Program, key: tuple[str, str], way: Way, url: str, recorded: str
 ) -> Contender:
     processes = "1 process" if way.processes == 1 else f"{way.processes} processes"
     lanes = "" if way.lanes == 1 else f", {way.lanes} in flight each"
