@@ -63,6 +63,18 @@ def reader(corner: Corner, group: str = "projector", url: str = "", **changes: A
     return Consumer(url or corner.url, group, 1, prefix=corner.prefix, **changes)
 
 
+async def test_a_reader_that_wants_only_the_bell_is_told_of_stretches_without_events(
+    corner: Corner,
+):
+    consumer = reader(corner, "reactor", reads_events=False)
+    async with publishing(corner) as publisher, running(consumer.run()):
+        await publisher.publish(messages(1, 300, each=100))
+        taken = await take(consumer, 300)
+
+    assert [(it.first, it.last) for it in taken] == [(1, 100), (101, 200), (201, 300)]
+    assert positions(taken) == []
+
+
 async def test_what_is_published_is_delivered_in_order_to_every_group(corner: Corner):
     projector, reactor = reader(corner), reader(corner, "reactor")
     async with publishing(corner) as publisher, running(projector.run(), reactor.run()):

@@ -1,10 +1,10 @@
 """The reactor: shows every event to the processes, in order, until all that follows from it is
 recorded.
 
-Deliveries are a bell; the store is the truth, and what they announce is read there. What comes twice
-is dropped, and now and then the reactor looks whether something lies
-there that nobody rang for. Several reactors may run: they say the same things, and each thing
-happens once.
+Deliveries are a bell; the store is the truth, and what they announce is looked for there: only the
+events that a process reads, because most are of no consequence. What comes twice is dropped, and
+now and then the reactor looks whether something lies there that nobody rang for. Several reactors
+may run: they say the same things, and each thing happens once.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ import structlog
 from flamewire_ledger.processes.checkpoint import Checkpoints, DeadLetters
 from flamewire_ledger.processes.process import Process
 from flamewire_ledger.processes.reaction import Failure, Reactions, Task
-from flamewire_ledger.store.event_store import EventStore, RecordedEvent
+from flamewire_ledger.processes.search import Search, StoreSearch
+from flamewire_ledger.store.event_store import EventStore, RecordedEvent, StoreUnavailable
 
 _log = structlog.get_logger(__name__)
 _WAIT_SECONDS_FIRST: Final = 0.1
 _WAIT_SECONDS_MAX: Final = 15.0
 _LANE_DELIVERIES_MAX: Final = 16
+_SEARCH_EVENTS_MAX: Final = 100_000  # looked through in one question
 _UNSAVED_EVENTS_MAX: Final = 1000
 _UNSAVED_SECONDS_MAX: Final = 1.0
 
@@ -90,18 +92,23 @@ class Reactor:
         checkpoints: Checkpoints,
         dead_letters: DeadLetters,
         *,
+        search: Search | None = None,
         batch_events_max: int = 500,
         sweep_seconds: float = 5.0,
         retry_seconds: float = 15.0,
         meter: Meter | None = None,
     ) -> None:
-        """`sweep_seconds`: how long something may lie in the store before it is looked for.
+        """`search`: a faster way to find events in the store than to read all of them.
+
+        `sweep_seconds`: how long something may lie in the store before it is looked for.
 
         `retry_seconds`: between two looks whether a dead letter should be tried again.
         """
         self._store = store
+        self._search = search or StoreSearch(store)
         self._reactions = reactions
         self._processes = {process.name: process for process in processes}
+        self._types = frozenset().union(*(process.reads for process in processes))
         self._checkpoints = checkpoints
         self._dead_letters = dead_letters
         self._batch_events_max = batch_events_max
@@ -127,8 +134,10 @@ class Reactor:
     async def catch_up(self, partition: int) -> int:
         """React to everything in the store; returns the position reached."""
         progress = await self._begin(partition)
-        while events := await self._store.read(partition, progress.start, self._batch_events_max):
-            await self._page(partition, progress, events)
+        while (head := await self._store.head(partition)) > progress.start:
+            await self._react_until(partition, progress, head)
+        if head < progress.start:  # the server that came back after a failover lacks what was seen
+            raise StoreUnavailable(f"the store ends at {head}, and {progress.start} was seen")
         await self._save(partition, progress)
         return progress.start
 
@@ -142,14 +151,12 @@ class Reactor:
             await self.catch_up(partition)
             return
         progress, last = await self._begin(partition), events[-1].position
-        while progress.start < last:
-            recorded = await self._store.read(
-                partition, progress.start, self._batch_events_max, until=last
-            )
-            if not recorded:
-                _log.error("a delivery is ahead of the store", partition=partition, position=last)
-                return
-            await self._page(partition, progress, recorded)
+        if progress.start >= last:
+            return
+        head = await self._store.head(partition)
+        if head < last:
+            _log.error("a delivery is ahead of the store", partition=partition, position=last)
+        await self._react_until(partition, progress, min(last, head))
 
     async def retry(self, process: str, partition: int, position: int) -> Failure | None:
         """Handle a dead letter again, and then what waits behind it, until one fails: that one
@@ -173,9 +180,21 @@ class Reactor:
             waiting = parked.waiting.get((process, event.stream_id))
         return None
 
+    async def _react_until(self, partition: int, progress: _Progress, until: int) -> None:
+        """React to what is recorded up to a position that is not beyond the head."""
+        while (after := progress.start) < until:
+            last = min(until, after + _SEARCH_EVENTS_MAX)
+            events = await self._search.find(
+                partition, after, last, self._types, self._batch_events_max
+            )
+            if len(events) == self._batch_events_max:
+                last = events[-1].position
+            await self._page(partition, progress, events, last)
+
     async def _page(
-        self, partition: int, progress: _Progress, events: Sequence[RecordedEvent]
+        self, partition: int, progress: _Progress, events: Sequence[RecordedEvent], last: int
     ) -> None:
+        """React to the events that matter; nothing else up to `last` does."""
         tasks = [
             Task(process, event)
             for event in events
@@ -184,7 +203,7 @@ class Reactor:
         ]
         if tasks:
             await self._react(partition, tasks)
-        last, now = events[-1].position, asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
         for name, position in progress.positions.items():
             progress.positions[name] = max(position, last)
         progress.moved_at = now

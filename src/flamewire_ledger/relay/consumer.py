@@ -19,7 +19,7 @@ from typing import Final, Protocol
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 
-from flamewire_ledger.relay.message import MalformedMessage, unpack
+from flamewire_ledger.relay.message import MalformedMessage, announced, unpack
 from flamewire_ledger.relay.rabbitmq import (
     CONNECT_SECONDS_MAX,
     FAULTS,
@@ -48,7 +48,8 @@ class Meter(Protocol):
 class Delivery:
     """A contiguous stretch of one partition's events, oldest first.
 
-    `events` is empty for a message that could not carry them: look in the store, up to `last`.
+    `events` is empty for a message that could not carry them, and for a consumer that does not read
+    them: look in the store, up to `last`.
     Say `done` or `failed` once; nothing is raised when the broker has gone meanwhile, for then
     it delivers again.
     """
@@ -84,16 +85,22 @@ class Consumer:
         partitions: int,
         *,
         prefix: str = "",
+        reads_events: bool = True,
         unsettled_max: int = 8,
         attempts_max: int = 10,
         subscribe_seconds_max: float = CONNECT_SECONDS_MAX,
         meter: Meter | None = None,
     ) -> None:
-        """`unsettled_max`: messages of about a MiB in memory, for each partition."""
+        """Without `reads_events` messages are a bell only: their deliveries have no events, for a
+        reader that looks in the store anyway.
+
+        `unsettled_max`: messages of about a MiB in memory, for each partition.
+        """
         self._url = url
         self._group = group
         self._partitions = partitions
         self._names = Names(prefix)
+        self._reads_events = reads_events
         self._unsettled_max = unsettled_max
         self._attempts_max = attempts_max
         self._subscribe_seconds_max = subscribe_seconds_max
@@ -176,7 +183,10 @@ class Consumer:
 
     async def _receive(self, message: AbstractIncomingMessage) -> None:
         try:
-            read, events = unpack(message.body, message.headers)
+            if self._reads_events:
+                read, events = unpack(message.body, message.headers)
+            else:
+                read, events = announced(message.body, message.headers), ()
             if read.partition >= self._partitions:
                 raise MalformedMessage(f"there is no partition {read.partition}")
         except MalformedMessage as error:

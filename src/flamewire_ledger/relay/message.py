@@ -92,15 +92,19 @@ def pack(
         yield Message(events[-1].partition, first, events[-1].position, b"\n".join(lines))
 
 
+def announced(body: bytes, headers: Mapping[str, Any]) -> Message:
+    """What a message claims to be, by its headers alone. Raises MalformedMessage."""
+    partition, first, last = (_whole(headers, name) for name in ("partition", "first", "last"))
+    if first < 1 or not 1 <= last - first + 1 <= EVENTS_MAX:
+        raise MalformedMessage(f"it claims the events {first} to {last}")
+    return Message(partition, first, last, body)
+
+
 def unpack(body: bytes, headers: Mapping[str, Any]) -> tuple[Message, Sequence[RecordedEvent]]:
     """What a message says; raises MalformedMessage unless it is exactly the stretch its headers
     claim.
     """
-    partition, first, last = (_whole(headers, name) for name in ("partition", "first", "last"))
-    message = Message(partition, first, last, body)
-    count = message.last - message.first + 1
-    if message.first < 1 or not 1 <= count <= EVENTS_MAX:
-        raise MalformedMessage(f"it claims the events {message.first} to {message.last}")
+    message = announced(body, headers)
     if not body:
         return message, ()
     try:

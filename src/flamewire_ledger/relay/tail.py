@@ -16,7 +16,7 @@ from typing import Final, Protocol
 import structlog
 
 from flamewire_ledger.relay.message import BODY_BYTES_MAX, Message, pack
-from flamewire_ledger.store.event_store import EventStore
+from flamewire_ledger.store.event_store import EventStore, RecordedEvent
 
 _log = structlog.get_logger(__name__)
 _WAIT_SECONDS_FIRST: Final = 0.1
@@ -71,12 +71,16 @@ class Relay:
         publisher: Publisher,
         turns: Turns,
         *,
-        batch_events_max: int = 1000,
+        batch_events_max: int = 4000,
         body_bytes_max: int = BODY_BYTES_MAX,
         poll_seconds: float = 5.0,
         meter: Meter | None = None,
     ) -> None:
-        """`poll_seconds`: how long to wait for the store's bell before looking all the same."""
+        """`batch_events_max`: at once, in several messages that are confirmed together; the next as
+        many are read meanwhile.
+
+        `poll_seconds`: how long to wait for the store's bell before looking all the same.
+        """
         self._store = store
         self._publisher = publisher
         self._turns = turns
@@ -93,14 +97,23 @@ class Relay:
 
     async def drain(self, partition: int, turn: Turn) -> int:
         """Publish everything behind the turn's checkpoint; returns the position reached."""
-        while events := await self._store.read(partition, turn.position, self._batch_events_max):
-            await self._publisher.publish(list(pack(events, self._body_bytes_max)))
-            await turn.move(events[-1].position)
-            if self._meter is not None:
-                label = str(partition)
-                self._meter.add("relay_events", len(events), partition=label)
-                self._meter.set("relay_position", turn.position, partition=label)
+        reading = self._read(partition, turn.position)
+        try:
+            while events := await reading:
+                reading = self._read(partition, events[-1].position)
+                await self._publisher.publish(list(pack(events, self._body_bytes_max)))
+                await turn.move(events[-1].position)
+                if self._meter is not None:
+                    label = str(partition)
+                    self._meter.add("relay_events", len(events), partition=label)
+                    self._meter.set("relay_position", turn.position, partition=label)
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
         return turn.position
+
+    def _read(self, partition: int, after: int) -> asyncio.Task[Sequence[RecordedEvent]]:
+        return asyncio.ensure_future(self._store.read(partition, after, self._batch_events_max))
 
     async def _run_partition(self, partition: int) -> None:
         wait_seconds = _WAIT_SECONDS_FIRST

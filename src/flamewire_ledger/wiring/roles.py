@@ -22,6 +22,7 @@ from flamewire_ledger.processes.process import Process
 from flamewire_ledger.processes.reaction import Reactions
 from flamewire_ledger.processes.reactor import Reactor
 from flamewire_ledger.processes.reversal import Reversal
+from flamewire_ledger.processes.search import PostgresSearch
 from flamewire_ledger.processes.settlement import Settlement
 from flamewire_ledger.projector.connections import write_pool
 from flamewire_ledger.projector.consume import Projector
@@ -175,6 +176,7 @@ def make_reactor(ledger: Ledger, writer: Writer) -> Reactor:
         processes(),
         PostgresCheckpoints(ledger.connections),
         PostgresDeadLetters(ledger.connections),
+        search=PostgresSearch(ledger.connections, ledger.store),
         meter=ledger.meters,
     )
 
@@ -191,6 +193,7 @@ def _consumer(ledger: Ledger, group: str, tasks: list[asyncio.Task[None]]) -> Co
         group,
         ledger.store.partitions,
         prefix=ledger.settings.amqp_prefix,
+        reads_events=group != "reactor",  # it looks in the store for what little it needs
         meter=ledger.meters,
     )
     tasks.append(asyncio.create_task(consumer.run(), name=f"{group} consumer"))

@@ -1,0 +1,8 @@
+-- find: the events of some types in a stretch of the log, in order; and its first event, of whatever type, as the proof that the stretch is there.
+SELECT position, partition, stream_id, version, type, data, merchant_id, command_id, metadata,
+       recorded_at
+FROM events
+WHERE partition = %(partition)b AND position BETWEEN %(first)b AND %(last)b
+  AND (type = ANY(%(types)b) OR position = %(first)b)
+ORDER BY position
+LIMIT %(limit)b;
