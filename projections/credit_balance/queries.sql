@@ -1,7 +1,14 @@
 -- credit_accounts_as_booked: accounts as their last event left them, a row each that is there, with what time does to them that no event has said yet: `lapses` of what grants have left, and open holds that `end`.
 SELECT account.account_id, account.merchant_id, account.position, convert_to(row_to_json(facts)::text, 'UTF8') AS facts
-FROM unnest(%(account_ids)s::text[], %(merchant_ids)s::text[]) AS wanted (account_id, merchant_id)
-JOIN credit_accounts_v1 AS account USING (account_id, merchant_id),
+-- Each list in a query of its own: the planner cannot count it, and so does not plan anew for each length of it.
+FROM unnest((SELECT %(account_ids)s::text[]), (SELECT %(merchant_ids)s::text[])) AS wanted (account_id, merchant_id),
+    -- OFFSET 0: by its index, whatever the planner thought when the table was small.
+    LATERAL (
+        SELECT *
+        FROM credit_accounts_v1 AS known
+        WHERE known.account_id = wanted.account_id AND known.merchant_id = wanted.merchant_id
+        OFFSET 0
+    ) AS account,
     LATERAL (
         SELECT account.account_id, account.external_id, account.name, account.overage_max_units,
             account.available_units, account.held_units, account.granted_units, account.consumed_units,
@@ -29,8 +36,10 @@ JOIN credit_accounts_v1 AS account USING (account_id, merchant_id),
                     SELECT hold.expires_at AS at, grant_row.expires_at AS grant_expires_at, grant_row.is_reversed,
                         sum((slice->>'units')::numeric) AS units
                     FROM credit_holds_v1 AS hold,
-                        jsonb_array_elements(hold.slices) AS slice
-                    JOIN credit_grants_v1 AS grant_row ON grant_row.grant_id = slice->>'grant_id'
+                        jsonb_array_elements(hold.slices) AS slice,
+                        LATERAL (
+                            SELECT * FROM credit_grants_v1 AS known WHERE known.grant_id = slice->>'grant_id' OFFSET 0
+                        ) AS grant_row
                     WHERE hold.account_id = account.account_id AND hold.status = 'held'
                     GROUP BY hold.expires_at, grant_row.expires_at, grant_row.is_reversed
                 ) AS part
