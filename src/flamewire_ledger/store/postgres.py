@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, Final, Self
 from uuid import UUID
 
+from flamewire_ledger.store.archives import Archives, EventsMissing
 from flamewire_ledger.store.arrays import Int4Array, TextArray, UuidArray
 from flamewire_ledger.store.connections import Connections
 from flamewire_ledger.store.event_store import (
@@ -34,6 +36,8 @@ _SQL: Final = {
     name: statement.query
     for name, statement in read_statements(files(__package__) / "postgres.sql").items()
 }
+_READ_TRIES_MAX: Final = 5
+_READ_PAUSE_SECONDS: Final = 0.05
 _version: Final = attrgetter("version")
 
 
@@ -51,6 +55,7 @@ class PostgresEventStore:
         statement_timeout_seconds: int = 30,
         lock_timeout_seconds: int = 10,
         poll_seconds: float = 1.0,
+        archive_directory: Path | None = None,
     ) -> None:
         self._connections = Connections(
             dsn,
@@ -59,6 +64,7 @@ class PostgresEventStore:
             statement_timeout_seconds=statement_timeout_seconds,
             lock_timeout_seconds=lock_timeout_seconds,
         )
+        self._archives = Archives(self._connections, archive_directory)
         self._listener = Listener(self._connections, _SQL["listen"])
         self._poll_seconds = poll_seconds
         self._database_url = dsn
@@ -110,11 +116,21 @@ class PostgresEventStore:
             "streams": TextArray(list(after_versions)),
             "versions": Int4Array(list(after_versions.values())),
         }
+        archived: dict[str, int] = {}  # streams of which events up to a version are in archives
         for row in await self._ask("load", wanted):
             event = RecordedEvent(*row)
-            loaded[event.stream_id].append(event)
+            if row[4] is None:
+                archived[event.stream_id] = event.version
+            else:
+                loaded[event.stream_id].append(event)
         for events in loaded.values():
             events.sort(key=_version)  # those of older segments come last
+        for stream_id, until in archived.items():
+            after = after_versions[stream_id]
+            old = await self._archives.read_stream(
+                partition, stream_id, after, until, until - after
+            )
+            loaded[stream_id] = _contiguous(stream_id, after, [*old, *loaded[stream_id]])
         return loaded
 
     async def snapshots(
@@ -155,7 +171,20 @@ class PostgresEventStore:
         # Positions have no gaps: what is asked for lies between two of them, and so in one segment or two.
         last = after + limit if until is None else min(after + limit, until)
         wanted = {"partition": partition, "first": after + 1, "last": last}
-        return [RecordedEvent(*row) for row in await self._ask("read", wanted)]
+        for _ in range(_READ_TRIES_MAX):
+            *rows, (archived_until, *_), (head, *_) = await self._ask("read", wanted)
+            found = [RecordedEvent(*row) for row in rows]
+            if after < archived_until:
+                old = await self._archives.read(partition, after + 1, min(last, archived_until))
+                found = [*old, *(event for event in found if event.position > archived_until)]
+            if len(found) == max(0, min(last, head) - after):
+                return found
+            # A segment may be on its way into an archive or back.
+            await asyncio.sleep(_READ_PAUSE_SECONDS)
+        raise EventsMissing(
+            f"the events of partition {partition} behind {after} are neither in the log nor in an archive: "
+            "run `flamewire verify`, and restore the database"
+        )
 
     async def read_stream(
         self, partition: int, stream_id: str, *, after_version: int = 0, limit: int = 10_000
@@ -166,7 +195,13 @@ class PostgresEventStore:
             "after": after_version,
             "limit": limit,
         }
-        return [RecordedEvent(*row) for row in await self._ask("read_stream", wanted)]
+        rows = await self._ask("read_stream", wanted)
+        events = [RecordedEvent(*row) for row in rows if row[4] is not None]
+        if len(events) == len(rows):
+            return events
+        until = events[0].version - 1 if events else rows[0][3]
+        old = await self._archives.read_stream(partition, stream_id, after_version, until, limit)
+        return _contiguous(stream_id, after_version, [*old, *events][:limit])
 
     async def head(self, partition: int) -> int:
         ((head,),) = await self._ask("head", {"partition": partition})
@@ -174,7 +209,8 @@ class PostgresEventStore:
 
     async def position_at(self, partition: int, at: datetime) -> int:
         ((position,),) = await self._ask("position_at", {"partition": partition, "at": at})
-        return int(position)
+        archived = await self._archives.position_at(partition, at)
+        return int(position) if archived is None else archived
 
     async def wait_beyond(self, partition: int, position: int, timeout_seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -198,3 +234,14 @@ class PostgresEventStore:
             cursor = connection.cursor(binary=True)
             await cursor.execute(_SQL[name], parameters, prepare=True)
             return await cursor.fetchall()
+
+
+def _contiguous(stream_id: str, after: int, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
+    """The events, if none of those behind the version is missing. Raises EventsMissing."""
+    for version, event in enumerate(events, after + 1):
+        if event.version != version:
+            raise EventsMissing(
+                f"version {version} of {stream_id} is neither in the log nor in an archive: "
+                "run `flamewire verify`, and restore the database"
+            )
+    return list(events)

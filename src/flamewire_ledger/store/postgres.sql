@@ -32,12 +32,18 @@ SELECT command_id, fingerprint, position, answer
 FROM commands
 WHERE partition = %(partition)b AND command_id = ANY(%(ids)b);
 
--- read: events from one position up to another, in order.
-SELECT position, partition, stream_id, version, type, data, merchant_id, command_id, metadata,
-       recorded_at
-FROM events
-WHERE partition = %(partition)b AND position BETWEEN %(first)b AND %(last)b
-ORDER BY position;
+-- read: events from one position up to another, in order, and behind them two rows without a type that have, as
+-- they were at that moment, the position up to which events are archived, and the head.
+(SELECT position, partition, stream_id, version, type, data, merchant_id, command_id, metadata,
+        recorded_at
+ FROM events
+ WHERE partition = %(partition)b AND position BETWEEN %(first)b AND %(last)b
+ ORDER BY position)
+UNION ALL
+SELECT bound.position, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM partitions AS p
+CROSS JOIN LATERAL (VALUES (p.archived_until), (p.head)) AS bound (position)
+WHERE p.partition = %(partition)b;
 
 -- read_stream: events of one stream behind a version, in order; see migrations/0005_segments.sql.
 SELECT position, partition, stream_id, version, type, data, merchant_id, command_id, metadata,

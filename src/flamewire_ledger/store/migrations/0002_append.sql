@@ -233,14 +233,16 @@ END $$;
 CREATE OR REPLACE FUNCTION position_before(in_partition integer, at timestamptz) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    low bigint := 0;  -- recorded by then, or before the first
+    -- Recorded by then, or before the first that is no archive's.
+    low bigint := (SELECT archived_until FROM partitions WHERE partition = in_partition);
     high bigint := (SELECT head + 1 FROM partitions WHERE partition = in_partition);
     middle bigint;
 BEGIN
     WHILE high - low > 1 LOOP
         middle := (low + high) / 2;
-        IF (SELECT recorded_at FROM events
-            WHERE partition = in_partition AND position = middle) <= at THEN
+        -- One that is not there any more was archived just now, and is older than what is there.
+        IF coalesce((SELECT recorded_at FROM events
+                     WHERE partition = in_partition AND position = middle) <= at, true) THEN
             low := middle;
         ELSE
             high := middle;
