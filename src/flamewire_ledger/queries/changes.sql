@@ -12,7 +12,7 @@ JOIN projection_checkpoints AS live ON live.partition = shard.partition AND live
 JOIN projections AS built USING (name)
 JOIN pg_database AS database ON database.datname = current_database()
 CROSS JOIN LATERAL (
-    SELECT greatest(%(after)s, shard.head - %(events_max)s) AS looked_behind
+    SELECT greatest(%(after)s, shard.head - %(events_max)s, shard.archived_until) AS looked_behind
 ) AS range
 LEFT JOIN LATERAL (
     SELECT event.stream_id, max(event.position) AS position
