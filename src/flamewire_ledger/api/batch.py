@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from pydantic import BaseModel
 
 from flamewire_ledger.api import problems
@@ -19,12 +20,12 @@ from flamewire_ledger.api.authentication import require_scope
 from flamewire_ledger.api.call import Answer, Call
 from flamewire_ledger.api.fields import is_clean
 from flamewire_ledger.api.idempotency import Claims, check_key, command_of, fingerprint
-from flamewire_ledger.api.models.batch import Line
+from flamewire_ledger.api.models.batch import Line, PlainLine
 from flamewire_ledger.api.operation import NDJSON, Operation
 from flamewire_ledger.api.pricing import Till
 from flamewire_ledger.api.problems import Fault, Problem
 from flamewire_ledger.api.rendering import to_json
-from flamewire_ledger.api.requests import parse_json, validate
+from flamewire_ledger.api.requests import may_be_deep, parse_json, validate
 from flamewire_ledger.api.submitting import (
     POSITION_HEADER,
     Build,
@@ -36,6 +37,7 @@ from flamewire_ledger.commands.decider import Done, Envelope, Failed, Outcome
 from flamewire_ledger.domain.rejection import Rejection
 from flamewire_ledger.store.event_store import StoreUnavailable
 
+_plain: Final = msgspec.json.Decoder(PlainLine)
 CONFLICTS: Final = frozenset({"contended", "store_unavailable", "request_in_progress"})
 # What a path calls {id} and {hold}, params call by their whole names.
 _NAMES: Final[Mapping[str, Mapping[str, str]]] = {
@@ -115,7 +117,7 @@ class Batch:
             work.outcome = before or rejection
         return work
 
-    def _command(self, batch: Call, line: Line) -> Command:
+    def _command(self, batch: Call, line: Line | PlainLine) -> Command:
         command = self._commands.get(line.command)
         if command is None:
             known = ", ".join(self._commands)
@@ -126,7 +128,7 @@ class Batch:
         return command
 
 
-def _call(command: Command, batch: Call, line: Line, till: Till) -> Call:
+def _call(command: Command, batch: Call, line: Line | PlainLine, till: Till) -> Call:
     """The call that the single request would be."""
     operation, params = command.operation, line.params
     path = _path(command, params)
@@ -144,8 +146,18 @@ def _call(command: Command, batch: Call, line: Line, till: Till) -> Call:
     )
 
 
-def _parse(batch: Call, data: bytes, work: Work) -> Line:
-    sent = parse_json(data, batch.parts.limits)
+def _parse(batch: Call, data: bytes, work: Work) -> Line | PlainLine:
+    limits = batch.parts.limits
+    if not may_be_deep(data, limits):
+        try:
+            plain = _plain.decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            pass  # read once more, to say what is wrong
+        else:
+            work.id = plain.id
+            check_key(plain.id)
+            return plain
+    sent = parse_json(data, limits)
     key = sent.get("id")
     work.id = key if isinstance(key, str) else None
     line = validate(Line, sent)

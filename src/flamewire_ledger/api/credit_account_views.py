@@ -15,6 +15,7 @@ from flamewire_ledger.domain.credit_account import (
     NOTHING,
     BalanceUnits,
     CreditAccount,
+    CreditsConsumed,
     Grant,
     Slice,
     balance_units,
@@ -215,5 +216,28 @@ def entry_of_row(row: Row) -> dict[str, Any]:
     }
 
 
+def consumption(fact: CreditsConsumed) -> dict[str, Any]:
+    """The one there are most of, and so written out as `_balance` is."""
+    amount, overage = fact.amount.units, fact.overage.units
+    return {
+        "object": "credit_consumption",
+        "credit_account_id": fact.account_id,
+        "amount": _credits(amount),
+        "amount_minor": str(amount),
+        "overage": _credits(overage),
+        "overage_minor": str(overage),
+        "reference": fact.reference,
+        "slices": slices_of(fact.slices),
+        "created_at": time(fact.consumed_at),
+    }
+
+
 def slices_of(slices: Iterable[Slice]) -> list[dict[str, Any]]:
-    return [{"grant_id": part.grant_id, **in_credits("amount", int(part.units))} for part in slices]
+    return [
+        {
+            "grant_id": part.grant_id,
+            "amount": _credits(part.units),
+            "amount_minor": str(part.units),
+        }
+        for part in slices
+    ]

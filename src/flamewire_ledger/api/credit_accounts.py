@@ -19,7 +19,7 @@ from flamewire_ledger.api.models.credit_accounts import (
     ListHolds,
 )
 from flamewire_ledger.api.reading import as_of, find, find_facts, listed, page_of
-from flamewire_ledger.api.rendering import as_list, time, to_json
+from flamewire_ledger.api.rendering import as_list, to_json
 from flamewire_ledger.api.streams import events_of, own
 from flamewire_ledger.commands import credit_account as commands
 from flamewire_ledger.commands.decider import Envelope
@@ -87,16 +87,7 @@ async def consume(call: Call) -> Envelope:
     command = ConsumeCredits(call.path["id"], amount, now, body.reference)
 
     def shown(_: CreditAccount, decision: Decision) -> dict[str, Any]:
-        fact = _fact(decision, command.account_id, CreditsConsumed)
-        return {
-            "object": "credit_consumption",
-            "credit_account_id": command.account_id,
-            **views.in_credits("amount", fact.amount.units),
-            **views.in_credits("overage", fact.overage.units),
-            "reference": fact.reference,
-            "slices": views.slices_of(fact.slices),
-            "created_at": time(fact.consumed_at),
-        }
+        return views.consumption(_fact(decision, command.account_id, CreditsConsumed))
 
     return await _on(call, command, now, shown)
 

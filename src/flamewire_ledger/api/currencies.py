@@ -8,6 +8,7 @@ networks is no name until a network is given.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from flamewire_ledger.chains.chain import Chain, Token
@@ -160,10 +161,14 @@ def asset_id_of(chains: Sequence[Chain], asset_code: str) -> str | None:
     return None
 
 
+# The same amounts are asked for again and again: what a call costs, what a plan costs.
+_parsed: Final = lru_cache(maxsize=10_000)(Amount.parse)
+
+
 def read_amount(text: str, asset: Asset, pointer: str = "/amount", *, zero: bool = False) -> Amount:
     """An amount of this asset, or InvalidAmount that says what would be one."""
     try:
-        amount = Amount.parse(text, asset)
+        amount = _parsed(text, asset)
     except MoneyError as error:
         raise InvalidAmount(str(error), pointer=pointer) from None
     if amount.is_zero and not zero:

@@ -67,11 +67,14 @@ def parse_json(data: bytes, limits: Limits) -> dict[str, Any]:
         raise problems.malformed_json(f"the body is not JSON: {_reason(error)}") from None
     if not isinstance(parsed, dict):
         raise problems.malformed_json("the body is a JSON object")
-    # What has few brackets is not deep: that is told at once, and true of nearly everything.
-    may_be_deep = data.count(b"{") + data.count(b"[") > limits.json_depth_max
-    if may_be_deep and _deeper_than(parsed, limits.json_depth_max):
+    if may_be_deep(data, limits) and _deeper_than(parsed, limits.json_depth_max):
         raise problems.malformed_json("the body is nested too deeply")
     return parsed
+
+
+def may_be_deep(data: bytes, limits: Limits) -> bool:
+    """What has few brackets is not too deep: that is seen at once, and true of nearly everything."""
+    return data.count(b"{") + data.count(b"[") > limits.json_depth_max
 
 
 def validate(model: type[Model], value: Any) -> Model:

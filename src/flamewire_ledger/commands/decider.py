@@ -40,7 +40,7 @@ class Subject:
 Facts = Mapping[str, Sequence[Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each command, and in a third of the time
 class Envelope:
     """One command, ready to be decided.
 

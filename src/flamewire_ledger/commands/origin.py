@@ -10,7 +10,7 @@ from uuid import UUID
 from flamewire_ledger.commands.decider import Envelope, Facts, Subject
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as the others that are made for each command
 class Decision:
     """What was decided: the states before and after by stream id, and the facts between them."""
 
@@ -22,7 +22,7 @@ class Decision:
 Answer: TypeAlias = Callable[[Decision], bytes]  # makes the stored answer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Origin:
     """The same `command_id` with the same `fingerprint` is the same command, done once.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from pydantic import ConfigDict, Field
 
 from flamewire_ledger.api.fields import Body, View
@@ -21,6 +22,16 @@ class Line(Body):
     params: dict[str, Any] = Field(
         default_factory=dict, examples=[{"credit_account_id": "ca_…", "amount": "0.25"}]
     )
+
+
+class PlainLine(msgspec.Struct, forbid_unknown_fields=True):
+    """A Line as it is read in one step, when nothing is wrong with it. What is no PlainLine is read
+    as a Line, which says why it is none.
+    """
+
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    command: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    params: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class LineError(View):
