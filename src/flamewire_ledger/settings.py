@@ -70,6 +70,11 @@ class Settings(BaseSettings):
     partitions: int = Field(
         default=1, ge=1, le=256, description="Shards of merchants; fixed when the database is made."
     )
+    archive_dir: Path | None = Field(
+        default=None,
+        description="Where archived events are, the same for every role; `archives` in the data directory "
+        "when empty.",
+    )
     segment_events: int = Field(
         default=2**22,
         ge=1,
@@ -98,7 +103,7 @@ class Settings(BaseSettings):
         default=True, description="Run the sandbox chains, prices and clock for test merchants."
     )
     sandbox_block_seconds: Annotated[Decimal, Field(gt=0, le=60)] = Field(
-        default=Decimal("0.25"), description="Seconds between the blocks of a sandbox chain."
+        default=Decimal("0.15"), description="Seconds between the blocks of a sandbox chain."
     )
     networks_file: Path | None = Field(
         default=None, description="TOML file that names the real networks to take payments on."
@@ -129,7 +134,7 @@ class Settings(BaseSettings):
     )
 
     requests_per_minute_max: PositiveInt = Field(
-        default=60_000, description="Requests a minute that one API key may make."
+        default=1_200_000, description="Requests a minute that one API key may make."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="warning", description="What is logged, to stderr."
@@ -138,7 +143,12 @@ class Settings(BaseSettings):
         default="console", description="How it is logged."
     )
 
-    @field_validator("data_dir", "networks_file")
+    @property
+    def archive_directory(self) -> Path:
+        """Where archives are."""
+        return self.data_dir / "archives" if self.archive_dir is None else self.archive_dir
+
+    @field_validator("data_dir", "networks_file", "archive_dir")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()
