@@ -187,6 +187,8 @@ class Meters:
         self.registry = CollectorRegistry()
         self._made: dict[str, Any] = {name: self._make(name, it) for name, it in METRICS.items()}
         self._of_all = of_all
+        # What was counted before, by name and labels: finding it anew takes longer than counting.
+        self._series: dict[tuple[object, ...], Any] = {}
 
     def add(self, name: str, amount: int = 1, /, **labels: str) -> None:
         self._of(name, labels).inc(amount)
@@ -212,8 +214,12 @@ class Meters:
         ]
 
     def _of(self, name: str, labels: Mapping[str, str]) -> Any:
-        made = self._made[name]
-        return made.labels(**labels) if METRICS[name].labels else made
+        key = (name, *labels.items())
+        series = self._series.get(key)
+        if series is None:
+            made = self._made[name]
+            series = self._series[key] = made.labels(**labels) if METRICS[name].labels else made
+        return series
 
     def _make(self, name: str, metric: Metric) -> MetricWrapperBase:
         full, labels = _PREFIX + name, metric.labels

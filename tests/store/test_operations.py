@@ -77,3 +77,10 @@ async def test_it_is_known_since_when_a_chain_has_addresses(connections: Connect
     assert abs(since - before) < timedelta(seconds=30)
     await indexes.take("eip155:1")
     assert await indexes.since("eip155:1") == since
+
+
+async def test_who_takes_many_indexes_asks_the_database_seldom(connections: Connections):
+    indexes = PostgresDepositIndexes(connections, block=3)
+    assert [await indexes.take("eip155:1") for _ in range(10)] == list(range(10))
+    # Blocks of 3, 6 and 12: another process begins behind them.
+    assert await PostgresDepositIndexes(connections, block=3).take("eip155:1") == 21
