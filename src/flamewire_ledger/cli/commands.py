@@ -8,7 +8,18 @@ from collections.abc import Sequence
 
 import typer
 
-from flamewire_ledger.cli import dlq, keys, migrate, projection, replay, sandbox, serve, up, verify
+from flamewire_ledger.cli import (
+    archive,
+    dlq,
+    keys,
+    migrate,
+    projection,
+    replay,
+    sandbox,
+    serve,
+    up,
+    verify,
+)
 from flamewire_ledger.cli.faults import WRONG_USE, explain
 from flamewire_ledger.cli.output import say
 
@@ -28,6 +39,7 @@ app.command("serve")(serve.serve)
 app.add_typer(keys.app, name="keys")
 app.add_typer(projection.app, name="projection")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(archive.app, name="archive")
 app.add_typer(sandbox.app, name="sandbox")
 
 

@@ -17,6 +17,7 @@ from flamewire_ledger.projector.dead_letters import NoSuchLetter
 from flamewire_ledger.queries.database import ReadModelNotBuilt
 from flamewire_ledger.settings import SettingsError
 from flamewire_ledger.store.event_store import StoreUnavailable
+from flamewire_ledger.store.frames import ArchiveError, ArchiveMissing
 from flamewire_ledger.store.migrate import MigrationError
 
 NOT_SO = 1
@@ -46,10 +47,10 @@ def explain(error: BaseException) -> CommandError | None:
             )
         case UnknownProjection():
             return CommandError(str(error), WRONG_USE)
-        case NoSuchLetter():
-            return CommandError(str(error), NOT_SO)
-        case EmbeddedPostgresError() | MigrationError():
+        case EmbeddedPostgresError() | MigrationError() | ArchiveMissing():
             return CommandError(str(error), SERVICE_MISSING)
+        case NoSuchLetter() | ArchiveError():
+            return CommandError(str(error), NOT_SO)
         case StoreUnavailable():  # libpq says why, in lines of its own
             why = " ".join(str(error).split()).removesuffix("?")
             return CommandError(

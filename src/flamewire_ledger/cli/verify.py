@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from flamewire_ledger.cli.archive import archives_check
 from flamewire_ledger.cli.faults import NOT_SO
 from flamewire_ledger.cli.output import print_rows, progress_bar, say
 from flamewire_ledger.cli.session import operation
@@ -20,9 +21,12 @@ def verify(
     """Positions gapless, versions contiguous, postings balanced, read models equal to a rebuild."""
 
     async def action(operator: Operator) -> list[dict[str, object]]:
+        archives, are_whole = await archives_check(operator)
+        if not are_whole:
+            return [archives]  # what is in them cannot be read, and all the rest is made of it
         with progress_bar("verify") as progress:
             checks = await operator.read_side.verify(progress)
-        return [
+        return [archives] + [
             {"check": check.name, "count": check.count, "ok": check.ok, "detail": check.detail}
             for check in checks
         ]

@@ -100,7 +100,9 @@ async def open_ledger(
     """Connect the parts, and let go of them again. The database has to be migrated."""
     configure_logging(settings.log_level, settings.log_format)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(PostgresEventStore(url))
+        store = await stack.enter_async_context(
+            PostgresEventStore(url, archive_directory=settings.archive_directory)
+        )
         connections = Connections(url, size_max=settings.database_connections_max)
         stack.push_async_callback(connections.close)
         pool = read_pool(url, connections_max=settings.database_connections_max)

@@ -12,6 +12,7 @@ from typing import Any
 from flamewire_ledger.projector.connections import write_pool
 from flamewire_ledger.projector.dead_letters import DeadLetters
 from flamewire_ledger.projector.read_side import ReadSide
+from flamewire_ledger.store.archiving import Archiver
 from flamewire_ledger.wiring.ledger import Ledger
 from flamewire_ledger.wiring.roles import make_reactor
 
@@ -52,6 +53,7 @@ class ParkedEvents:
 class Operator:
     read_side: ReadSide
     dead_letters: ParkedEvents
+    archiver: Archiver
 
 
 @asynccontextmanager
@@ -63,6 +65,7 @@ async def operate(ledger: Ledger) -> AsyncIterator[Operator]:
         yield Operator(
             ReadSide(pool, ledger.store, ledger.catalog, ledger.clock.now),
             ParkedEvents(ledger, DeadLetters(pool, ledger.store, ledger.catalog)),
+            Archiver(ledger.connections, ledger.settings.archive_directory),
         )
     finally:
         await pool.close()
