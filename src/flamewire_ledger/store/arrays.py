@@ -7,9 +7,12 @@ serves every batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from struct import Struct, pack
-from typing import Final
+import sys
+from array import array
+from collections.abc import Sequence
+from itertools import chain
+from struct import Struct
+from typing import Final, cast
 from uuid import UUID
 
 from psycopg import pq
@@ -43,8 +46,11 @@ class Int4Array(PackedArray):
     oid, array_oid = 23, 1007
 
     def __init__(self, values: Sequence[int]) -> None:
-        pairs = [part for value in values for part in (4, value)]
-        super().__init__(len(values), pack(f">{len(pairs)}i", *pairs))
+        pairs = array("i", (4,)) * (2 * len(values))  # each value behind its length
+        pairs[1::2] = array("i", values)
+        if sys.byteorder == "little":
+            pairs.byteswap()
+        super().__init__(len(values), pairs.tobytes())
 
 
 class UuidArray(PackedArray):
@@ -60,7 +66,10 @@ class ByteaArray(PackedArray):
     oid, array_oid = 17, 1001
 
     def __init__(self, values: Sequence[bytes | None]) -> None:
-        super().__init__(len(values), _joined(values))
+        if None in values:
+            super().__init__(len(values), b"".join(map(_element, values)))
+        else:
+            super().__init__(len(values), _joined(cast("Sequence[bytes]", values)))
 
 
 class TextArray(PackedArray):
@@ -71,22 +80,36 @@ class TextArray(PackedArray):
         super().__init__(len(values), _joined([value.encode() for value in values]))
 
 
-def _joined(elements: Iterable[bytes | None]) -> bytes:
-    parts: list[bytes] = []
-    for element in elements:
-        if element is None:
-            parts.append(_NULL)
-            continue
-        length = len(element)
-        parts.append(_SHORT[length] if length < len(_SHORT) else _LENGTH.pack(length))
-        parts.append(element)
-    return b"".join(parts)
+class FewTextsArray(TextArray):
+    """Texts of which most come again and again: each is packed once."""
+
+    __slots__ = ()
+
+    def __init__(self, values: Sequence[str]) -> None:
+        packed = {value: _element(value.encode()) for value in set(values)}
+        PackedArray.__init__(self, len(values), b"".join([packed[value] for value in values]))
 
 
-def _dumper(array: type[PackedArray]) -> type[Dumper]:
+def _element(value: bytes | None) -> bytes:
+    return _NULL if value is None else _LENGTH.pack(len(value)) + value
+
+
+def _joined(elements: Sequence[bytes]) -> bytes:
+    """Every element behind its length. Ids and fingerprints all have the same, and then nothing has
+    to be looked at one by one.
+    """
+    lengths = list(map(len, elements))
+    if elements and lengths.count(lengths[0]) == len(lengths):
+        head = _LENGTH.pack(lengths[0])
+        return head + head.join(elements)
+    heads = [_SHORT[n] if n < len(_SHORT) else _LENGTH.pack(n) for n in lengths]
+    return b"".join(chain.from_iterable(zip(heads, elements, strict=True)))
+
+
+def _dumper(packed: type[PackedArray]) -> type[Dumper]:
     class PackedDumper(Dumper):
         format = pq.Format.BINARY
-        oid = array.array_oid
+        oid = packed.array_oid
 
         def dump(self, obj: PackedArray) -> bytes:
             return obj.packed
@@ -94,10 +117,13 @@ def _dumper(array: type[PackedArray]) -> type[Dumper]:
     return PackedDumper
 
 
-_DUMPERS: Final = {array: _dumper(array) for array in (Int4Array, UuidArray, ByteaArray, TextArray)}
+_DUMPERS: Final = {
+    packed: _dumper(packed)
+    for packed in (Int4Array, UuidArray, ByteaArray, TextArray, FewTextsArray)
+}
 
 
 def register_arrays(adapters: AdaptersMap) -> None:
     """Let a connection, or all that are made later, take these arrays as parameters."""
-    for array, dumper in _DUMPERS.items():
-        adapters.register_dumper(array, dumper)
+    for packed, dumper in _DUMPERS.items():
+        adapters.register_dumper(packed, dumper)

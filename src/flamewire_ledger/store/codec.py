@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -49,7 +50,7 @@ class Codec:
     ) -> None:
         self._classes = {c.type: c for c in (event_classes() if classes is None else classes)}
         self._steps = steps
-        self._encoder = msgspec.json.Encoder(enc_hook=_simplify, decimal_format="string")
+        self._encoder = msgspec.json.Encoder(enc_hook=_written, decimal_format="string")
         self._decoders = {
             name: msgspec.json.Decoder(event_class, dec_hook=_restore)
             for name, event_class in self._classes.items()
@@ -105,6 +106,23 @@ def event_classes() -> list[type[Any]]:
             if found.setdefault(name, value) is not value:
                 raise ValueError(f"two event classes are called {name}")
     return list(found.values())
+
+
+def _written(value: Any) -> Any:
+    """As `_simplify`, but amounts, of which every event has several, are written here and now: that
+    halves what encoding an event costs.
+    """
+    if type(value) is Amount:
+        asset = value.asset
+        return msgspec.Raw(
+            b'%b"%d"}' % (_amount_until_units(asset.code, asset.decimals), value.units)
+        )
+    return _simplify(value)
+
+
+@lru_cache(maxsize=1_000)
+def _amount_until_units(code: str, decimals: int) -> bytes:
+    return b'{"asset":%b,"decimals":%d,"units":' % (msgspec.json.encode(code), decimals)
 
 
 def _simplify(value: Any) -> Any:

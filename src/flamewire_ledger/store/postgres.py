@@ -29,7 +29,7 @@ from flamewire_ledger.store.event_store import (
 )
 from flamewire_ledger.store.listener import Listener
 from flamewire_ledger.store.migrate import check_migrated
-from flamewire_ledger.store.packed_batch import pack_batch, verdicts
+from flamewire_ledger.store.packed_batch import all_appended, pack_batch, pack_each, verdicts
 from flamewire_ledger.store.statements import read_statements
 
 _SQL: Final = {
@@ -105,7 +105,12 @@ class PostgresEventStore:
     async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
         if not appends:
             return []
-        return verdicts(appends, await self._ask("append", pack_batch(partition, appends)))
+        batch = pack_batch(partition, appends)
+        if batch is not None:
+            ((base,),) = await self._ask("append", batch)
+            if base is not None:
+                return all_appended(appends, base)
+        return verdicts(appends, await self._ask("append_each", pack_each(partition, appends)))
 
     async def load(
         self, partition: int, after_versions: Mapping[str, int]

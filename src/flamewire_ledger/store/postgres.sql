@@ -1,11 +1,18 @@
 -- partitions_of_ledger: how many partitions the ledger has.
 SELECT partitions FROM ledger;
 
--- append: record a batch of commands; the arrays are described in migrations/0002_append.sql.
-SELECT command, found_position, found_fingerprint, found_answer, moved
-FROM append_batch(%(partition)b, %(chained)b,
-    %(c_id)b, %(c_fingerprint)b, %(c_answer)b, %(c_events)b, %(c_earlier)b,
+-- append: record a batch of commands if all is as it expects; see migrations/0002_append.sql.
+SELECT append_batch(%(partition)b,
+    %(c_id)b, %(c_fingerprint)b, %(c_answer)b, %(c_last)b,
     %(s_id)b, %(s_expected)b, %(s_last)b,
+    %(e_command_id)b, %(e_stream)b, %(e_version)b, %(e_type)b,
+    %(e_merchant)b, %(e_metadata)b, %(e_data)b);
+
+-- append_each: record of a batch of commands what can be, and say why of the others.
+SELECT command, found_position, found_fingerprint, found_answer, moved
+FROM append_each(%(partition)b,
+    %(c_id)b, %(c_fingerprint)b, %(c_answer)b, %(c_events)b, %(c_earlier)b,
+    %(s_id)b,
     %(r_command)b, %(r_stream)b, %(r_expected)b, %(r_events)b,
     %(e_command)b, %(e_command_id)b, %(e_stream)b, %(e_version)b, %(e_type)b,
     %(e_merchant)b, %(e_metadata)b, %(e_data)b);

@@ -46,7 +46,7 @@ CREATE TABLE streams (
     first_position bigint NOT NULL,
     last_position  bigint NOT NULL,
     stream_id      text COLLATE "C" NOT NULL,
-    PRIMARY KEY (partition, stream_id)
+    PRIMARY KEY (stream_id, partition)
 ) WITH (fillfactor = 70);
 
 -- Every command that was recorded, under its id. The answer is given back when the command comes again.
@@ -56,7 +56,7 @@ CREATE TABLE commands (
     partition   integer NOT NULL,
     fingerprint bytea NOT NULL,
     answer      bytea,
-    PRIMARY KEY (partition, command_id)
+    PRIMARY KEY (command_id, partition)  -- what differs comes first: half as much to compare
 );
 
 -- Folded states, so that a long stream need not be read from its start. They may be deleted at any time.

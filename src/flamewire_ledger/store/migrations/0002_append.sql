@@ -1,19 +1,19 @@
 -- One group commit in one call. The arrays come in four groups, each numbered from 1:
---   c_…  commands: id, fingerprint, answer, how many events, and the number of the one before it in
---        the batch that has the same id (0: none)
+--   c_…  commands: id, fingerprint, answer; how many events the batch has up to its last one, or how
+--        many it has itself, with the number of the one before it in the batch that has the same id
+--        (0: none)
 --   s_…  streams, each once: id, the version the batch expects first, the version it would leave
 --   r_…  which command mentions which stream, at which version, with how many events; by command
 --   e_…  events in order: the number of their command, then the columns of the row
---
--- The answer has one row with command 0: the head before the first event. Every other row is a
--- command that was not recorded: found_… when its id was known before, `moved` (numbers of streams)
--- when a stream was elsewhere, neither when its id was recorded earlier in this very batch.
 --
 -- Tables are looked up by LATERAL … OFFSET 0, which leaves the planner one way to do it: by index, row
 -- by row. Plans are kept, and one made while the tables were small would otherwise scan them for
 -- ever; for the same reason the store's connections have enable_seqscan off.
 
--- append_each: the slow path, one verdict for each command. The head's lock comes first.
+-- append_each: the slow path, one verdict for each command. The head's lock comes first. The answer has
+-- one row with command 0: the head before the first event. Every other row is a command that was not
+-- recorded: found_… when its id was known before, `moved` (numbers of streams) when a stream was
+-- elsewhere, neither when its id was recorded earlier in this very batch.
 CREATE OR REPLACE FUNCTION append_each(
     into_partition integer,
     c_id uuid[], c_fingerprint bytea[], c_answer bytea[], c_events integer[], c_earlier integer[],
@@ -128,23 +128,19 @@ BEGIN
     END IF;
 END $$;
 
--- append_batch: what the store calls. `chained` says that the mentions of each stream continue each
--- other and that no id comes twice; then the fast path assumes that all is as expected, and whatever
--- is not undoes it.
+-- append_batch: what the store calls first, for a batch in which the mentions of each stream continue each
+-- other and no id comes twice. It assumes that all is as expected, and answers the head before the first
+-- event. Whatever is not undoes all of it, and the answer is nothing: then each command is looked at for
+-- itself, by append_each.
 CREATE OR REPLACE FUNCTION append_batch(
-    into_partition integer, chained boolean,
-    c_id uuid[], c_fingerprint bytea[], c_answer bytea[], c_events integer[], c_earlier integer[],
+    into_partition integer,
+    c_id uuid[], c_fingerprint bytea[], c_answer bytea[], c_last integer[],
     s_id text[], s_expected integer[], s_last integer[],
-    r_command integer[], r_stream integer[], r_expected integer[], r_events integer[],
-    e_command integer[], e_command_id uuid[], e_stream text[], e_version integer[], e_type text[],
+    e_command_id uuid[], e_stream text[], e_version integer[], e_type text[],
     e_merchant text[], e_metadata bytea[], e_data bytea[]
-) RETURNS TABLE (
-    command integer, found_position bigint, found_fingerprint bytea, found_answer bytea,
-    moved integer[]
-)
+) RETURNS bigint
 LANGUAGE plpgsql
 AS $$
-#variable_conflict use_column
 DECLARE
     base bigint;
     at timestamptz;
@@ -152,81 +148,70 @@ DECLARE
     as_expected bigint;
     touched bigint;
 BEGIN
-    IF chained THEN
-        BEGIN
-            UPDATE partitions AS p
-            SET head = p.head + cardinality(e_data),
-                recorded_at = greatest(clock_timestamp(), p.recorded_at)
-            WHERE p.partition = into_partition
-            RETURNING p.head - cardinality(e_data), p.recorded_at, p.room_until
-            INTO STRICT base, at, room;
-            IF base + cardinality(e_data) > room THEN
-                PERFORM make_room(into_partition, base + cardinality(e_data));
-            END IF;
-
-            INSERT INTO commands (partition, command_id, fingerprint, answer, position)
-            SELECT into_partition, c.id, c.fingerprint, c.answer,
-                   base + sum(c.events) OVER (ROWS UNBOUNDED PRECEDING)
-            FROM unnest(c_id, c_fingerprint, c_answer, c_events)
-                 AS c (id, fingerprint, answer, events);
-
-            INSERT INTO streams (partition, stream_id, version, first_position, last_position)
-            SELECT into_partition, s.id, s.last, base + 1, base + cardinality(e_data)
-            FROM unnest(s_id, s_expected, s_last) AS s (id, expected, last)
-            WHERE s.expected = 0 AND s.last > 0;
-            GET DIAGNOSTICS as_expected = ROW_COUNT;
-
-            IF as_expected < cardinality(s_id) THEN
-                UPDATE streams AS t
-                SET version = found.last, last_position = base + cardinality(e_data)
-                FROM (
-                    SELECT known.ctid, s.last
-                    FROM unnest(s_id, s_expected, s_last) AS s (id, expected, last)
-                    CROSS JOIN LATERAL (
-                        SELECT k.ctid, k.version FROM streams AS k
-                        WHERE k.partition = into_partition AND k.stream_id = s.id
-                        OFFSET 0
-                    ) AS known
-                    WHERE s.expected > 0 AND s.last > s.expected AND known.version = s.expected
-                ) AS found
-                WHERE t.ctid = found.ctid;
-                GET DIAGNOSTICS touched = ROW_COUNT;
-                as_expected := as_expected + touched;
-            END IF;
-            IF as_expected < cardinality(s_id) THEN  -- the rest may have been looked at only
-                as_expected := as_expected + (
-                    SELECT count(*)
-                    FROM unnest(s_id, s_expected, s_last) AS s (id, expected, last)
-                    LEFT JOIN LATERAL (
-                        SELECT k.version FROM streams AS k
-                        WHERE k.partition = into_partition AND k.stream_id = s.id
-                        OFFSET 0
-                    ) AS known ON true
-                    WHERE s.last = s.expected AND coalesce(known.version, 0) = s.expected);
-            END IF;
-            IF as_expected < cardinality(s_id) THEN
-                RAISE unique_violation;
-            END IF;
-
-            INSERT INTO events (partition, position, recorded_at, version, command_id, stream_id,
-                                type, merchant_id, metadata, data)
-            SELECT into_partition, base + e.number, at, e.version, e.command_id, e.stream_id,
-                   e.type, e.merchant_id, e.metadata, e.data
-            FROM unnest(e_command_id, e_stream, e_version, e_type, e_merchant, e_metadata, e_data)
-                 WITH ORDINALITY AS e (command_id, stream_id, version, type, merchant_id,
-                                       metadata, data, number);
-
-            PERFORM pg_notify('flamewire_events', into_partition || ' ' || base + cardinality(e_data));
-            RETURN QUERY SELECT 0, base, NULL::bytea, NULL::bytea, NULL::integer[];
-            RETURN;
-        EXCEPTION WHEN unique_violation THEN
-            NULL;  -- somebody was first: all of it is undone, and each command looked at for itself
-        END;
+    UPDATE partitions AS p
+    SET head = p.head + cardinality(e_data),
+        recorded_at = greatest(clock_timestamp(), p.recorded_at)
+    WHERE p.partition = into_partition
+    RETURNING p.head - cardinality(e_data), p.recorded_at, p.room_until
+    INTO STRICT base, at, room;
+    IF base + cardinality(e_data) > room THEN
+        PERFORM make_room(into_partition, base + cardinality(e_data));
     END IF;
-    RETURN QUERY SELECT * FROM append_each(
-        into_partition, c_id, c_fingerprint, c_answer, c_events, c_earlier, s_id,
-        r_command, r_stream, r_expected, r_events,
-        e_command, e_command_id, e_stream, e_version, e_type, e_merchant, e_metadata, e_data);
+
+    INSERT INTO commands (partition, command_id, fingerprint, answer, position)
+    SELECT into_partition, c.id, c.fingerprint, c.answer, base + c.last
+    FROM unnest(c_id, c_fingerprint, c_answer, c_last) AS c (id, fingerprint, answer, last);
+
+    INSERT INTO streams (partition, stream_id, version, first_position, last_position)
+    SELECT into_partition, s.id, s.last, base + 1, base + cardinality(e_data)
+    FROM unnest(s_id, s_expected, s_last) AS s (id, expected, last)
+    WHERE s.expected = 0 AND s.last > 0;
+    GET DIAGNOSTICS as_expected = ROW_COUNT;
+
+    IF as_expected < cardinality(s_id) THEN
+        UPDATE streams AS t
+        SET version = found.last, last_position = base + cardinality(e_data)
+        FROM (
+            SELECT known.ctid, s.last
+            FROM unnest(s_id, s_expected, s_last) AS s (id, expected, last)
+            CROSS JOIN LATERAL (
+                SELECT k.ctid, k.version FROM streams AS k
+                WHERE k.partition = into_partition AND k.stream_id = s.id
+                OFFSET 0
+            ) AS known
+            WHERE s.expected > 0 AND s.last > s.expected AND known.version = s.expected
+        ) AS found
+        WHERE t.ctid = found.ctid;
+        GET DIAGNOSTICS touched = ROW_COUNT;
+        as_expected := as_expected + touched;
+    END IF;
+    IF as_expected < cardinality(s_id) THEN  -- the rest may have been looked at only
+        as_expected := as_expected + (
+            SELECT count(*)
+            FROM unnest(s_id, s_expected, s_last) AS s (id, expected, last)
+            LEFT JOIN LATERAL (
+                SELECT k.version FROM streams AS k
+                WHERE k.partition = into_partition AND k.stream_id = s.id
+                OFFSET 0
+            ) AS known ON true
+            WHERE s.last = s.expected AND coalesce(known.version, 0) = s.expected);
+    END IF;
+    IF as_expected < cardinality(s_id) THEN
+        RAISE unique_violation;
+    END IF;
+
+    INSERT INTO events (partition, position, recorded_at, version, command_id, stream_id,
+                        type, merchant_id, metadata, data)
+    SELECT into_partition, base + e.number, at, e.version, e.command_id, e.stream_id,
+           e.type, e.merchant_id, e.metadata, e.data
+    FROM unnest(e_command_id, e_stream, e_version, e_type, e_merchant, e_metadata, e_data)
+         WITH ORDINALITY AS e (command_id, stream_id, version, type, merchant_id,
+                               metadata, data, number);
+
+    PERFORM pg_notify('flamewire_events', into_partition || ' ' || base + cardinality(e_data));
+    RETURN base;
+EXCEPTION WHEN unique_violation THEN
+    RETURN NULL;  -- somebody was first
 END $$;
 
 -- position_before: the last position recorded at or before a time, by halving; the times never fall.
