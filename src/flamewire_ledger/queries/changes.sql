@@ -18,7 +18,8 @@ LEFT JOIN LATERAL (
     SELECT event.stream_id, max(event.position) AS position
     FROM events AS event
     WHERE event.partition = %(partition)s
-        AND event.position > range.looked_behind
+        -- Bounded on both sides, or the planner expects a third of the log, and reads all of it.
+        AND event.position > range.looked_behind AND event.position <= shard.head
         AND starts_with(event.stream_id, %(streams)s)
     GROUP BY event.stream_id
 ) AS changed ON true
