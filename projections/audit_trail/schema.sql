@@ -13,4 +13,4 @@ CREATE TABLE audit_trail_v1 (
     PRIMARY KEY (merchant_id, position)
 );
 
-CREATE INDEX audit_trail_v1_by_stream ON audit_trail_v1 (merchant_id, stream_id, position);
+CREATE INDEX audit_trail_v1_by_stream ON audit_trail_v1 (stream_id, position);

@@ -7,13 +7,14 @@ FROM batch;
 
 -- on: credit_account.granted.v1
 INSERT INTO credit_grants_v1 (
-    grant_id, account_id, merchant_id, source, priority, granted_units, remaining_units, consumed_units, expires_at,
-    payment_id, cost, granted_at, first_position, position
+    grant_id, account_id, merchant_id, source, priority, granted_units, remaining_units, is_open, consumed_units,
+    expires_at, payment_id, cost, granted_at, first_position, position
 )
 SELECT
     data->>'grant_id', stream_id, merchant_id, data->>'source', (data->>'priority')::integer,
     (data->'amount'->>'units')::numeric,
     (data->'amount'->>'units')::numeric - (data->'settles'->>'units')::numeric,
+    (data->'amount'->>'units')::numeric > (data->'settles'->>'units')::numeric,
     (data->'settles'->>'units')::numeric, (data->>'expires_at')::timestamptz, data->>'payment_id',
     nullif(data->'cost', 'null'), (data->>'granted_at')::timestamptz, position, position
 FROM batch;
@@ -43,8 +44,8 @@ FROM batch AS event
 WHERE hold.hold_id = event.data->>'hold_id';
 
 -- on: credit_account.granted.v1, credit_account.consumed.v1, credit_account.held.v1, credit_account.hold_captured.v1, credit_account.hold_released.v1, credit_account.grant_expired.v1, credit_account.grant_reversed.v1
--- What each event moves, by its amounts and the sums of its slices; added up for each account.
-WITH told AS (
+-- What each event moves, by its amounts and the sums of its slices, worked out once: hence MATERIALIZED. Added up for each account.
+WITH told AS MATERIALIZED (
     SELECT
         stream_id AS account_id, position, type,
         coalesce((data->'amount'->>'units')::numeric, 0) AS amount,
@@ -52,13 +53,13 @@ WITH told AS (
         coalesce((data->'overage'->>'units')::numeric, 0) AS overage,
         coalesce((data->'captured'->>'units')::numeric, 0) AS captured,
         coalesce((data->'owed'->>'units')::numeric, 0) AS owed,
-        CASE WHEN data ? 'slices' THEN (
+        CASE WHEN type IN ('credit_account.hold_captured.v1', 'credit_account.hold_released.v1') THEN (
             SELECT coalesce(sum((slice->>'units')::numeric), 0) FROM jsonb_array_elements(data->'slices') AS slice
         ) ELSE 0 END AS slices,
-        CASE WHEN data ? 'released' THEN (
+        CASE type WHEN 'credit_account.hold_captured.v1' THEN (
             SELECT coalesce(sum((slice->>'units')::numeric), 0) FROM jsonb_array_elements(data->'released') AS slice
         ) ELSE 0 END AS released,
-        CASE WHEN data ? 'lapsed' THEN (
+        CASE WHEN type IN ('credit_account.hold_captured.v1', 'credit_account.hold_released.v1') THEN (
             SELECT coalesce(sum((slice->>'units')::numeric), 0) FROM jsonb_array_elements(data->'lapsed') AS slice
         ) ELSE 0 END AS lapsed,
         CASE jsonb_typeof(data->'taken_back')
@@ -77,7 +78,7 @@ change AS (
         max(position) AS position,
         sum(CASE type
             WHEN 'credit_account.granted.v1' THEN amount - settles
-            WHEN 'credit_account.consumed.v1' THEN -slices
+            WHEN 'credit_account.consumed.v1' THEN overage - amount -- what no slice covers is overage
             WHEN 'credit_account.held.v1' THEN -amount
             WHEN 'credit_account.hold_captured.v1' THEN released - lapsed - taken_back
             WHEN 'credit_account.hold_released.v1' THEN slices - lapsed - taken_back
@@ -122,21 +123,20 @@ WITH move (type, part, source, target) AS (
         ('credit_account.hold_captured.v1', 'taken_back', 'remaining', 'reversed'),
         ('credit_account.hold_released.v1', 'slices', 'held', 'remaining'),
         ('credit_account.hold_released.v1', 'lapsed', 'remaining', 'expired'),
-        ('credit_account.hold_released.v1', 'taken_back', 'remaining', 'reversed')
+        ('credit_account.hold_released.v1', 'taken_back', 'remaining', 'reversed'),
+        ('credit_account.grant_expired.v1', 'amount', 'remaining', 'expired'),
+        ('credit_account.grant_reversed.v1', 'taken_back', 'remaining', 'reversed')
 ),
 moved AS (
-    SELECT position, slice->>'grant_id' AS grant_id, (slice->>'units')::numeric AS units, source, target,
-        false AS is_reversal
+    SELECT
+        position, source, target, (slice->>'units')::numeric AS units,
+        coalesce(slice->>'grant_id', data->>'grant_id') AS grant_id,
+        type = 'credit_account.grant_reversed.v1' AS is_reversal
     FROM batch
-    JOIN move USING (type), jsonb_array_elements(data->part) AS slice
-    UNION ALL
-    SELECT position, data->>'grant_id', (data->'amount'->>'units')::numeric, 'remaining', 'expired', false
-    FROM batch
-    WHERE type = 'credit_account.grant_expired.v1'
-    UNION ALL
-    SELECT position, data->>'grant_id', (data->'taken_back'->>'units')::numeric, 'remaining', 'reversed', true
-    FROM batch
-    WHERE type = 'credit_account.grant_reversed.v1'
+    JOIN move USING (type),
+        jsonb_array_elements(
+            CASE jsonb_typeof(data->part) WHEN 'object' THEN jsonb_build_array(data->part) ELSE data->part END
+        ) AS slice
 ),
 change AS (
     SELECT
@@ -155,6 +155,7 @@ change AS (
 )
 UPDATE credit_grants_v1 AS grant_row
 SET remaining_units = grant_row.remaining_units + change.remaining,
+    is_open = grant_row.remaining_units + change.remaining > 0,
     held_units = grant_row.held_units + change.held,
     consumed_units = grant_row.consumed_units + change.consumed,
     expired_units = grant_row.expired_units + change.expired,

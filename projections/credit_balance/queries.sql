@@ -27,7 +27,7 @@ FROM unnest((SELECT %(account_ids)s::text[]), (SELECT %(merchant_ids)s::text[]))
                 SELECT json_agg(lapse) FROM (
                     SELECT expires_at AS at, sum(remaining_units) AS units
                     FROM credit_grants_v1 AS grant_row
-                    WHERE grant_row.account_id = account.account_id AND remaining_units > 0 AND expires_at IS NOT NULL
+                    WHERE grant_row.account_id = account.account_id AND is_open AND expires_at IS NOT NULL
                     GROUP BY expires_at
                 ) AS lapse
             ) AS lapses,
@@ -52,7 +52,7 @@ FROM credit_accounts_v1 AS account,
     LATERAL (
         SELECT coalesce(sum(remaining_units), 0) AS lapsed_units
         FROM credit_grants_v1 AS grant_row
-        WHERE grant_row.account_id = account.account_id AND remaining_units > 0 AND expires_at <= %(now)s
+        WHERE grant_row.account_id = account.account_id AND grant_row.is_open AND expires_at <= %(now)s
     ) AS lapsed,
     LATERAL (
         SELECT
@@ -77,7 +77,7 @@ FROM credit_accounts_v1 AS account,
     LATERAL (
         SELECT coalesce(sum(remaining_units), 0) AS lapsed_units
         FROM credit_grants_v1 AS grant_row
-        WHERE grant_row.account_id = account.account_id AND remaining_units > 0 AND expires_at <= %(now)s
+        WHERE grant_row.account_id = account.account_id AND grant_row.is_open AND expires_at <= %(now)s
     ) AS lapsed,
     LATERAL (
         SELECT
@@ -151,7 +151,7 @@ SELECT grant_row.grant_id AS subject_id, grant_row.account_id AS stream_id, gran
     grant_row.expires_at AS due_at
 FROM credit_grants_v1 AS grant_row
 JOIN merchants_v1 AS merchant USING (merchant_id)
-WHERE grant_row.remaining_units > 0
+WHERE grant_row.is_open
     AND grant_row.expires_at IS NOT NULL
     AND grant_row.expires_at <= %(now)s
     AND merchant.livemode = %(livemode)s

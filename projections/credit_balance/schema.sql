@@ -29,6 +29,7 @@ CREATE TABLE credit_grants_v1 (
     priority         integer NOT NULL,  -- smaller burns first
     granted_units    numeric(78, 0) NOT NULL,
     remaining_units  numeric(78, 0) NOT NULL,
+    is_open          boolean NOT NULL CHECK (is_open = (remaining_units > 0)), -- changes rarely, so indexes may name it
     held_units       numeric(78, 0) NOT NULL DEFAULT 0,
     consumed_units   numeric(78, 0) NOT NULL, -- what settled an old debt is consumed from the start
     expired_units    numeric(78, 0) NOT NULL DEFAULT 0,
@@ -43,9 +44,9 @@ CREATE TABLE credit_grants_v1 (
 ) WITH (fillfactor = 60);
 
 CREATE INDEX credit_grants_v1_by_account ON credit_grants_v1 (account_id, grant_id);
-CREATE INDEX credit_grants_v1_open ON credit_grants_v1 (account_id, expires_at) WHERE remaining_units > 0;
+CREATE INDEX credit_grants_v1_open ON credit_grants_v1 (account_id, expires_at) WHERE is_open;
 CREATE INDEX credit_grants_v1_waiting ON credit_grants_v1 (expires_at, grant_id)
-    WHERE remaining_units > 0 AND expires_at IS NOT NULL;
+    WHERE is_open AND expires_at IS NOT NULL;
 
 -- One row a hold.
 CREATE TABLE credit_holds_v1 (

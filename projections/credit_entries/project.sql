@@ -14,24 +14,33 @@ WITH told AS (
             WHEN 'credit_account.grant_reversed.v1' THEN 'reversed'
         END AS kind,
         coalesce((data->'amount'->>'units')::numeric, 0) AS amount,
-        coalesce((data->'captured'->>'units')::numeric, 0) AS captured,
-        CASE WHEN data ? 'slices' THEN (
+        CASE WHEN type IN ('credit_account.hold_captured.v1', 'credit_account.hold_released.v1') THEN (
             SELECT coalesce(sum((slice->>'units')::numeric), 0) FROM jsonb_array_elements(data->'slices') AS slice
-        ) ELSE 0 END AS slices,
-        CASE WHEN data ? 'released' THEN (
+        ) END AS slices,
+        CASE type WHEN 'credit_account.hold_captured.v1' THEN (
             SELECT coalesce(sum((slice->>'units')::numeric), 0) FROM jsonb_array_elements(data->'released') AS slice
-        ) ELSE 0 END AS released,
-        CASE WHEN data ? 'lapsed' THEN (
+        ) END AS released,
+        CASE WHEN type IN ('credit_account.hold_captured.v1', 'credit_account.hold_released.v1') THEN (
             SELECT coalesce(sum((slice->>'units')::numeric), 0)
             FROM jsonb_array_elements(data->'lapsed' || coalesce(data->'taken_back', '[]')) AS slice
-        ) ELSE 0 END AS gone
+        ) END AS gone
     FROM batch
 ),
 change AS (
-    SELECT *,
+    SELECT
+        account_id, position, merchant_id, kind,
+        CASE kind
+            WHEN 'captured' THEN (data->'captured'->>'units')::numeric
+            WHEN 'reversed' THEN (data->'taken_back'->>'units')::numeric + (data->'owed'->>'units')::numeric
+            ELSE amount
+        END AS units,
+        data->>'grant_id' AS grant_id, data->>'hold_id' AS hold_id, data->>'payment_id' AS payment_id,
+        data->>'reference' AS reference, data->'slices' AS slices,
+        coalesce(data->>'granted_at', data->>'consumed_at', data->>'held_at', data->>'captured_at',
+            data->>'released_at', data->>'expired_at', data->>'reversed_at')::timestamptz AS at,
         CASE kind
             WHEN 'granted' THEN amount - (data->'settles'->>'units')::numeric
-            WHEN 'consumed' THEN -slices
+            WHEN 'consumed' THEN (data->'overage'->>'units')::numeric - amount -- what no slice covers
             WHEN 'held' THEN -amount
             WHEN 'captured' THEN released - gone
             WHEN 'expired' THEN -amount
@@ -62,16 +71,8 @@ INSERT INTO credit_entries_v1 (
     payment_id, reference, slices, at
 )
 SELECT
-    account_id, position, merchant_id, kind,
-    CASE kind
-        WHEN 'captured' THEN captured
-        WHEN 'reversed' THEN (data->'taken_back'->>'units')::numeric + (data->'owed'->>'units')::numeric
-        ELSE amount
-    END,
-    available, held,
+    account_id, position, merchant_id, kind, units, available, held,
     before.balance + sum(available) OVER (PARTITION BY account_id ORDER BY position),
-    data->>'grant_id', data->>'hold_id', data->>'payment_id', data->>'reference', data->'slices',
-    coalesce(data->>'granted_at', data->>'consumed_at', data->>'held_at', data->>'captured_at', data->>'released_at',
-        data->>'expired_at', data->>'reversed_at')::timestamptz
+    grant_id, hold_id, payment_id, reference, slices, at
 FROM change
 JOIN before USING (account_id);

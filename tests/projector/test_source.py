@@ -40,6 +40,20 @@ async def test_the_tail_begins_behind_a_position_and_goes_on_with_what_comes() -
     assert max(len(batch) for _, batch in batches) <= 2
 
 
+async def test_a_tail_that_does_not_carry_tells_how_far_the_log_goes() -> None:
+    store = MemoryEventStore(lambda: NOON)
+    await write(store, *(NoteWritten(f"n{number}", "1") for number in range(5)))
+    heads = []
+    async with asyncio.timeout(5):
+        async for delivery in TailBatches(store, {0: 2}, poll_seconds=10, carries=False):
+            assert delivery.events == ()
+            heads.append(delivery.last)
+            if len(heads) == 2:
+                break
+            asyncio.get_running_loop().create_task(write(store, NoteWritten("x", "1")))
+    assert heads == [5, 6]
+
+
 async def test_the_tail_reads_every_partition_in_its_own_order() -> None:
     store = MemoryEventStore(lambda: NOON, partitions=3)
     for partition in range(3):

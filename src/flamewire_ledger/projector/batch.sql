@@ -46,7 +46,7 @@ staged AS (
     ORDER BY position
     RETURNING type
 )
-SELECT stretch.events, coalesce(stretch.last, %(after)s), (SELECT coalesce(array_agg(DISTINCT type), '{{}}') FROM staged)
+SELECT stretch.events, coalesce(stretch.last, %(after)s), ARRAY(SELECT DISTINCT type FROM staged)
 FROM stretch;
 
 -- forget_plans: those of prepared statements are made anew, for tables as large as they are now.

@@ -41,6 +41,7 @@ from flamewire_ledger.store.event_store import EventStore, RecordedEvent, StoreU
 
 _log = structlog.get_logger(__name__)
 _BUILDERS_MAX: Final = 2  # at once
+_REST_SECONDS_MAX: Final = 0.1  # so that what was appended is seen soon
 _BROKEN_PAUSE_SECONDS: Final = 5.0  # before a projection that stands still is tried again
 
 
@@ -64,7 +65,7 @@ class Projector:
         source: Batches | None = None,
         *,
         lanes: int = 2,
-        batch_events_max: int = 2_000,
+        batch_events_max: int = 5_000,
         look_again_seconds: float = 1.0,
         pause_seconds: float = 0.02,
         meter: Meter | None = None,
@@ -72,8 +73,8 @@ class Projector:
     ) -> None:
         """`lanes`: transactions at once. `look_again_seconds`: how soon lost news is noticed.
 
-        `pause_seconds`: no sooner after the last batch is there another one, where the log is beside us
-        and whatever came meanwhile is in it. `now`, the real time, is for the lag in seconds that
+        `pause_seconds`: from the beginning of a batch to that of the next one at the least, where the log
+        is beside us and whatever came meanwhile is in it. `now`, the real time, is for the lag in seconds that
         `meter` is told.
         """
         self._pool = pool
@@ -157,7 +158,14 @@ class Projector:
                     await self._take_from_store(delivery.partition, delivery.last, tasks)
             await delivery.done()
             if self._beside:
-                await asyncio.sleep(began + self._pause_seconds - time.monotonic())
+                await self._rest(time.monotonic() - began)
+
+    async def _rest(self, took_seconds: float) -> None:
+        """Let some more come before the next batch: half of what a small one takes is spent on the batch,
+        not on its events. To rest as long as it took makes batches larger when there is more to do.
+        """
+        rest = max(self._pause_seconds - took_seconds, took_seconds)
+        await asyncio.sleep(min(rest, _REST_SECONDS_MAX))
 
     async def _take_from_log(self, partition: int, last: int, tasks: asyncio.TaskGroup) -> None:
         """What the log has behind the least of the read models, up to a position at the least."""
