@@ -10,6 +10,7 @@ import argparse
 import importlib
 import inspect
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -61,6 +62,8 @@ def main(words: Sequence[str] | None = None) -> int:
         from scripts.benchmarks.report import write_report  # the figures need no plotting library
 
         return write_report(Path(given.names[1]))
+    # Ended politely, the servers that were started here are ended too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     known = {**BENCHMARKS, **ALONE}
     unknown = [name for name in given.names if name not in known]
     if unknown:

@@ -80,9 +80,11 @@ def _connected_to(process: psutil.Process) -> set[int]:
 def split(
     before: Mapping[str, Cost], after: Mapping[str, Cost], units: int
 ) -> Mapping[str, float]:
-    """µs of processor time a unit, by part."""
+    """µs of processor time a unit, by part. What a process that was killed had used is not known."""
     return {
-        part: (after[part].processor_seconds - before[part].processor_seconds) / max(1, units) * 1e6
+        part: max(0.0, after[part].processor_seconds - before[part].processor_seconds)
+        / max(1, units)
+        * 1e6
         for part in after
         if part in before
     }

@@ -38,7 +38,7 @@ _BROKER: Final = "RabbitMQ"
 _OF_THE_LEDGER: Final = (API, BACKSTAGE, CARETAKER, WHOLE)
 _GROWTH_MEGABYTES_A_MINUTE_MAX: Final = 2.0
 _SETTLING_SHARE: Final = 1 / 3  # of a process's samples: until its caches are full it may grow
-_SAMPLES_OF_A_PROCESS_MIN: Final = 4
+_SETTLED_SECONDS_MIN: Final = 60.0
 _LAG_SECONDS_MAX: Final = 1.0
 _BACK_SECONDS_MAX: Final = 30.0
 
@@ -177,7 +177,7 @@ def _figures(rate: float, measured: Measured, watch: Watch, lag: Lag) -> list[Fi
 def _megabytes_a_minute(samples: Sequence[tuple[float, int]]) -> float:
     """The slope of the line through the samples of a process, without those while it settled."""
     settled = samples[int(len(samples) * _SETTLING_SHARE) :]
-    if len(settled) < _SAMPLES_OF_A_PROCESS_MIN:
+    if not settled or settled[-1][0] - settled[0][0] < _SETTLED_SECONDS_MIN:
         return 0.0  # it did not live long enough to tell
     times, sizes = [at for at, _ in settled], [size for _, size in settled]
     at, size = sum(times) / len(times), sum(sizes) / len(sizes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import tempfile
@@ -10,6 +9,7 @@ import time
 from pathlib import Path
 
 from scripts.benchmarks.figure import Figure, median_of
+from scripts.benchmarks.running import Child
 
 _STARTS = 3
 
@@ -35,24 +35,9 @@ def _import(module: str) -> float:
 
 def _start(data_dir: Path) -> float:
     """From the command to the line that says where it serves."""
-    began = time.perf_counter()
-    command = [
-        sys.executable,
-        "-m",
-        "flamewire_ledger",
-        "up",
-        "--port",
-        "0",
-        "--data-dir",
-        str(data_dir),
-    ]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        seconds = time.perf_counter() - began
-        assert line.startswith("Ledger"), "it did not start"
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
-    return seconds
+    child = Child(["flamewire_ledger", "up", "--port", "0", "--data-dir", str(data_dir)])
+    try:
+        child.wait_until(lambda: "Ledger " in child.said, "starting")
+        return time.perf_counter() - child.began
+    finally:
+        child.stop()

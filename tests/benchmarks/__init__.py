@@ -1,1 +1,0 @@
-"""What scripts/bench measures with: that it counts and compares truthfully."""
