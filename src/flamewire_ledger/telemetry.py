@@ -148,6 +148,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "append_commands": Metric("counter", "Commands that went through appends."),
     "writer_queued": Metric("gauge", "Commands that wait for a batch.", together="sum"),
     "http_requests": Metric("counter", "Requests answered.", ("route", "status")),
+    "facts_read": Metric("counter", "Facts of streams read, by where they were.", ("source",)),
     "http_seconds": Metric("seconds", "From request to answer.", ("route",)),
     "store_head": Metric("gauge", "Last position of the store.", ("partition",)),
     "relay_events": Metric("counter", "Events confirmed by the broker.", ("partition",)),

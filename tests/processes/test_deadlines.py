@@ -222,3 +222,46 @@ async def test_a_failure_is_survived(workshop: Workshop):
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+async def test_an_idle_ledger_is_hardly_asked_and_meets_its_deadlines_all_the_same(
+    workshop: Workshop,
+):
+    await record(workshop.store, PAYMENT, requested())
+    rows, clock = Rows(), Clock(minutes(1))
+    news = [1]
+    polling = deadlines(workshop, rows, clock, recorded=lambda: list(news), quiet_seconds=0.05)
+    task = asyncio.create_task(polling.run())
+    await asyncio.sleep(0.3)
+    before = rows.asked
+    await asyncio.sleep(0.3)
+    assert rows.asked == before, "nothing was recorded, and no time passed"
+
+    rows.rows[False].append(row("payment", PAYMENT, PAYMENT, minutes(15)))
+    news.append(2)  # what was recorded brought a deadline
+    clock.at = minutes(14)
+    await asyncio.sleep(0.1)
+    assert "payment.expired.v1" not in await workshop.types()
+    await asyncio.sleep(0.2)  # it is quiet again
+    clock.at = minutes(15)
+    async with asyncio.timeout(5):
+        while "payment.expired.v1" not in await workshop.types():
+            await asyncio.sleep(0.01)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_a_clock_that_is_moved_far_ahead_is_noticed_by_an_idle_ledger(workshop: Workshop):
+    await record(workshop.store, PAYMENT, requested())
+    rows, clock = Rows(row("payment", PAYMENT, PAYMENT, minutes(15))), Clock(minutes(1))
+    polling = deadlines(workshop, rows, clock, recorded=lambda: 1, quiet_seconds=0)
+    task = asyncio.create_task(polling.run())
+    await asyncio.sleep(0.1)
+    clock.at = minutes(16)
+    async with asyncio.timeout(5):
+        while "payment.expired.v1" not in await workshop.types():
+            await asyncio.sleep(0.01)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -10,6 +10,7 @@ last.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -37,11 +38,23 @@ from flamewire_ledger.wiring.keys import first_key
 
 _LOOK_AFTER_SECONDS = 0.5
 
+_SHARED_BUFFERS_MB_MAX = 1024  # taken only as far as they fill
+
+
+def _shared_buffers() -> str:
+    """A quarter of the memory, within limits: the index of the command ids should fit."""
+    memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    return f"{max(128, min(memory_mb // 4, _SHARED_BUFFERS_MB_MAX))}MB"
+
+
 # A ledger of its own machine: the write-ahead log is what it waits for, so it may be larger than usual.
+# Command ids are random, so behind each checkpoint most appends write whole pages to it. They are not
+# compressed: this build has only pglz, which took 100 us a page, five times what an append costs.
 POSTGRES_SETTINGS = {
-    "shared_buffers": "256MB",
-    "wal_compression": "on",
+    "shared_buffers": _shared_buffers(),
+    "wal_compression": "off",
     "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
 }
 _CONNECTIONS = 75  # of the backstage, and of other commands
 _CONNECTIONS_OF_A_WORKER = 25

@@ -4,14 +4,15 @@ their merchant.
 The read models know whose time is up; the domain has the last word. What cannot end yet (a transfer
 is on its way) is asked about again later, less and less often. After an outage everything that is
 overdue is worked off, page by page. Every poll is a command of its own: one that was true an hour
-ago must not stand for one that is true now.
+ago must not stand for one that is true now. While nothing is recorded no deadline can appear, so a
+ledger that is idle is asked for the next few seconds at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -31,6 +32,7 @@ from flamewire_ledger.queries.database import ReadModelNotBuilt
 
 _log = structlog.get_logger(__name__)
 _WAIT_SECONDS_MAX: Final = 15.0
+_LOOK_AHEAD: Final = timedelta(seconds=5)
 _AGAIN_AFTER_FIRST: Final = timedelta(seconds=2)
 _AGAIN_AFTER_MAX: Final = timedelta(seconds=60)
 _ASKED_MAX: Final = 50_000
@@ -74,16 +76,27 @@ class Deadlines:
         poll_seconds: float = 0.25,
         page_rows_max: int = 500,
         pages_max: int = 40,
+        recorded: Callable[[], object] | None = None,
+        quiet_seconds: float = 2.0,
         meter: Meter | None = None,
     ) -> None:
-        """`clocks` by livemode. `pages_max`: what one sweep works off; the rest is for the next."""
+        """`clocks` by livemode. `pages_max`: what one sweep works off; the rest is for the next.
+
+        `recorded` answers something else whenever events were recorded since; `quiet_seconds` after
+        the last of them the read models have what there is.
+        """
         self._reads = reads
         self._writer = writer
         self._clocks = clocks
         self._poll_seconds = poll_seconds
         self._page_rows_max = page_rows_max
         self._pages_max = pages_max
+        self._recorded = recorded
         self._meter = meter
+        self._quiet_seconds = quiet_seconds
+        self._last_recorded: object = None
+        self._quiet_since = float("inf")
+        self._nothing_until: dict[bool, datetime] = {}
         self._asked: OrderedDict[tuple[str, str], _Asked] = OrderedDict()
         self._cursors: dict[bool, Cursor] = {}
 
@@ -92,8 +105,10 @@ class Deadlines:
         wait_seconds = self._poll_seconds
         while True:
             try:
+                is_quiet = self._is_quiet(asyncio.get_running_loop().time())
                 for livemode in self._clocks:
-                    await self.sweep(livemode=livemode)
+                    if not (is_quiet and await self._is_nothing_near(livemode)):
+                        await self.sweep(livemode=livemode)
                 wait_seconds = self._poll_seconds
             except ReadModelNotBuilt:
                 _log.info("deadlines wait for the read models to be built")
@@ -101,6 +116,26 @@ class Deadlines:
                 _log.warning("deadlines are looked at again", error=str(error), exc_info=error)
                 wait_seconds = min(2 * wait_seconds, _WAIT_SECONDS_MAX)
             await asyncio.sleep(wait_seconds)
+
+    def _is_quiet(self, seconds: float) -> bool:
+        """Whether nothing was recorded for a while."""
+        if self._recorded is None:
+            return False
+        if (recorded := self._recorded()) != self._last_recorded:
+            self._last_recorded, self._quiet_since = recorded, seconds
+            self._nothing_until.clear()
+        return seconds - self._quiet_since >= self._quiet_seconds
+
+    async def _is_nothing_near(self, livemode: bool) -> bool:
+        """Whether no time is up before the clock has come to where we looked last, or look now."""
+        now = self._clocks[livemode].now()
+        if livemode in self._nothing_until and now < self._nothing_until[livemode]:
+            return True
+        ahead = now + _LOOK_AHEAD
+        if await self._reads.due_deadlines(ahead, livemode=livemode, limit=1):
+            return False
+        self._nothing_until[livemode] = ahead
+        return True
 
     async def sweep(self, *, livemode: bool) -> int:
         """Meet what is due for the merchants of this mode; returns how many commands were recorded.

@@ -1,7 +1,7 @@
 """The two clocks: real time, and sandbox time, which test merchants live by and anyone may move on.
 
-The sandbox clock's offset is in the database, so that every process agrees on it; each looks again
-a few times a second, and the one that moves it knows at once.
+The sandbox clock's offset is in the database, so that every process agrees on it; a bell tells all of
+them when one moves it, and each looks now and then all the same.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from flamewire_ledger.store.event_store import StoreUnavailable
+from flamewire_ledger.store.sandbox_bell import SandboxBell
 
-_LOOK_SECONDS = 0.2
+_LOOK_SECONDS = 1.0
+_BELL = "clock"
 
 
 class RealClock:
@@ -34,8 +36,9 @@ class Offsets(Protocol):
 class SandboxClock:
     """Real time plus an offset that only grows."""
 
-    def __init__(self, offsets: Offsets) -> None:
+    def __init__(self, offsets: Offsets, bell: SandboxBell) -> None:
         self._offsets = offsets
+        self._bell = bell
         self._seconds = 0
 
     def now(self) -> datetime:
@@ -48,11 +51,17 @@ class SandboxClock:
     async def advance(self, seconds: int) -> datetime:
         """Move it on, for everybody."""
         self._seconds = max(self._seconds, await self._offsets.advance(seconds))
+        await self._bell.ring(_BELL)
         return self.now()
 
     async def run(self) -> None:
-        """Keep looking until cancelled."""
-        while True:
-            with suppress(StoreUnavailable):  # the time goes on; the next look tells
-                await self.look()
-            await asyncio.sleep(_LOOK_SECONDS)
+        """Listen, and keep looking, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._bell.run())
+            while True:
+                rang = self._bell.next_ring(_BELL)
+                with suppress(StoreUnavailable):  # the time goes on; the next look tells
+                    await self.look()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        await rang.wait()

@@ -34,9 +34,11 @@ from flamewire_ledger.store.connections import Connections
 from flamewire_ledger.store.migrate import migrate
 from flamewire_ledger.store.operations import PostgresClockOffset, PostgresDepositIndexes
 from flamewire_ledger.store.postgres import PostgresEventStore
+from flamewire_ledger.store.sandbox_bell import SandboxBell
 from flamewire_ledger.telemetry import Meters, configure_logging
 from flamewire_ledger.wiring.cache import redis_cache
 from flamewire_ledger.wiring.clocks import RealClock, SandboxClock
+from flamewire_ledger.wiring.sandbox_journal import BelledJournal
 
 SANDBOX_KINDS: tuple[Kind, ...] = ("bittensor", "ethereum", "sui")
 
@@ -108,9 +110,11 @@ async def open_ledger(
         pool = read_pool(url, connections_max=settings.database_connections_max)
         await pool.open()
         stack.push_async_callback(pool.close)
-        sandbox_clock = SandboxClock(PostgresClockOffset(connections))
+        bell = SandboxBell(connections)
+        sandbox_clock = SandboxClock(PostgresClockOffset(connections), bell)
         await sandbox_clock.look()
-        sandbox_chains = _sandbox_chains(settings, connections, sandbox_clock)
+        journal = BelledJournal(PostgresSandboxJournal(connections), bell)
+        sandbox_chains = _sandbox_chains(settings, journal, sandbox_clock)
         real_chains = _real_chains(settings, sandbox_clock)
         for chain in (*sandbox_chains, *real_chains):
             stack.push_async_callback(chain.aclose)
@@ -139,11 +143,10 @@ async def open_ledger(
 
 
 def _sandbox_chains(
-    settings: Settings, connections: Connections, clock: SandboxClock
+    settings: Settings, journal: BelledJournal, clock: SandboxClock
 ) -> tuple[SandboxChain, ...]:
     if not settings.sandbox:
         return ()
-    journal = PostgresSandboxJournal(connections)
     return tuple(
         SandboxChain(
             kind,

@@ -161,7 +161,13 @@ def _start_reactor(
 ) -> None:
     reactor = make_reactor(ledger, writer)
     clocks = {livemode: ledger.clock_of(livemode=livemode) for livemode in (True, False)}
-    deadlines = Deadlines(ledger.reads, writer, clocks, meter=ledger.meters)
+    deadlines = Deadlines(
+        ledger.reads,
+        writer,
+        clocks,
+        recorded=lambda: [reactor.position(each) for each in range(ledger.store.partitions)],
+        meter=ledger.meters,
+    )
     source = _consumer(ledger, "reactor", tasks)
     tasks.append(asyncio.create_task(reactor.run(source), name="reactor"))
     tasks.append(asyncio.create_task(deadlines.run(), name="deadlines"))

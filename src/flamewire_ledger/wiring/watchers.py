@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -24,6 +25,7 @@ from flamewire_ledger.wiring.ledger import Ledger
 
 _log = structlog.get_logger(__name__)
 _AGAIN_SECONDS: Final = 0.5
+_SANDBOX_POLL_SECONDS: Final = 0.1
 
 
 class Watcher:
@@ -56,6 +58,8 @@ class Watcher:
 def followers(ledger: Ledger, writer: Writer, health: Health) -> Sequence[Watcher]:
     """A watcher for every chain of both modes."""
     limits = Limits(poll_seconds=float(ledger.settings.watch_poll_seconds))
+    # A look at a sandbox chain asks nobody: its blocks come with time, and payments ring a bell.
+    often = replace(limits, poll_seconds=min(limits.poll_seconds, _SANDBOX_POLL_SECONDS))
     started_at = ledger.clock.now()
     watchers = []
     for chain in ledger.chains:
@@ -81,7 +85,8 @@ def followers(ledger: Ledger, writer: Writer, health: Health) -> Sequence[Watche
         )
         turn = PostgresChainTurn(ledger.connections, network.chain_id)
         state = PostgresFollowerState(turn)
-        watcher = Watcher(Follower(chain, listener, state, limits=limits, since=since), turn)
+        its_limits = often if chain in ledger.sandbox_chains else limits
+        watcher = Watcher(Follower(chain, listener, state, limits=its_limits, since=since), turn)
         health.watch_chain(network, watcher)
         watchers.append(watcher)
     return watchers
