@@ -102,7 +102,8 @@ USD: Final = FIAT["USD"]
 def find_chain(chains: Sequence[Chain], name: str, pointer: str) -> Chain:
     """The chain by its alias or its CAIP-2 id, among those the caller may see."""
     for chain in chains:
-        if name in (chain.network.name, chain.network.chain_id):
+        network = chain.network
+        if name == network.name or name == network.chain_id:
             return chain
     known = ", ".join(chain.network.name for chain in chains) or "none"
     raise UnknownNetwork(f"there is no such network here; there is {known}", pointer=pointer)
@@ -111,7 +112,8 @@ def find_chain(chains: Sequence[Chain], name: str, pointer: str) -> Chain:
 def find_token(chain: Chain, name: str, pointer: str) -> Token:
     """The token by its symbol, `network:SYMBOL` or CAIP-19, on one chain."""
     for token in chain.network.tokens:
-        if name in (token.asset.symbol, token.asset.code, token.asset_id):
+        asset = token.asset
+        if name in (asset.code, token.asset_id) or name == asset.symbol:
             return token
     known = ", ".join(token.asset.symbol for token in chain.network.tokens)
     raise UnknownAsset(

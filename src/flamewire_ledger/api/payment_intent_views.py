@@ -43,7 +43,7 @@ class TransferFacts:
     seen_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each answer, and read at once
 class IntentFacts:
     """All that the answer shows, wherever it was read."""
 
@@ -191,7 +191,8 @@ def rendered(facts: IntentFacts, chains: Sequence[Chain]) -> dict[str, Any]:
         "livemode": facts.livemode,
         "status": facts.status,
         "labels": list(facts.labels),
-        **money("amount", facts.amount),
+        "amount": facts.amount.text,
+        "amount_minor": str(facts.amount.units),
         "currency": facts.amount.asset.symbol,
         "currency_asset_id": asset_id_of(chains, facts.amount.asset.code),
         "reference": facts.reference,
@@ -201,11 +202,16 @@ def rendered(facts: IntentFacts, chains: Sequence[Chain]) -> dict[str, Any]:
         "tolerance": plain(facts.tolerance_ppm, MILLION),
         "payment_options": [_option(option) for option in facts.options],
         "amounts": {
-            **money("requested", facts.amount),
-            **money("detected", facts.detected),
-            **money("confirmed", facts.confirmed),
-            **money("excess", facts.excess),
-            **money("due", facts.due),
+            "requested": facts.amount.text,
+            "requested_minor": str(facts.amount.units),
+            "detected": facts.detected.text,
+            "detected_minor": str(facts.detected.units),
+            "confirmed": facts.confirmed.text,
+            "confirmed_minor": str(facts.confirmed.units),
+            "excess": facts.excess.text,
+            "excess_minor": str(facts.excess.units),
+            "due": facts.due.text,
+            "due_minor": str(facts.due.units),
         },
         "transfers": [_transfer(transfer) for transfer in facts.transfers],
         "created_at": time(facts.created_at),
@@ -219,7 +225,8 @@ def _option(option: PaymentOption) -> dict[str, Any]:
         "chain_id": option.chain_id,
         "asset": option.due.asset.symbol,
         "asset_id": option.asset_id,
-        **money("amount", option.due),
+        "amount": option.due.text,
+        "amount_minor": str(option.due.units),
         "address": option.address,
         "uri": option.uri,
         "price_lock_id": option.price_lock_id,

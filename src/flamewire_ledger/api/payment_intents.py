@@ -53,9 +53,10 @@ async def create(call: Call) -> Envelope:
     if body.credit_account_id is not None:
         await own(call, "ca", body.credit_account_id, "/credit_account_id")
     now = call.now()
-    payment_id = derived_id("pi", now, str(call.command_id))
+    command_id = str(call.command_id)
+    payment_id = derived_id("pi", now, command_id)
     lock = await _lock(call, body)
-    moment = Moment(payment_id, now, _expires_at(body, now, lock))
+    moment = Moment(payment_id, command_id, now, _expires_at(body, now, lock))
     agreed = await _agree(call, body, amount, moment, lock)
     recipient = None if body.recipient is None else _recipient(agreed, body.recipient)
     command = RequestPayment(

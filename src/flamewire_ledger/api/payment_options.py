@@ -27,7 +27,7 @@ from flamewire_ledger.domain.rejection import Malformed, PriceUnavailable, Unkno
 OPTIONS_MAX: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as all here that is made by the thousand and goes nowhere
 class Way:
     """An asset on a network to pay with, before it has a price and an address."""
 
@@ -35,7 +35,7 @@ class Way:
     token: Token
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Terms:
     """A way with its due, and the lock that promises it (None: it is the currency itself)."""
 
@@ -44,11 +44,12 @@ class Terms:
     lock: LockPrice | UsePriceLock | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Moment:
     """The payment the options are for, and the time it lives in."""
 
     payment_id: str
+    command_id: str  # names the locks that are made for it
     now: datetime
     expires_at: datetime
 
@@ -103,7 +104,7 @@ async def _terms(call: Call, way: Way, amount: Amount, moment: Moment) -> Terms:
         return Terms(way, one_for_one.base_for(amount), None)
     priced = await call.till(moment.now).rate(asset, amount.asset)
     lock = LockPrice(
-        lock_id=derived_id("pl", moment.now, str(call.command_id), asset.code),
+        lock_id=derived_id("pl", moment.now, moment.command_id, asset.code),
         rate=priced.rate,
         quotes=priced.quotes,
         locked_at=moment.now,
