@@ -140,6 +140,9 @@ async def test_every_process_says_the_same_whatever_redis_goes_through(
     await shop.same_everywhere(path)
     hits = sum(shelf.hits for shelf in shop.shelves)
     assert hits >= 3
+    counted = (await shop.made.meters.render()).decode()
+    assert f'flamewire_facts_read_total{{source="cache"}} {hits}.0' in counted
+    assert 'flamewire_facts_read_total{source="postgres"} 2.0' in counted
     client = redis.asyncio.Redis.from_url(redis_server.url)
     old = {key: await client.get(key) for key in await client.keys("*")}
     assert old

@@ -67,6 +67,7 @@ async def find_facts(call: Call, what: str, name: str, facts: Facts, stream_id: 
     merchant_id, partition = call.merchant_id, call.partition
     position = call.query.min_position or call.office.acknowledged.of(merchant_id)
     cached = await facts.cached(partition, merchant_id, stream_id, position)
+    call.parts.meter.add("facts_read", source="postgres" if cached is None else "cache")
     if cached is not None:
         return cached
     return await find(call, what, name, lambda: facts.read(partition, merchant_id, stream_id))

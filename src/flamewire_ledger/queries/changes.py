@@ -89,7 +89,8 @@ class Changes:
         now = self._monotonic()
         known = self._recent.setdefault(partition, Recent())
         if known.looked_at < now - self._age_seconds_max / 2:
-            self._begin(partition)  # so that under load it is there before anybody has to wait for it
+            # Under load it is there before anybody has to wait for it.
+            self._begin(partition)
         recent = await self._looked(partition, now - self._age_seconds_max)
         return recent if recent.seen >= position else await self._looked(partition, now)
 
