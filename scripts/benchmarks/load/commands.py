@@ -6,6 +6,7 @@ measure the ledger and not this. An answer that is not what was asked for is nev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -14,7 +15,7 @@ import msgspec
 
 from scripts.benchmarks.load.plan import UNITS_DIFFERENT, Plan, units_of
 
-_POSITION: Final = b'"position":'
+_POSITION: Final = re.compile(rb'"position":\s*(\d+)')
 PAYMENT_AMOUNT: Final = ("25.00", "USD", 2_500)
 _PAY_WITH: Final = b'[{"network":"bittensor","asset":"TAO"},{"network":"ethereum","asset":"ETH"}]'
 
@@ -87,14 +88,10 @@ class Single:
         _check(status, body)
         if self._accounts[number % len(self._accounts)] not in body:
             raise WrongAnswer(f"an answer about another account: {body[:300]!r}")
-        start = body.rfind(_POSITION)
-        if start < 0:
+        found = _POSITION.match(body, max(0, body.rfind(b'"position"')))
+        if found is None:
             raise WrongAnswer(f"an answer without a position: {body[:300]!r}")
-        end = start + len(_POSITION)
-        while body[end : end + 1].isdigit():
-            end += 1
-        position = int(body[start + len(_POSITION) : end])
-        return Answer([position], replayed=b"idempotent-replayed" in head)
+        return Answer([int(found[1])], replayed=b"idempotent-replayed" in head)
 
 
 class _Made(msgspec.Struct):
