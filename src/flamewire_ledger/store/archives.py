@@ -54,7 +54,9 @@ class Archives:
     async def read_stream(
         self, partition: int, stream_id: str, after: int, until: int, limit: int
     ) -> list[RecordedEvent]:
-        """At most `limit` events of a stream behind a version, in order, none past version `until`."""
+        """At most `limit` events of a stream behind a version, in order, none past version `until`. Raises
+        EventsMissing when there are not as many as that.
+        """
         wanted: list[tuple[Archive, list[int]]] = []
         given = {"partition": partition, "stream_id": stream_id}
         for archive in await self._archives("of_stream", given):
@@ -70,6 +72,12 @@ class Archives:
             for position in positions[: limit - len(found)]:
                 frame = await self._frame(archive, archive.frame_of(position))
                 found.append(frame[(position - archive.manifest.first_position) % FRAME_EVENTS])
+        versions = list(range(after + 1, min(until, after + limit) + 1))
+        if [event.version for event in found if event.stream_id == stream_id] != versions:
+            raise EventsMissing(
+                f"events of {stream_id} behind version {after} are neither in the log nor in an archive: "
+                "run `flamewire verify`, and restore the database"
+            )
         return found
 
     async def position_at(self, partition: int, at: datetime) -> int | None:

@@ -205,7 +205,10 @@ class Archiver:
         return segments, held
 
     async def _archive(self, segment: Segment, folder: Path, count: Callable[[int], None]) -> None:
-        path, manifest_sha256 = await write_archive(self._connections, segment, folder, count)
+        try:
+            path, manifest_sha256 = await write_archive(self._connections, segment, folder, count)
+        except OSError as error:
+            raise _cannot_write(folder, error) from error
         self._on_step("written")
         archive = await asyncio.to_thread(Archive.open, path, manifest_sha256)
         await asyncio.to_thread(archive.verify, count)
@@ -337,8 +340,18 @@ _COLUMN_TYPES: Final = (
 
 def _made(folder: Path) -> Path:
     """The folder, there and absolute."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
     return folder.absolute()
+
+
+def _cannot_write(folder: Path, error: OSError) -> ArchiveError:
+    return ArchiveError(
+        f"archives cannot be written to {folder} ({error.strerror}), and nothing has left the database: "
+        "make room there, or choose another folder with --dest"
+    )
 
 
 def _agree(row: ArchiveRow, archive: Archive) -> None:

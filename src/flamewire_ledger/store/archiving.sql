@@ -8,15 +8,14 @@ FROM partitions AS p
 WHERE p.partition < (SELECT partitions FROM ledger)
 ORDER BY p.partition;
 
--- slowest: who has still to read from the log, and where each is, in a partition; the slowest first.
+-- slowest: who reads the log to keep up with it, and is the furthest behind in a partition. Who only catches up, a
+-- rebuild or a relay whose broker was away, reads archives as well as the log.
 SELECT reader, position
 FROM (
     SELECT 'projection ' || name AS reader, position FROM projection_checkpoints
-    WHERE partition = %(partition)s
+    WHERE partition = %(partition)s AND generation = 'live'
     UNION ALL
     SELECT 'process ' || name, position FROM process_checkpoints WHERE partition = %(partition)s
-    UNION ALL
-    SELECT 'relay', position FROM relay_checkpoints WHERE partition = %(partition)s
 ) AS readers
 ORDER BY position
 LIMIT 1;

@@ -8,13 +8,15 @@ of its partition first and holds it until the commit.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 from uuid import UUID
+
+from psycopg import errors
 
 from flamewire_ledger.store.archives import Archives, EventsMissing
 from flamewire_ledger.store.arrays import Int4Array, TextArray, UuidArray
@@ -38,6 +40,7 @@ _SQL: Final = {
 }
 _READ_TRIES_MAX: Final = 5
 _READ_PAUSE_SECONDS: Final = 0.05
+T = TypeVar("T")
 _version: Final = attrgetter("version")
 
 
@@ -115,6 +118,11 @@ class PostgresEventStore:
     async def load(
         self, partition: int, after_versions: Mapping[str, int]
     ) -> Mapping[str, Sequence[RecordedEvent]]:
+        return await _settled(lambda: self._load(partition, after_versions))
+
+    async def _load(
+        self, partition: int, after_versions: Mapping[str, int]
+    ) -> Mapping[str, Sequence[RecordedEvent]]:
         loaded: dict[str, list[RecordedEvent]] = {stream_id: [] for stream_id in after_versions}
         wanted = {
             "partition": partition,
@@ -135,7 +143,7 @@ class PostgresEventStore:
             old = await self._archives.read_stream(
                 partition, stream_id, after, until, until - after
             )
-            loaded[stream_id] = _contiguous(stream_id, after, [*old, *loaded[stream_id]])
+            loaded[stream_id] = [*old, *loaded[stream_id]]
         return loaded
 
     async def snapshots(
@@ -175,38 +183,38 @@ class PostgresEventStore:
     ) -> Sequence[RecordedEvent]:
         # Positions have no gaps: what is asked for lies between two of them, and so in one segment or two.
         last = after + limit if until is None else min(after + limit, until)
+        return await _settled(lambda: self._read(partition, after, last))
+
+    async def _read(self, partition: int, after: int, last: int) -> Sequence[RecordedEvent]:
         wanted = {"partition": partition, "first": after + 1, "last": last}
-        for _ in range(_READ_TRIES_MAX):
-            *rows, (archived_until, *_), (head, *_) = await self._ask("read", wanted)
-            found = [RecordedEvent(*row) for row in rows]
-            if after < archived_until:
-                old = await self._archives.read(partition, after + 1, min(last, archived_until))
-                found = [*old, *(event for event in found if event.position > archived_until)]
-            if len(found) == max(0, min(last, head) - after):
-                return found
-            # A segment may be on its way into an archive or back.
-            await asyncio.sleep(_READ_PAUSE_SECONDS)
-        raise EventsMissing(
-            f"the events of partition {partition} behind {after} are neither in the log nor in an archive: "
-            "run `flamewire verify`, and restore the database"
-        )
+        *rows, (archived_until, *_), (head, *_) = await self._ask("read", wanted)
+        found = [RecordedEvent(*row) for row in rows]
+        if after < archived_until:
+            old = await self._archives.read(partition, after + 1, min(last, archived_until))
+            found = [*old, *(event for event in found if event.position > archived_until)]
+        if len(found) != max(0, min(last, head) - after):
+            raise EventsMissing(
+                f"events of partition {partition} behind {after} are neither in the log nor in an archive: "
+                "run `flamewire verify`, and restore the database"
+            )
+        return found
 
     async def read_stream(
         self, partition: int, stream_id: str, *, after_version: int = 0, limit: int = 10_000
     ) -> Sequence[RecordedEvent]:
-        wanted = {
-            "partition": partition,
-            "stream_id": stream_id,
-            "after": after_version,
-            "limit": limit,
-        }
+        return await _settled(lambda: self._read_stream(partition, stream_id, after_version, limit))
+
+    async def _read_stream(
+        self, partition: int, stream_id: str, after: int, limit: int
+    ) -> Sequence[RecordedEvent]:
+        wanted = {"partition": partition, "stream_id": stream_id, "after": after, "limit": limit}
         rows = await self._ask("read_stream", wanted)
         events = [RecordedEvent(*row) for row in rows if row[4] is not None]
         if len(events) == len(rows):
             return events
         until = events[0].version - 1 if events else rows[0][3]
-        old = await self._archives.read_stream(partition, stream_id, after_version, until, limit)
-        return _contiguous(stream_id, after_version, [*old, *events][:limit])
+        old = await self._archives.read_stream(partition, stream_id, after, until, limit)
+        return [*old, *events][:limit]
 
     async def head(self, partition: int) -> int:
         ((head,),) = await self._ask("head", {"partition": partition})
@@ -241,12 +249,19 @@ class PostgresEventStore:
             return await cursor.fetchall()
 
 
-def _contiguous(stream_id: str, after: int, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
-    """The events, if none of those behind the version is missing. Raises EventsMissing."""
-    for version, event in enumerate(events, after + 1):
-        if event.version != version:
-            raise EventsMissing(
-                f"version {version} of {stream_id} is neither in the log nor in an archive: "
-                "run `flamewire verify`, and restore the database"
-            )
-    return list(events)
+async def _settled(ask: Callable[[], Awaitable[T]]) -> T:
+    """What is asked for, and asked again when it was missed because a segment was just then on its way into
+    an archive or back.
+    """
+    for _ in range(_READ_TRIES_MAX - 1):
+        try:
+            return await ask()
+        except (EventsMissing, errors.UndefinedTable):
+            await asyncio.sleep(_READ_PAUSE_SECONDS)
+    try:
+        return await ask()
+    except errors.UndefinedTable as error:
+        raise EventsMissing(
+            "a segment of the log is neither in the database nor in an archive: "
+            "run `flamewire verify`, and restore the database"
+        ) from error
