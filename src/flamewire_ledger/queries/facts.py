@@ -55,7 +55,9 @@ class Facts:
         cache: tuple[Changes, Shelf] | None = None,
     ) -> None:
         """`ask` puts the named question to Postgres, for several streams at once."""
-        self._asking: Gather[Subject, Told] = Gather(ask)
+        # Whoever is in a question waits for all of it, so that it is kept short, and there is room
+        # for others beside one that takes long.
+        self._asking: Gather[Subject, Told] = Gather(ask, keys_max=50, questions_max=3)
         # A release that asks for other facts does not read those of the one before.
         sql = all_queries()[question].sql
         self._shape = hashlib.sha256(sql.encode()).hexdigest()[:12]
