@@ -87,9 +87,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, help="of each measured time")
     parser.add_argument("--runs", type=int, default=default.runs, help="whose median is shown")
     parser.add_argument("--workers", type=int, help="API processes of `flamewire up`")
-    parser.add_argument("--accounts", type=int, default=default.accounts, help="to spread load over")
+    parser.add_argument(
+        "--accounts", type=int, default=default.accounts, help="to spread load over"
+    )
     parser.add_argument("--rate", type=float, help="commands a second, for what has a given rate")
-    parser.add_argument("--events", type=int, default=default.large_events, help="growth: the larger log")
+    parser.add_argument(
+        "--events", type=int, default=default.large_events, help="growth: the larger log"
+    )
     parser.add_argument("--kill", action="store_true", help="soak: kill processes as it goes")
     return parser
 

@@ -27,7 +27,9 @@ _NAME_CHARACTERS: Final = 52
 def draw(figures: Sequence[dict[str, Any]], machine: str, path: Path) -> None:
     """An SVG of every figure that has an aim."""
     aims = [aim for figure in figures for aim in _aims(figure)]
-    with plt.rc_context({"svg.hashsalt": "performance", "font.size": 9, "font.family": "DejaVu Sans"}):
+    with plt.rc_context(
+        {"svg.hashsalt": "performance", "font.size": 9, "font.family": "DejaVu Sans"}
+    ):
         chart, axes = plt.subplots(figsize=(11, 1.7 + 0.4 * max(1, len(aims))))
         _bars(axes, aims)
         chart.suptitle("Each figure against its aim", x=0.01, ha="left", fontsize=12)

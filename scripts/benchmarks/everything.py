@@ -70,7 +70,9 @@ def _sustained(session: Session, work: Work, name: str, aim: float) -> list[Figu
         while lag_of(connection).events:
             time.sleep(0.005)
         caught_up = time.monotonic() - began
-    lag = f"lag in the end {last.events:,} events, {last.seconds:.2f} s, gone {caught_up:.2f} s later"
+    lag = (
+        f"lag in the end {last.events:,} events, {last.seconds:.2f} s, gone {caught_up:.2f} s later"
+    )
     reference = insert_rate(session)
     return [
         Figure(

@@ -108,9 +108,7 @@ def fill(url: str, events: int, pattern: str) -> None:
         cursor.execute(_SQL["write_down"])
 
 
-def _measure(
-    server: EmbeddedPostgres, key: str, accounts: list[str], options: Options
-) -> Size:
+def _measure(server: EmbeddedPostgres, key: str, accounts: list[str], options: Options) -> Size:
     starts = [_start_seconds(server, key) for _ in range(options.runs)]
     with api_only(server=server, key=key) as ledger:
         session = Session(ledger, options, accounts, after=head_of(server.url))

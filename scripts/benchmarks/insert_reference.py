@@ -71,7 +71,9 @@ class InsertReference:
         return str(row[0])
 
     def _sql(self, name: str, columns: str = "") -> bytes:
-        return _SQL[name].replace("{commands}", str(COMMANDS)).replace("{columns}", columns).encode()
+        return (
+            _SQL[name].replace("{commands}", str(COMMANDS)).replace("{columns}", columns).encode()
+        )
 
     def _do(self, name: str) -> None:
         self._connection.execute(self._sql(name))

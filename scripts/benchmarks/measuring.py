@@ -10,7 +10,13 @@ from typing import Any, Final
 from scripts.benchmarks.load.accounts import open_accounts
 from scripts.benchmarks.load.plan import Plan, Result, Work, percentile
 from scripts.benchmarks.load.process import LoadProcess
-from scripts.benchmarks.load.verify import Verified, head_of, require_sound, verify, wait_until_projected
+from scripts.benchmarks.load.verify import (
+    Verified,
+    head_of,
+    require_sound,
+    verify,
+    wait_until_projected,
+)
 from scripts.benchmarks.options import Options
 from scripts.benchmarks.processes import in_words, split
 from scripts.benchmarks.progress import shown

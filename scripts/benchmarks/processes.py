@@ -77,9 +77,7 @@ def _connected_to(process: psutil.Process) -> set[int]:
     return {it.raddr.port for it in connections if it.raddr and it.status == "ESTABLISHED"}
 
 
-def split(
-    before: Mapping[str, Cost], after: Mapping[str, Cost], units: int
-) -> Mapping[str, float]:
+def split(before: Mapping[str, Cost], after: Mapping[str, Cost], units: int) -> Mapping[str, float]:
     """µs of processor time a unit, by part. What a process that was killed had used is not known."""
     return {
         part: max(0.0, after[part].processor_seconds - before[part].processor_seconds)

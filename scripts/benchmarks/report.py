@@ -84,7 +84,10 @@ def machine_in_words(machine: dict[str, str]) -> str:
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:
-    lines = ["| figure | measured | aim | reference, in the same run | ratio |", "|---|---|---|---|---|"]
+    lines = [
+        "| figure | measured | aim | reference, in the same run | ratio |",
+        "|---|---|---|---|---|",
+    ]
     notes = []
     for row in rows:
         sign = ""

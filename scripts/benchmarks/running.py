@@ -105,7 +105,7 @@ class RunningLedger:
         addresses: Sequence[tuple[str, int]],
         others: Mapping[str, Callable[[], int]],
     ) -> None:
-        self._environment = dict(environment)
+        self.environment = dict(environment)
         self._others = others
         self.children = children
         self.addresses = list(addresses)
@@ -124,7 +124,7 @@ class RunningLedger:
         """Another command on the same ledger, once it has ended, however."""
         return subprocess.run(
             [sys.executable, "-m", _LEDGER, *arguments],
-            env=self._environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,

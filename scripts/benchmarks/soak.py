@@ -131,7 +131,9 @@ def measure(ledger: RunningLedger, options: Options) -> list[Figure]:
     )
     kills = itertools.islice(itertools.cycle((API, BACKSTAGE, _BROKER)), KILLS)
     with psycopg.connect(ledger.database_url, autocommit=True) as connection:
-        watch = Watch(ledger, connection, options.measured_seconds, kills if options.kill else iter(()))
+        watch = Watch(
+            ledger, connection, options.measured_seconds, kills if options.kill else iter(())
+        )
         measured = session.load(f"soak, {rate:,.0f} commands/s", plan, watch)
         lag = lag_of(connection)
     caught_up = wait_until_projected(ledger.database_url)

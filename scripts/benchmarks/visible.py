@@ -188,9 +188,7 @@ def _figures(
     ]  # fmt: skip
 
 
-def _recorded(
-    ledger: RunningLedger, began: float, positions: Iterable[int]
-) -> dict[int, float]:
+def _recorded(ledger: RunningLedger, began: float, positions: Iterable[int]) -> dict[int, float]:
     """When the acknowledged commands of the measured time were recorded, by position."""
     wanted = set(positions)
     with psycopg.connect(ledger.database_url) as connection:
@@ -204,9 +202,7 @@ def _waits(recorded: dict[int, float], seen: Sightings) -> list[float]:
     return sorted(1e3 * (sight - at) for sight, at in waits if sight is not None)
 
 
-def _paid(
-    ledger: RunningLedger, succeeded_at: dict[str, float], began: float
-) -> Iterable[float]:
+def _paid(ledger: RunningLedger, succeeded_at: dict[str, float], began: float) -> Iterable[float]:
     with psycopg.connect(ledger.database_url) as connection:
         detected = detected_at(connection, list(succeeded_at))
     found = ((succeeded_at[payment], at) for payment, at in detected.items() if at >= began)

@@ -37,9 +37,7 @@ async def run(server: Server, **given: Any) -> Result:
 async def test_every_acknowledgement_is_remembered_with_its_position():
     server = Server()
     result = await run(server)
-    found = {
-        f"k-{number}": positions[0] for number, positions in result.positions_by_request()
-    }
+    found = {f"k-{number}": positions[0] for number, positions in result.positions_by_request()}
     assert found == server.positions
     assert result.acknowledged == len(server.asked) > 0
     assert set(server.asked.values()) == {1}, "each key was sent once"
@@ -119,9 +117,7 @@ async def test_what_could_not_be_sent_is_reported_with_how_long_it_waited():
         await asyncio.sleep(60)
         return b""
 
-    result = await run(
-        Server(never), requests_per_second=100.0, connections=1, drain_seconds=0.1
-    )
+    result = await run(Server(never), requests_per_second=100.0, connections=1, drain_seconds=0.1)
     assert len(result.unsent_waits) == result.due_requests - 1
     assert result.measured_latencies() == sorted(result.unsent_waits)
     assert percentile(result.measured_latencies(), 0.99) > 0.3

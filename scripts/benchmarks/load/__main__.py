@@ -22,7 +22,9 @@ from scripts.benchmarks.load.plan import Plan, write_result
 
 def main(plan_path: str, result_path: str) -> int:
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)  # what is made here lives for one request, or for the whole run
+    gc.set_threshold(
+        100_000, 50, 100
+    )  # what is made here lives for one request, or for the whole run
     plan = msgspec.json.decode(Path(plan_path).read_bytes(), type=Plan)
     try:
         result = uvloop.run(_run(plan))

@@ -146,4 +146,3 @@ def write_result(result: Result, path: Path) -> None:
 
 def read_result(path: Path) -> Result:
     return msgspec.msgpack.decode(path.read_bytes(), type=Result)
-

@@ -55,7 +55,10 @@ class LoadProcess:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._child.poll() is None:
             self._child.kill()
@@ -133,7 +136,6 @@ class LoadProcess:
         assert self._child.stderr is not None
         for line in self._child.stderr:
             self._errors += line
-
 
 
 def run_load(plan: Plan) -> Result:

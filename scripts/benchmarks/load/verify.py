@@ -97,7 +97,9 @@ def wait_until_projected(url: str, seconds_max: float = _CATCH_UP_SECONDS_MAX) -
     with psycopg.connect(url, autocommit=True) as connection:
         while (lag := lag_of(connection)).events > 0:
             if time.monotonic() - began > seconds_max:
-                raise BenchmarkFailed(f"after {seconds_max:g} s, read models lack {lag.events:,} events")
+                raise BenchmarkFailed(
+                    f"after {seconds_max:g} s, read models lack {lag.events:,} events"
+                )
             time.sleep(0.01)
     return time.monotonic() - began
 
@@ -130,7 +132,9 @@ def require_sound(result: Result) -> None:
     if result.refused:
         raise BenchmarkFailed(f"commands were refused: {result.refusal} ({result.refused})")
     if result.dropped_requests:
-        raise BenchmarkFailed(f"{result.dropped_requests:,} requests were due and never came to be sent")
+        raise BenchmarkFailed(
+            f"{result.dropped_requests:,} requests were due and never came to be sent"
+        )
     if not result.acknowledged:
         raise BenchmarkFailed("nothing was acknowledged")
 

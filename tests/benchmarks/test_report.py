@@ -1,0 +1,85 @@
+"""The figures as a page and a picture; and what a figure says of itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from scripts.benchmarks.__main__ import Outcome, document, table
+from scripts.benchmarks.figure import Figure
+from scripts.benchmarks.machine import description
+from scripts.benchmarks.report import BEGIN, END, PAGE, write_report
+
+FIGURES = [
+    ("batch", Figure("batches", 21_000, "commands/s", 50_000, "COPY", 20_000, low=1, high=2)),
+    ("batch", Figure("lag | late", 2.5, "s", 1, "worst", 1, less_is_better=True, note="oh")),
+    ("hot", Figure("hot", 70, "commands/s", 100, "spread", ratio_target=0.6)),
+    ("start", Figure("no aim", 7, "ms", 7, "p50")),
+]
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    made = tmp_path / "performance.md"
+    made.write_text(f"# Words\n\n{BEGIN}\nold\n{END}\n\nMore words.\n")
+    return made
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    made = tmp_path / "figures.json"
+    measured = document(description(), Outcome(FIGURES, {"query": "no Redis"}))
+    made.write_text(json.dumps(measured))
+    return made
+
+
+def test_figures_are_put_between_the_marks(page: Path, file: Path):
+    assert write_report(file, page) == 0
+    text = page.read_text()
+    assert text.startswith(f"# Words\n\n{BEGIN}")
+    assert text.endswith(f"{END}\n\nMore words.\n")
+    assert "old" not in text
+    assert "| batches | 21 000 commands/s (1 – 2) | ≥ 20,000 | COPY: 50 000 | 0.42 |" in text
+    assert "lag \\| late [1] | 2.5 s | ≤ 1 **missed**" in text
+    assert "[1] oh" in text
+    assert "≥ 0.6 × reference" in text
+    assert "2 of 3 aims are met" in text
+    assert "**query failed:** no Redis" in text
+    assert description()["processor"] in text
+
+
+def test_the_picture_is_an_image_and_the_same_each_time(page: Path, file: Path):
+    write_report(file, page)
+    picture = page.with_name("performance.svg")
+    first = picture.read_bytes()
+    assert ElementTree.fromstring(first).tag.endswith("svg")
+    write_report(file, page)
+    assert picture.read_bytes() == first
+
+
+def test_a_page_without_a_place_is_left_alone(tmp_path: Path, file: Path):
+    page = tmp_path / "page.md"
+    page.write_text("# Words\n")
+    assert write_report(file, page) == 2
+    assert page.read_text() == "# Words\n"
+    assert write_report(tmp_path / "missing.json", page) == 2
+
+
+def test_the_reference_has_a_place_for_figures():
+    text = PAGE.read_text()
+    assert text.index(BEGIN) < text.index(END)
+
+
+def test_an_aim_may_be_for_the_value_the_ratio_or_both():
+    both = Figure("x", 4_000, "commands/s", 10_000, "empty", 3_500, ratio_target=0.45)
+    assert both.is_met is False
+    assert Figure("x", 5_000, "commands/s", 10_000, "empty", 3_500, ratio_target=0.45).is_met
+    assert Figure("x", 5_000, "commands/s", 10_000, "empty").is_met is None
+    assert both.aim == "≥ 3,500, ≥ 0.45 × reference"
+
+
+def test_people_get_a_table():
+    assert table(Outcome(FIGURES)).row_count == len(FIGURES) + 1
