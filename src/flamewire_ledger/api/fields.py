@@ -94,13 +94,13 @@ def is_time(text: str) -> bool:
 
 AmountText = Annotated[
     str,
-    BeforeValidator(_amount),
     Field(
         max_length=115,
         examples=[AMOUNT_EXAMPLE],
         json_schema_extra={"pattern": r"^(0|[1-9][0-9]*)(\.[0-9]+)?$"},
         description="A plain decimal in major units, with no more decimals than the asset has.",
     ),
+    BeforeValidator(_amount),  # last: what stands behind it would be checked in Python
 ]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_text)]
 Reference = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_text)]

@@ -26,6 +26,7 @@ assert 2 * len(_SHIFTS) == _LENGTH
 # The bits of a UUID that say its version and that it is one of RFC 9562.
 _STAMP_BITS: Final = 0xF << 76 | 0b11 << 62
 _VERSION_5: Final = 5 << 76 | 0b10 << 62
+_UNKNOWN: Final = SafeUUID.unknown
 
 
 def encode(prefix: str, value: UUID) -> str:
@@ -78,5 +79,5 @@ def command_id(*names: str) -> UUID:
     made = object.__new__(UUID)
     number = int.from_bytes(digest[:16], "big") & ~_STAMP_BITS | _VERSION_5
     object.__setattr__(made, "int", number)
-    object.__setattr__(made, "is_safe", SafeUUID.unknown)
+    object.__setattr__(made, "is_safe", _UNKNOWN)
     return made
