@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -14,7 +15,7 @@ from flamewire_ledger.store.event_store import Appended, StoreUnavailable
 from flamewire_ledger.store.migrate import migrate_blocking
 from flamewire_ledger.store.packed_batch import pack_batch
 from flamewire_ledger.store.postgres import PostgresEventStore
-from flamewire_ledger.store.segments import make_room_ahead
+from flamewire_ledger.store.segments import keep_room_ahead, make_room_ahead
 from tests.services.postgres import Databases, database_of
 from tests.store.contract import EventStoreContract, append, to, told
 from tests.store.test_postgres import statements
@@ -119,6 +120,22 @@ async def test_room_is_made_later_rather_than_appends_held_up(
         assert asyncio.get_running_loop().time() - begin < 2
         await connection.commit()
     assert await make_room_ahead(connections) == 1
+
+
+async def test_room_is_kept_ahead_though_a_look_fails_now_and_then(
+    store: PostgresEventStore, connections: Connections, segmented_url: str
+):
+    keeping = asyncio.create_task(keep_room_ahead(connections, look_seconds=0.05))
+    async with await AsyncConnection.connect(segmented_url) as connection:
+        await connection.execute("SELECT * FROM partitions FOR UPDATE")
+        await asyncio.sleep(0.5)
+    await store.append(0, [append(to("a", 0, "one"))])
+    async with asyncio.timeout(10):
+        while len(segments(segmented_url)) < 2:
+            await asyncio.sleep(0.05)
+    keeping.cancel()
+    with suppress(asyncio.CancelledError):
+        await keeping
 
 
 async def test_room_is_made_while_a_reader_reads_on(
