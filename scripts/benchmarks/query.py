@@ -33,7 +33,6 @@ from tests.services.redis import PrivateRedis
 _CLIENT: Final = "client"
 _SECONDS: Final = 4.0
 _CONNECTIONS: Final = 64
-_ACCOUNTS: Final = 1_000
 _AIMS: Final = {"Postgres": 1_500, "Redis": 4_000}
 
 
@@ -54,7 +53,7 @@ def run(options: Options) -> list[Figure]:
         redis.start()
         stack.callback(redis.stop)
         environment = _environment(folder, server.url)
-        key, accounts = _prepared(environment)
+        key, accounts = _prepared(environment, options.accounts)
         figures = []
         for source, aim in _AIMS.items():
             more = {"FLAMEWIRE_REDIS_URL": redis.url} if source == "Redis" else {}
@@ -179,7 +178,7 @@ def _environment(folder: Path, database_url: str) -> dict[str, str]:
     }
 
 
-def _prepared(environment: Mapping[str, str]) -> tuple[str, list[str]]:
+def _prepared(environment: Mapping[str, str], accounts_count: int) -> tuple[str, list[str]]:
     """A key, and accounts with credits that the read models have."""
     projector = Child(["flamewire_ledger", "serve", "projector"], environment)
     try:
@@ -192,7 +191,7 @@ def _prepared(environment: Mapping[str, str]) -> tuple[str, list[str]]:
             headers = {"Authorization": f"Bearer {key}"}
             base_url = f"http://{host}:{port}"
             with httpx.Client(base_url=base_url, headers=headers, timeout=30) as client:
-                accounts = open_accounts(client, _ACCOUNTS)
+                accounts = open_accounts(client, accounts_count)
                 last = client.get(f"/v1/credit_accounts/{accounts[-1]}")  # waits for its read model
                 if last.status_code != httpx.codes.OK:
                     raise BenchmarkFailed(last.text)
