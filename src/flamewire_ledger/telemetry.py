@@ -144,13 +144,11 @@ class Metric:
 METRICS: Final[Mapping[str, Metric]] = {
     "processes": Metric("gauge", "Processes of this ledger that are up.", ("kind",), "sum"),
     "commands": Metric("counter", "Commands answered, by outcome.", ("outcome",)),
-    "append_seconds": Metric("seconds", "From a batch's first command to its commit."),
-    "append_commands": Metric("counter", "Commands that went through appends."),
+    "append_batches": Metric("counter", "Batches of commands that went to the store."),
     "writer_queued": Metric("gauge", "Commands that wait for a batch.", together="sum"),
     "http_requests": Metric("counter", "Requests answered.", ("route", "status")),
     "facts_read": Metric("counter", "Facts of streams read, by where they were.", ("source",)),
     "http_seconds": Metric("seconds", "From request to answer.", ("route",)),
-    "store_head": Metric("gauge", "Last position of the store.", ("partition",)),
     "relay_events": Metric("counter", "Events confirmed by the broker.", ("partition",)),
     "relay_position": Metric("gauge", "Last position confirmed by the broker.", ("partition",)),
     "relay_failures": Metric("counter", "Times the relay had to begin again.", ("partition",)),
@@ -167,8 +165,6 @@ METRICS: Final[Mapping[str, Metric]] = {
     "deadlines_due": Metric(
         "counter", "Deadlines that were met with a command.", ("kind", "outcome")
     ),
-    "chain_height": Metric("gauge", "Last block looked at.", ("network",)),
-    "chain_failures": Metric("counter", "Times a chain did not answer.", ("network",)),
 }
 _PREFIX: Final = "flamewire_"
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
