@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 
 class BenchmarkFailed(Exception):
@@ -62,6 +63,14 @@ def median_of(times: int, measure: Callable[[], float]) -> float:
     return statistics.median(measure() for _ in range(times))
 
 
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """Of several runs: value, low and high as a Figure takes them."""
+class Spread(TypedDict):
+    """As a Figure takes it."""
+
+    value: float
+    low: float
+    high: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """The median of several runs, the lowest and the highest."""
     return {"value": statistics.median(values), "low": min(values), "high": max(values)}

@@ -26,7 +26,8 @@ def run(options: Options) -> list[Figure]:
 
 def measure(ledger: RunningLedger, options: Options) -> list[Figure]:
     session = prepared(ledger, options)
-    hot, cool = [], []
+    hot: list[float] = []
+    cool: list[float] = []
     for _ in range(options.runs):
         for rates, accounts in ((cool, session.accounts), (hot, session.accounts[:1])):
             plan = session.plan(

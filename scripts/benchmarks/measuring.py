@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from scripts.benchmarks.figure import Spread
 from scripts.benchmarks.load.accounts import open_accounts
 from scripts.benchmarks.load.plan import Plan, Result, Work, percentile
 from scripts.benchmarks.load.process import LoadProcess
@@ -116,7 +117,7 @@ def prepared(ledger: RunningLedger, options: Options) -> Session:
     return session
 
 
-def sustained(result: Result) -> dict[str, float]:
+def sustained(result: Result) -> Spread:
     """Value, low and high of a long run, as a Figure takes them: its rate over all of the time, and
     those of its slowest and fastest window.
     """

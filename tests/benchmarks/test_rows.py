@@ -41,11 +41,13 @@ def test_a_hot_account_beside_many(api: RunningLedger):
     assert_measured(hot.measure(api, SMALL), 1)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_log_that_grows():
-    options = replace(SMALL, small_events=200, large_events=3_000)
+    options = replace(SMALL, small_events=200, large_events=50_000)
     figures = growth.run(options)
     assert_measured(figures, 4)
-    assert "at 3,0" in figures[0].name
+    assert figures[0].name.endswith("at 50,000 events")
 
 
 def test_batches_with_everything_running(whole: RunningLedger):
@@ -61,9 +63,10 @@ def test_how_long_until_it_is_seen(whole: RunningLedger):
     assert all(figure.value > 0 for figure in figures)
 
 
+@pytest.mark.slow
 def test_a_soak_under_faults(whole: RunningLedger, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(soak, "KILLS", 2)  # the writer and the backstage; a broker takes 20 s
-    options = replace(SMALL, seconds=4.0, commands_per_second=100.0, kill=True)
+    options = replace(SMALL, seconds=15.0, commands_per_second=100.0, kill=True)
     figures = soak.measure(whole, options)
     assert_measured(figures, 4)
     assert "killed: API, backstage" in figures[0].note
