@@ -38,6 +38,7 @@ from flamewire_ledger.store.sandbox_bell import SandboxBell
 from flamewire_ledger.telemetry import Meters, configure_logging
 from flamewire_ledger.wiring.cache import redis_cache
 from flamewire_ledger.wiring.clocks import RealClock, SandboxClock
+from flamewire_ledger.wiring.measuring import measure_writer
 from flamewire_ledger.wiring.sandbox_journal import BelledJournal
 
 SANDBOX_KINDS: tuple[Kind, ...] = ("bittensor", "ethereum", "sui")
@@ -81,9 +82,11 @@ class Ledger:
             queue_commands_max=self.settings.queue_commands_max,
         )
         running = asyncio.create_task(writer.run())
+        measuring = asyncio.create_task(measure_writer(writer, self.meters))
         try:
             yield writer
         finally:
+            measuring.cancel()
             writer.stop()
             await running
 
