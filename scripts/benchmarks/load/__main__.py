@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import uvloop
 
 from scripts.benchmarks.load.commands import WrongAnswer
 from scripts.benchmarks.load.generator import Generator
-from scripts.benchmarks.load.plan import Plan, write_result
+from scripts.benchmarks.load.plan import Plan, Result, write_result
 
 
 def main(plan_path: str, result_path: str) -> int:
@@ -35,7 +36,7 @@ def main(plan_path: str, result_path: str) -> int:
     return 0
 
 
-async def _run(plan: Plan) -> msgspec.Struct:
+async def _run(plan: Plan) -> Result:
     generator = Generator(plan, _say)
     asyncio.get_running_loop().add_reader(0, _obey, generator)
     return await generator.run()
@@ -48,7 +49,7 @@ def _say(phase: str, acknowledged: int) -> None:
 
 def _obey(generator: Generator) -> None:
     """A line a word; nothing is the end of whoever started this."""
-    for word in sys.stdin.buffer.raw.read(1024).split() or [b"stop"]:
+    for word in os.read(0, 1024).split() or [b"stop"]:
         if word == b"stop":
             asyncio.get_running_loop().remove_reader(0)
             generator.stop()
