@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import httpx
 
-from tests.api.world import World
+from flamewire_ledger.api.batch import LINES_AT_ONCE
+from flamewire_ledger.commands.writer import Writer
+from tests.api.world import World, app_over
 
 
 async def batch(ledger: World, *lines: Any, key: str | None = None) -> list[dict[str, Any]]:
@@ -161,6 +164,36 @@ async def test_a_thousand_lines_are_one_request(door: World):
     answers = await batch(door, *(consume(f"call-{n}", owner, "0.01") for n in range(1000)))
     assert [it["id"] for it in answers] == [f"call-{n}" for n in range(1000)]
     assert answers[-1]["result"]["balance"]["available"] == "0.000000"
+
+
+async def test_other_requests_go_in_between_the_lines_of_a_batch(door: World):
+    owner = await account(door)
+    turns = 0
+
+    async def wait_for_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    class Watched(Writer):
+        turns_before = 0
+
+        async def submit_many(self, envelopes: Any) -> Any:
+            self.turns_before = turns
+            return await door.writer.submit_many(envelopes)
+
+    watched = Watched(door.store, door.codec)
+    lines = [json.dumps(consume(f"call-{n}", owner, "0.001")).encode() for n in range(1000)]
+    headers = {
+        "Authorization": f"Bearer {door.secret}",
+        "Content-Type": "application/x-ndjson",
+    }
+    async with app_over(door, watched) as client:
+        waiting = asyncio.create_task(wait_for_turns())
+        await client.post("/v1/batch", content=b"\n".join(lines), headers=headers)
+        waiting.cancel()
+    assert watched.turns_before >= 1000 // LINES_AT_ONCE - 1  # its first is the waiter's start
 
 
 async def test_json_is_no_ndjson(door: World):

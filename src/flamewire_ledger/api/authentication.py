@@ -13,7 +13,7 @@ from flamewire_ledger.security.api_keys import ApiKeys, is_secret, sha256_of
 from flamewire_ledger.security.scopes import allows
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each request
 class Caller:
     """Who asks."""
 

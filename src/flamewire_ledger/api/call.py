@@ -136,7 +136,7 @@ class Call:
         return Till(self.mode.prices, self.parts.offer.credit_price, now)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What a handler gives back; the status is the operation's unless it says otherwise."""
 

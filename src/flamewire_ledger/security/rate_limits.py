@@ -23,7 +23,7 @@ class Policy:
     window_seconds: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each request
 class Verdict:
     """What became of one request, in the terms of the RateLimit header draft."""
 
