@@ -17,6 +17,7 @@ from flamewire_ledger.domain.rejection import InvalidAddress
 
 _EVM = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 _SUI = re.compile(r"0x[0-9a-fA-F]{64}\Z")
+_BASE58_TEXT = re.compile(r"[1-9A-HJ-NP-Za-km-z]+\Z")
 _SS58_CHECKSUM: Final = b"SS58PRE"
 _TEXT_MAX: Final = 128  # longer than any address; keeps base58 from being fed megabytes
 
@@ -82,18 +83,28 @@ def parse_ss58(text: str, prefix: int) -> str:
 
 def ss58_account(text: str, prefix: int) -> bytes:
     """The 32 bytes of the account."""
+    found, account = read_ss58(text)
+    if found != prefix:
+        raise InvalidAddress(f"this SS58 address is of another network than prefix {prefix}")
+    return account
+
+
+def read_ss58(text: str) -> tuple[int, bytes]:
+    """The prefix and the 32 bytes of the account, of whichever network."""
     if len(text) > _TEXT_MAX:
         raise InvalidAddress("the SS58 address is too long")
-    try:
-        raw = base58.b58decode(text)
-    except ValueError:
-        raise InvalidAddress("an SS58 address is written in base58") from None
-    head = _ss58_prefix(prefix)
+    if not _BASE58_TEXT.match(text):  # the library would drop spaces from the end
+        raise InvalidAddress("an SS58 address is written in base58")
+    raw = base58.b58decode(text)
     if len(raw) not in (35, 36) or raw[-2:] != _ss58_checksum(raw[:-2]):
         raise InvalidAddress("the SS58 address is mistyped: its checksum does not match")
+    prefix = raw[0]
+    if prefix >= 64:
+        prefix = (raw[0] & 0x3F) << 2 | raw[1] >> 6 | (raw[1] & 0x3F) << 8
+    head = _ss58_prefix(prefix) if raw[0] < 128 else b""
     if not raw.startswith(head) or len(raw) != len(head) + 34:
-        raise InvalidAddress(f"this SS58 address is of another network than prefix {prefix}")
-    return raw[len(head) : -2]
+        raise InvalidAddress("the SS58 address has a prefix that is not written as it should be")
+    return prefix, raw[len(head) : -2]
 
 
 def _ss58_prefix(prefix: int) -> bytes:

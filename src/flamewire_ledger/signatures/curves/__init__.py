@@ -1,0 +1,1 @@
+"""Curves: the arithmetic of libraries, behind the checks that make their verdicts the same."""
