@@ -42,6 +42,16 @@ def test_every_event_of_the_domain_has_a_type_of_its_own():
     assert len(types) == len(event_classes())
 
 
+@pytest.mark.parametrize("code", ['ethereum:"x"', "sui:\\u20ac\\", "ethereum:\n€😀"])
+@pytest.mark.parametrize("decimals", [0, 18])
+def test_whatever_a_token_is_called_its_amount_is_json(code: str, decimals: int):
+    amount = Amount(Asset(code, decimals), 7)
+    event = CreditAccountOpened("ca_1", None, None, amount, NOON)
+    written = msgspec.json.decode(Codec().encode(event).data)["overage_max"]
+    assert written == {"asset": code, "decimals": decimals, "units": "7"}
+    assert there_and_back(Codec(), event) == event
+
+
 def test_an_amount_carries_its_units_as_text():
     event = CreditAccountOpened("ca_1", None, "Ann", Amount(CREDIT, 2**255), NOON)
     data = msgspec.json.decode(Codec().encode(event).data)

@@ -150,7 +150,9 @@ async def test_plans_made_while_the_tables_were_small_still_use_the_indexes(ledg
         await store.append(0, [append(to(name, version, "x")) for name in streams])
 
     with psycopg.connect(ledger_url, autocommit=True) as connection:
-        connection.execute("INSERT INTO streams VALUES (0, 1, 1, 1, 'first'), (0, 1, 1, 1, 'second')")
+        connection.execute(
+            "INSERT INTO streams VALUES (0, 1, 1, 1, 'first'), (0, 1, 1, 1, 'second')"
+        )
         connection.execute("ANALYZE")
         async with PostgresEventStore(ledger_url, connections_max=1) as store:
             for version in range(9):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -175,8 +176,9 @@ class Lane:
     async def _form(self) -> None:
         """Let a batch form: until the one ahead is committed, or what is there if none is ahead."""
         while self._ahead is not None and not self._ahead.is_committed:
-            self._awaited = self._decided_at_once
-            if len(self._queue) >= self._awaited and self._may_decide_ahead():
+            # What cannot be decided ahead need not wake anybody: the commit will.
+            self._awaited = self._decided_at_once if self._may_decide_ahead() else sys.maxsize
+            if len(self._queue) >= self._awaited:
                 await self._decide()
                 await asyncio.sleep(0)
             else:
@@ -189,7 +191,7 @@ class Lane:
 
     def _may_decide_ahead(self) -> bool:
         forming = self._forming
-        if not self._executor.decides_ahead or self._queue[0].goes_alone:
+        if not self._executor.decides_ahead or (self._queue and self._queue[0].goes_alone):
             return False
         return forming is None or (
             forming.error is None and len(forming.pendings) < self._batch_commands_max
