@@ -42,6 +42,7 @@ BENCHMARKS: Final = {
     "peers": "the same work done by others on the same Postgres",
     "memory": "what the API keeps in memory over a large log",
 }
+_WIDE: Final = 250  # where nobody looks, a row stays one line
 ALONE: Final = {"soak": "ten minutes of load, with --kill under faults"}
 
 
@@ -74,7 +75,11 @@ def main(words: Sequence[str] | None = None) -> int:
         json.dump(document(machine, outcome), sys.stdout, indent=1)
         sys.stdout.write("\n")
     else:
-        Console().print(table(outcome))
+        console = Console(highlight=False, soft_wrap=True)
+        wide = console if console.is_terminal else Console(width=_WIDE)
+        wide.print(table(outcome))
+        for note in notes(outcome):
+            console.print(note, markup=False)
     return 1 if outcome.failures else 0
 
 
@@ -153,7 +158,7 @@ def document(machine: dict[str, str], outcome: Outcome) -> dict[str, Any]:
 
 
 def table(outcome: Outcome) -> Table:
-    """For people, with what has to be known of each figure below it."""
+    """For people; what has to be known beside a figure is in `notes`."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("figure", "value", "unit", "aim", "reference", "its value", "ratio"):
         side = "left" if column in ("figure", "unit", "reference") else "right"
@@ -169,9 +174,12 @@ def table(outcome: Outcome) -> Table:
             number(each.reference),
             f"{each.ratio:,.2f}",
         )
-        if each.note:
-            shown.add_row(f"  [dim]{each.note}[/dim]")
     return shown
+
+
+def notes(outcome: Outcome) -> list[str]:
+    """What has to be known of figures: where processor time went, how long answers took."""
+    return [f"{each.name}: {each.note}" for _, each in outcome.figures if each.note]
 
 
 def number(value: float) -> str:

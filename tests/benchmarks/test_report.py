@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from scripts.benchmarks.__main__ import Outcome, document, table
+from scripts.benchmarks.__main__ import Outcome, document, notes, table
 from scripts.benchmarks.figure import Figure
 from scripts.benchmarks.machine import description
 from scripts.benchmarks.report import BEGIN, END, PAGE, write_report
@@ -82,4 +82,6 @@ def test_an_aim_may_be_for_the_value_the_ratio_or_both():
 
 
 def test_people_get_a_table():
-    assert table(Outcome(FIGURES)).row_count == len(FIGURES) + 1
+    outcome = Outcome(FIGURES)
+    assert table(outcome).row_count == len(FIGURES)
+    assert notes(outcome) == ["lag | late: oh"]
