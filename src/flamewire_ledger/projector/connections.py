@@ -14,15 +14,16 @@ WritePool: TypeAlias = AsyncConnectionPool[WriteConnection]
 
 # Every commit waits for the disk, whatever the server's default: rows and checkpoint would be lost
 # together and come again, but readers remember the positions they have seen, and would be told that
-# what is gone is there. (Generations that nobody reads do not wait: alone.begin_step.) Plans do not
-# depend on what is asked for, so that those of prepared statements can be kept, but not for long,
-# because a plan from when a table was empty reads it whole: lane.py forgets them every second.
+# what is gone is there. (Generations that nobody reads do not wait: alone.begin_step.) Only prepared
+# statements may keep plans, and not for long, because a plan from when a table was empty reads it
+# whole: lane.py forgets them every second. The others are planned for what they are given: lists of
+# positions are looked up by hash then, and one after the other in a plan for any list.
 _OPTIONS: Final = " ".join(
     f"-c {name}={value}"
     for name, value in {
         "search_path": "read_models,public",
         "synchronous_commit": "on",
-        "plan_cache_mode": "force_generic_plan",
+        "plan_cache_mode": "auto",
         "jit": "off",
         "timezone": "UTC",
         "work_mem": "32MB",
