@@ -75,11 +75,6 @@ class Settings(BaseSettings):
         description="Where archived events are, the same for every role; `archives` in the data directory "
         "when empty.",
     )
-    archive_dir: Path | None = Field(
-        default=None,
-        description="Where archived events are, the same for every role; `archives` in the data directory "
-        "when empty.",
-    )
     segment_events: int = Field(
         default=2**22,
         ge=1,
