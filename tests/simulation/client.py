@@ -47,13 +47,14 @@ class Client:
         """Whether it is acknowledged."""
         self.sent[sent.command_id] = sent
         for _ in range(_TRIES_MAX):
+            was_done = sent.done is not None
             outcome = await self._ask(sent, sent.fingerprint)
             match outcome:
                 case Done():
                     self._acknowledged(sent, outcome)
                     return True
                 case Rejection() if not isinstance(outcome, _REFUSED_FOR_NOW):
-                    self._refused(sent, outcome)
+                    self._refused(sent, outcome, was_done=was_done)
                     return False
             await asyncio.sleep(self.chance.uniform(0.1, 3))
         self.counts[f"{sent.kind}: never known"] += 1
@@ -95,8 +96,13 @@ class Client:
                 f"{sent.kind} {sent.command_id}: first {before}, then {done}",
             )
 
-    def _refused(self, sent: Sent, refusal: Rejection) -> None:
-        if sent.done is not None:
+    def _refused(self, sent: Sent, refusal: Rejection, *, was_done: bool) -> None:
+        if sent.done is not None and not was_done:
+            # It was on its way to two processes at once: one refused it before the other did it,
+            # and was heard later.
+            self.counts[f"{sent.kind}: refused while it was done elsewhere"] += 1
+            return
+        if was_done:
             raise Broken(
                 "a repeated command is given the same answer",
                 f"{sent.kind} {sent.command_id} was done, then refused: {refusal!r}",
