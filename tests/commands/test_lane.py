@@ -118,6 +118,20 @@ async def test_a_refusal_on_what_came_true_is_answered_behind_it():
         assert (await first)[0].answer == b"0"
 
 
+async def test_a_refusal_on_what_was_loaded_ahead_is_answered_only_if_that_has_not_moved():
+    store = WatchedStore()
+    async with running(store, **BATCHES_OF_TWO) as writer:
+        gate = Gate(store)
+        first = submit(writer, fill("a", 1), fill("b", 1))
+        await settle()
+        behind = submit(writer, empty("cold", 5), fill("c", 1))
+        await settle()
+        await rival(store, "cold", 5)
+        gate.open()
+        await first
+        assert [outcome.answer for outcome in await behind] == [b"0", b"1"]
+
+
 async def test_a_fault_on_what_was_assumed_is_not_told_when_that_did_not_come_true():
     store = WatchedStore()
 

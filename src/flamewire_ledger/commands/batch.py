@@ -150,6 +150,7 @@ class BatchExecutor:
         If so the two are independent from here on; if not, this batch must not be committed.
         """
         batch.states.ahead = None
+        batch.states.current.clear()  # what was loaded so early may have moved meanwhile
         if self._states.has_been_away(ahead.states) or self._states.has_been_away(batch.states):
             return False
         return ahead.unsettled.isdisjoint(batch.states.deciders)
