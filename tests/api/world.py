@@ -35,6 +35,7 @@ from flamewire_ledger.store.codec import Codec
 from flamewire_ledger.store.event_store import RecordedEvent
 from flamewire_ledger.store.memory import MemoryEventStore
 from flamewire_ledger.telemetry import Meters
+from flamewire_ledger.wiring.signatures import verifier
 from tests.api.conformity import check, check_event
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -206,6 +207,7 @@ async def world(
         rate_limits=TokenBuckets(Policy(quota, 60), lambda: clock.now().timestamp()),
         meter=meters,
         health=health,
+        signatures=verifier({}),
         limits=limits or Limits(),
         offer=offer or Offer(),
     )

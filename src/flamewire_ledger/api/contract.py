@@ -15,6 +15,8 @@ from flamewire_ledger.api import (
     payment_intents,
     prices,
     sandbox,
+    signatures,
+    tools,
 )
 from flamewire_ledger.api.batch import Batch
 from flamewire_ledger.api.fields import AsOf, Fresh, NoBody, Page
@@ -27,6 +29,8 @@ from flamewire_ledger.api.models import invoices as invoice_models
 from flamewire_ledger.api.models import payment_intents as payment_models
 from flamewire_ledger.api.models import prices as price_models
 from flamewire_ledger.api.models import sandbox as sandbox_models
+from flamewire_ledger.api.models import signatures as signature_models
+from flamewire_ledger.api.models import tools as tool_models
 from flamewire_ledger.api.operation import NDJSON, PDF, Operation
 
 _INTENTS: Final = "/v1/payment_intents"
@@ -154,6 +158,17 @@ _KEYS_AND_SANDBOX: Final = (
         request=sandbox_models.AdvanceClock),
 )
 
+_SIGNATURES_AND_TOOLS: Final = (
+    Operation("verify_signature", "POST", "/v1/signatures/verify", "Whether an address signed this",
+        None, handler=signatures.verify, response=signature_models.SignatureVerdict,
+        request=signature_models.VerifySignature, body_bytes_max=signatures.BODY_BYTES_MAX,
+        description="A signature that is not valid is an answer, not a problem: `reason` says why."),
+    Operation("detect", "POST", "/v1/tools/detect",
+        "What a text can be: an address, a transaction id or a payment URI", None,
+        handler=tools.detect_value, response=tool_models.DetectionView,
+        request=tool_models.DetectValue),
+)
+
 # fmt: on
 _SINGLE: Final = (
     *_PAYMENT_INTENTS,
@@ -161,6 +176,7 @@ _SINGLE: Final = (
     *_CREDIT_ACCOUNTS,
     *_BOOKS,
     *_KEYS_AND_SANDBOX,
+    *_SIGNATURES_AND_TOOLS,
 )
 COMMANDS: Final = {it.name: it for it in _SINGLE if it.build is not None}
 _BATCH: Final = Operation(

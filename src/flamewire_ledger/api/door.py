@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -131,6 +132,8 @@ async def _body(
     if operation.request is None:
         return {}, None
     limits = office.parts.limits
+    if operation.body_bytes_max is not None:
+        limits = replace(limits, body_bytes_max=operation.body_bytes_max)
     data = await requests.read_bytes(sent, receive, limits)
     if operation.takes != JSON:
         requests.check_media_type(sent, operation.takes)

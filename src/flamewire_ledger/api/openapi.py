@@ -26,6 +26,8 @@ _TAGS: Final = {
     "ledger": "The books: postings and their sums.",
     "events": "What happened, in order.",
     "api_keys": "Keys of the caller's own merchant.",
+    "signatures": "Who signed what.",
+    "tools": "What a text can be.",
     "sandbox": "Playing the payer. Test keys only.",
     "batch": "Many commands in one request.",
     "operation": "Health, metrics, documentation.",

@@ -41,6 +41,7 @@ class Operation:
     key: Literal["required", "optional", "none"] = "none"
     takes: str = JSON
     gives: str = JSON
+    body_bytes_max: int | None = None  # where it is not that of every request
     description: str = ""
 
     @property

@@ -17,6 +17,7 @@ from flamewire_ledger.domain.payment import LatePolicy
 from flamewire_ledger.queries.read_models import ReadModels
 from flamewire_ledger.security.api_keys import ApiKeys
 from flamewire_ledger.security.rate_limits import RateLimits
+from flamewire_ledger.signatures.verifier import Verifier
 from flamewire_ledger.store.event_store import EventStore, RecordedEvent
 
 Behaviour: TypeAlias = Literal[
@@ -139,5 +140,6 @@ class Parts:
     rate_limits: RateLimits
     meter: Meter
     health: Health
+    signatures: Verifier
     limits: Limits = field(default_factory=Limits)
     offer: Offer = field(default_factory=Offer)

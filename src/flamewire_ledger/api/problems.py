@@ -259,6 +259,10 @@ def wrong_parameter(parameter: str, detail: str) -> Problem:
     return Problem(422, "invalid_parameter", detail, (Fault(detail, parameter=parameter),))
 
 
+def node_unavailable(detail: str) -> Problem:
+    return Problem(503, "node_unavailable", detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
 def rate_limited(retry_seconds: int) -> Problem:
     return Problem(
         429,

@@ -100,6 +100,11 @@ def within(realm: Realm, text: str) -> tuple[Realm, str]:
     return replace(realm, chain_id=named.chain_id), address
 
 
+def locate(chains: Sequence[Chain], network: str, address: str) -> tuple[Realm, str]:
+    """The realm and the address of a request that names both; the address may be CAIP-10."""
+    return within(find_realm(chains, network), address)
+
+
 def _realm_of(chain: Chain) -> Realm | None:
     network = chain.network
     if network.chain_id.startswith(_SANDBOX):

@@ -17,6 +17,7 @@ from flamewire_ledger.cli import (
     replay,
     sandbox,
     serve,
+    signature,
     up,
     verify,
 )
@@ -41,6 +42,7 @@ app.add_typer(projection.app, name="projection")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(archive.app, name="archive")
 app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(signature.app, name="signature")
 
 
 # Typer carries its own click and exports only the tip of its exceptions.

@@ -71,9 +71,10 @@ class Verifier:
         family = self._family(statement.family)
         name = statement.scheme if statement.scheme in family.schemes else None
         try:
+            account = _account(statement, statement.address)
             signature = _signature(statement, family)
             name = _chosen(statement.scheme, signature, family)
-            claim = _claim(statement, signature)
+            claim = _claim(statement, account, signature)
             await family.schemes[name].verify(claim)
         except Invalid as invalid:
             return Verdict(invalid.reason, name)
@@ -95,13 +96,13 @@ def _chosen(asked: str | None, signature: bytes, family: Family) -> str:
     return asked
 
 
-def _claim(statement: Statement, signature: bytes) -> Claim:
+def _claim(statement: Statement, account: bytes, signature: bytes) -> Claim:
     if len(statement.message) > MESSAGE_BYTES_MAX:
         raise Invalid(Reason.MESSAGE_TOO_LONG)
     if (statement.kind == "typed_data") != (statement.typed_data is not None):
         raise Invalid(Reason.TYPED_DATA_MALFORMED)
     return Claim(
-        account=_account(statement, statement.address),
+        account=account,
         kind=statement.kind,
         message=statement.message,
         signature=signature,

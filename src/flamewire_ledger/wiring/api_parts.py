@@ -22,6 +22,7 @@ from flamewire_ledger.security.rate_limits import Policy, RateLimits, TokenBucke
 from flamewire_ledger.settings import Settings
 from flamewire_ledger.wiring.clocks import SandboxClock
 from flamewire_ledger.wiring.ledger import Ledger
+from flamewire_ledger.wiring.signatures import verifier_of
 
 # A key that was revoked works this much longer, at most, where it was used a moment ago.
 KEY_REMEMBERED_SECONDS: Final = 1.0
@@ -47,6 +48,7 @@ def api_parts(ledger: Ledger, writer: Writer, health: Health) -> Parts:
         rate_limits=_rate_limits(settings),
         meter=ledger.meters,
         health=health,
+        signatures=verifier_of(settings),
         offer=Offer(
             price_lock_seconds=settings.price_lock_seconds,
             credit_price=settings.credit_price,

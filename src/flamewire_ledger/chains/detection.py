@@ -1,0 +1,185 @@
+"""What a text can be: an address, a transaction id or a payment URI, and on which networks.
+
+Texts of different chains look alike: 0x and 64 digits are an address on Sui and a transaction on
+Ethereum. All that it can be is listed, each with why; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+import base58
+
+from flamewire_ledger.chains import addresses
+from flamewire_ledger.chains.accounts import Family, Realm, within
+from flamewire_ledger.domain.rejection import InvalidAddress
+
+TEXT_MAX: Final = 2048
+What: TypeAlias = Literal["address", "transaction_id", "payment_uri"]
+_HASH: Final = re.compile(r"0x[0-9a-fA-F]{64}\Z")
+_EVM: Final = re.compile(r"0x[0-9a-fA-F]{40}\Z")
+_BASE58_HASH: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}\Z")
+_BASE58_ADDRESS: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{46,50}\Z")
+_EXTRINSIC: Final = re.compile(r"(0|[1-9][0-9]{0,9})-(0|[1-9][0-9]{0,5})\Z", re.ASCII)
+_EIP_681: Final = re.compile(
+    r"ethereum:(?:pay-)?(0x[0-9a-fA-F]{40})(?:@([1-9][0-9]{0,30}))?(?:/[A-Za-z0-9_]+)?(?:\?.*)?\Z",
+    re.ASCII,
+)
+_URI: Final = re.compile(r"([a-z][a-z0-9+.:-]*?)[:/](?://)?([1-9A-Za-z0]{32,70})(?:\?.*)?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One thing that a text can be."""
+
+    what: What
+    network: str
+    chain_id: str | None  # CAIP-2; None: the text does not say which chain of this kind
+    canonical: str  # the one spelling of it
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """Every candidate; `reason` sums them up, and says why when there is none."""
+
+    candidates: tuple[Candidate, ...]
+    reason: str
+
+    @property
+    def is_ambiguous(self) -> bool:
+        return len(self.candidates) > 1
+
+
+def detect(text: str, realms: Sequence[Realm]) -> Detection:
+    """What it can be on these networks."""
+    if len(text) > TEXT_MAX:
+        return Detection((), "no address, transaction id or payment URI is that long")
+    try:
+        candidates = tuple(_candidates(text, realms))
+    except InvalidAddress as error:
+        return Detection((), error.detail)
+    if not candidates:
+        return Detection((), _nothing(text))
+    if len(candidates) == 1:
+        return Detection(candidates, candidates[0].reason)
+    networks = ", ".join(dict.fromkeys(each.network for each in candidates))
+    return Detection(
+        candidates, f"ambiguous: it can be any of {len(candidates)} things, on {networks}"
+    )
+
+
+def _candidates(text: str, realms: Sequence[Realm]) -> Iterator[Candidate]:
+    """Raises InvalidAddress when it is meant to be an address and is mistyped."""
+    if _EVM.match(text):
+        spelled = addresses.parse_evm(text)
+        for realm in _of("evm", realms):
+            yield _candidate(
+                "address", realm, spelled, "0x and 40 digits: an address on EVM chains"
+            )
+    elif _HASH.match(text):
+        yield from _hash(text.lower(), realms)
+    elif _BASE58_ADDRESS.match(text):
+        yield from _ss58(text, realms)
+    elif _BASE58_HASH.match(text) and len(base58.b58decode(text)) == 32:
+        for realm in _of("sui", realms):
+            yield _candidate("transaction_id", realm, text, "base58 of 32 bytes: Sui's digests")
+    elif found := _EXTRINSIC.match(text):
+        reason = f"extrinsic {found[2]} of block {found[1]}"
+        for realm in _of("substrate", realms):
+            yield _candidate("transaction_id", realm, text, reason)
+    elif ":" in text:
+        yield from _with_colon(text, realms)
+
+
+def _of(family: Family, realms: Sequence[Realm]) -> list[Realm]:
+    return [realm for realm in realms if realm.family == family]
+
+
+def _candidate(what: What, realm: Realm, canonical: str, reason: str) -> Candidate:
+    return Candidate(what, realm.name, realm.chain_id, canonical, reason)
+
+
+def _hash(text: str, realms: Sequence[Realm]) -> Iterator[Candidate]:
+    """0x and 64 digits."""
+    for realm in _of("sui", realms):
+        yield _candidate("address", realm, text, "0x and 64 digits: an address on Sui")
+    for realm in _of("evm", realms):
+        yield _candidate(
+            "transaction_id", realm, text, "0x and 64 digits: a transaction's hash on EVM chains"
+        )
+    for realm in _of("substrate", realms):
+        yield _candidate(
+            "transaction_id", realm, text, "0x and 64 digits: an extrinsic's hash on Substrate"
+        )
+
+
+def _ss58(text: str, realms: Sequence[Realm]) -> Iterator[Candidate]:
+    """Raises InvalidAddress for a wrong checksum, and for a network that is none of these."""
+    prefix, _ = addresses.read_ss58(text)
+    is_known = False
+    for realm in _of("substrate", realms):
+        try:
+            spelled = realm.canonical(text)
+        except InvalidAddress:
+            continue
+        is_known = True
+        yield _candidate("address", realm, spelled, f"SS58 with prefix {prefix}, this network's")
+    if not is_known:
+        raise InvalidAddress(f"an SS58 address of prefix {prefix}: no network here has it")
+
+
+def _with_colon(text: str, realms: Sequence[Realm]) -> Iterator[Candidate]:
+    """A CAIP-10 account or a payment URI."""
+    if found := _EIP_681.match(text):
+        yield from _eip_681(found[1], found[2], text, realms)
+        return
+    for realm in realms:
+        try:
+            named, address = within(realm, text)
+            spelled = named.canonical(address)
+        except InvalidAddress:
+            continue
+        if named.chain_id is not None and text == f"{named.chain_id}:{address}":
+            canonical = f"{named.chain_id}:{spelled}"
+            yield _candidate("address", named, canonical, "a CAIP-10 account of this chain")
+            return
+    yield from _plain_uri(text, realms)
+
+
+def _eip_681(
+    address: str, number: str | None, text: str, realms: Sequence[Realm]
+) -> Iterator[Candidate]:
+    addresses.parse_evm(address)
+    chain_id = None if number is None else f"eip155:{number}"
+    exact = [realm for realm in realms if chain_id is not None and realm.chain_id == chain_id]
+    for realm in exact or _of("evm", realms):
+        if chain_id is None:
+            reason = "EIP-681 without a chain: a payment on any EVM chain"
+            yield _candidate("payment_uri", realm, text, reason)
+        elif realm.chain_id in (None, chain_id):
+            reason = f"EIP-681: a payment on {chain_id}"
+            yield Candidate("payment_uri", realm.name, chain_id, text, reason)
+
+
+def _plain_uri(text: str, realms: Sequence[Realm]) -> Iterator[Candidate]:
+    """network:address, and the sandbox's own, with what is asked for behind a question mark."""
+    found = _URI.match(text)
+    if found is None:
+        return
+    for realm in realms:
+        if found[1] not in (realm.name, realm.chain_id, f"flamewire:sandbox-{realm.name}"):
+            continue
+        realm.canonical(found[2])
+        yield _candidate("payment_uri", realm, text, f"a payment to an address on {realm.name}")
+
+
+def _nothing(text: str) -> str:
+    if text != text.strip():
+        return "there are spaces around it: it is none as it stands"
+    if re.fullmatch(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{64}", text):
+        return "hexadecimal digits are written with 0x before them"
+    return "it looks like no address, transaction id or payment URI of these networks"
