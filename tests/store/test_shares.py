@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flamewire_ledger.store.connections import Connections
 from flamewire_ledger.store.migrate import migrate
-from flamewire_ledger.store.shares import AllOfThem, PostgresShares, quota_of
+from flamewire_ledger.store.shares import AllOfThem, PostgresShares, quota_of, work_on
 
 PARTITIONS = 5
 
@@ -97,6 +97,29 @@ async def test_a_lost_connection_is_a_lost_share_until_it_is_taken_anew(
             )
         assert await shares.other_than(frozenset(range(PARTITIONS))) == frozenset()
         await until(lambda: is_shared_out(shares))
+
+
+async def test_work_goes_on_where_a_partition_is_held_and_ends_where_it_is_lost(
+    connections: Connections,
+):
+    async with member(connections) as first:
+        at_work: set[int] = set()
+
+        async def work(partition: int) -> None:
+            at_work.add(partition)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                at_work.remove(partition)
+
+        working = asyncio.create_task(work_on(first, work))
+        await until(lambda: at_work == set(range(PARTITIONS)))
+        async with member(connections) as second:
+            await until(lambda: is_shared_out(first, second) and at_work == first.held)
+        await until(lambda: at_work == set(range(PARTITIONS)))
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        assert at_work == set()
 
 
 @given(members=st.integers(1, 40), partitions=st.integers(1, 256))

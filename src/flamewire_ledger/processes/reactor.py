@@ -21,6 +21,7 @@ from flamewire_ledger.processes.process import Process
 from flamewire_ledger.processes.reaction import Failure, Reactions, Task
 from flamewire_ledger.processes.search import Search, StoreSearch
 from flamewire_ledger.store.event_store import EventStore, RecordedEvent, StoreUnavailable
+from flamewire_ledger.store.shares import AllOfThem, Shares, work_on
 
 _log = structlog.get_logger(__name__)
 _WAIT_SECONDS_FIRST: Final = 0.1
@@ -96,6 +97,7 @@ class Reactor:
         batch_events_max: int = 500,
         sweep_seconds: float = 5.0,
         retry_seconds: float = 15.0,
+        shares: Shares | None = None,
         meter: Meter | None = None,
     ) -> None:
         """`search`: a faster way to find events in the store than to read all of them.
@@ -103,6 +105,8 @@ class Reactor:
         `sweep_seconds`: how long something may lie in the store before it is looked for.
 
         `retry_seconds`: between two looks whether a dead letter should be tried again.
+
+        `shares`: the partitions to tail, without deliveries; all of them when there are none.
         """
         self._store = store
         self._search = search or StoreSearch(store)
@@ -114,6 +118,7 @@ class Reactor:
         self._batch_events_max = batch_events_max
         self._sweep_seconds = sweep_seconds
         self._retry_seconds = retry_seconds
+        self._shares = shares or AllOfThem(store.partitions)
         self._meter = meter
         self._progress: dict[int, _Progress] = {}
 
@@ -127,9 +132,7 @@ class Reactor:
         if deliveries is not None:
             await self._listen(deliveries)
             return
-        async with asyncio.TaskGroup() as tasks:
-            for partition in range(self._store.partitions):
-                tasks.create_task(self._tail(partition))
+        await work_on(self._shares, self._tail)
 
     async def catch_up(self, partition: int) -> int:
         """React to everything in the store; returns the position reached."""
@@ -261,6 +264,7 @@ class Reactor:
                 self._meter.set("process_position", position, name=name, partition=str(partition))
 
     async def _tail(self, partition: int) -> None:
+        self._progress.pop(partition, None)  # another may have gone on with it meanwhile
         wait_seconds = _WAIT_SECONDS_FIRST
         while True:
             try:

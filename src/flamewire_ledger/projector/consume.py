@@ -38,6 +38,7 @@ from flamewire_ledger.projector.poison import ProjectionBroken
 from flamewire_ledger.projector.rebuild import heads, rebuild
 from flamewire_ledger.projector.source import Batches, TailBatches
 from flamewire_ledger.store.event_store import EventStore, RecordedEvent, StoreUnavailable
+from flamewire_ledger.store.shares import AllOfThem, Shares
 
 _log = structlog.get_logger(__name__)
 _BUILDERS_MAX: Final = 2  # at once
@@ -68,14 +69,15 @@ class Projector:
         batch_events_max: int = 5_000,
         look_again_seconds: float = 1.0,
         pause_seconds: float = 0.02,
+        shares: Shares | None = None,
         meter: Meter | None = None,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         """`lanes`: transactions at once. `look_again_seconds`: how soon lost news is noticed.
 
-        `pause_seconds`: from the beginning of a batch to that of the next one at the least, where the log
-        is beside us and whatever came meanwhile is in it. `now`, the real time, is for the lag in seconds that
-        `meter` is told.
+        `pause_seconds`: from the beginning of a batch to that of the next one at the least, where
+        the log is beside us and whatever came meanwhile is in it. `shares`: the partitions to work
+        on. `now`, the real time, is for the lag in seconds that `meter` is told.
         """
         self._pool = pool
         self._store = store
@@ -86,6 +88,7 @@ class Projector:
         self._look_again_seconds = look_again_seconds
         self._pause_seconds = pause_seconds
         self._beside = is_beside(store, pool)
+        self._shares = shares or AllOfThem(store.partitions)
         self._meter = meter
         self._now = now
         self._live: dict[str, Projection] = {}
@@ -111,8 +114,10 @@ class Projector:
         async with asyncio.TaskGroup() as tasks:
             building = [tasks.create_task(self._join(name, tasks)) for name in self._catalog.names]
             await asyncio.gather(*building)
+            held = await self._shares.first()
             for partition, head in (await insist(lambda: heads(self._store))).items():
-                await self._drain(partition, head, tasks)
+                if partition in held:
+                    await self._drain(partition, head, tasks)
             self._is_caught_up = True
             tasks.create_task(self._look_again(tasks))
             await self._follow(tasks)
@@ -145,6 +150,7 @@ class Projector:
             events_max=self._batch_events_max,
             poll_seconds=self._look_again_seconds,
             carries=not self._beside,
+            shares=self._shares,
         )
         async for delivery in source:
             events = delivery.events
@@ -216,6 +222,9 @@ class Projector:
         while True:
             await asyncio.sleep(self._look_again_seconds)
             for partition, turn in enumerate(self._turns):
+                if partition not in self._shares.held:
+                    self._measure_nothing(partition)
+                    continue
                 try:
                     head = await self._store.head(partition)
                     await self._measure(partition, head)
@@ -242,6 +251,13 @@ class Projector:
             labels = {"name": name, "partition": str(partition)}
             self._meter.set("projection_position", position, **labels)
             self._meter.set("projection_lag_seconds", ages[position], **labels)
+
+    def _measure_nothing(self, partition: int) -> None:
+        """Another process works on it: how far behind it is, is that one's to tell."""
+        for name, shard in self._positions:
+            if shard == partition and self._meter is not None:
+                labels = {"name": name, "partition": str(partition)}
+                self._meter.set("projection_lag_seconds", 0, **labels)
 
     async def _take_from_store(self, partition: int, until: int, tasks: asyncio.TaskGroup) -> None:
         for projection in list(self._live.values()):

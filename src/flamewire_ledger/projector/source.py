@@ -14,6 +14,7 @@ from typing import Final, Protocol
 import structlog
 
 from flamewire_ledger.store.event_store import EventStore, RecordedEvent, StoreUnavailable
+from flamewire_ledger.store.shares import AllOfThem, Shares, work_on
 
 _log = structlog.get_logger(__name__)
 _PAUSE_SECONDS_FIRST: Final = 0.1
@@ -74,22 +75,25 @@ class TailBatches:
         events_max: int = 2_000,
         poll_seconds: float = 1.0,
         carries: bool = True,
+        shares: Shares | None = None,
     ) -> None:
         """`poll_seconds`: how long to wait for the store's bell before looking all the same. What does
-        not carry events only tells how far the log goes.
+        not carry events only tells how far the log goes. `shares`: the partitions to read; else all.
         """
         self._store = store
         self._after = after
         self._events_max = events_max
         self._poll_seconds = poll_seconds
         self._carries = carries
+        self._shares = shares or AllOfThem(store.partitions)
 
     async def __aiter__(self) -> AsyncIterator[TailDelivery]:
         ahead: asyncio.Queue[TailDelivery | Exception] = asyncio.Queue(maxsize=1)
-        readers = [
-            asyncio.create_task(self._read(partition, self._after.get(partition, 0), ahead))
-            for partition in range(self._store.partitions)
-        ]
+
+        async def read(partition: int) -> None:
+            await self._read(partition, self._after.get(partition, 0), ahead)
+
+        reading = asyncio.create_task(work_on(self._shares, read))
         try:
             while True:
                 news = await ahead.get()
@@ -97,8 +101,8 @@ class TailBatches:
                     raise news
                 yield news
         finally:
-            for reader in readers:
-                reader.cancel()
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
     async def _read(
         self, partition: int, position: int, ahead: asyncio.Queue[TailDelivery | Exception]

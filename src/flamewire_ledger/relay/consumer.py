@@ -30,6 +30,7 @@ from flamewire_ledger.relay.rabbitmq import (
 from flamewire_ledger.relay.tail import BrokerUnavailable
 from flamewire_ledger.relay.topology import Names
 from flamewire_ledger.store.event_store import RecordedEvent
+from flamewire_ledger.store.shares import AllOfThem, Shares
 
 _log = structlog.get_logger(__name__)
 _WAIT_SECONDS_FIRST: Final = 0.1
@@ -71,11 +72,11 @@ class Delivery:
 
 
 class Consumer:
-    """Reads the queues of one group, of all partitions. `run` has to be running for deliveries
-    to come.
+    """Reads the queues of one group, of the partitions it has a share in. `run` has to be running
+    for deliveries to come.
 
     Of several consumers of a group, in several processes, the broker lets one read a queue at a
-    time.
+    time, and the first one first: it is the shares that spread the queues over the processes.
     """
 
     def __init__(
@@ -89,10 +90,13 @@ class Consumer:
         unsettled_max: int = 8,
         attempts_max: int = 10,
         subscribe_seconds_max: float = CONNECT_SECONDS_MAX,
+        shares: Shares | None = None,
         meter: Meter | None = None,
     ) -> None:
         """Without `reads_events` messages are a bell only: their deliveries have no events, for a
         reader that looks in the store anyway.
+
+        `shares`: the partitions to read, while one reads; without them all.
 
         `unsettled_max`: messages of about a MiB in memory, for each partition.
         """
@@ -105,6 +109,7 @@ class Consumer:
         self._attempts_max = attempts_max
         self._subscribe_seconds_max = subscribe_seconds_max
         self._refusals: dict[str, int] = {}  # by queue, in a row
+        self._shares = shares or AllOfThem(partitions)
         self._meter = meter
         self._waiting: deque[Delivery] = deque()
         self._arrived = asyncio.Event()
@@ -132,9 +137,15 @@ class Consumer:
         while True:
             try:
                 async with connected(self._url, self._group) as connection:
-                    over = await self._subscribe(connection)
-                    self._over = over
-                    await over.wait()
+                    while True:
+                        held = self._shares.held
+                        channel, over = await self._subscribe(connection, held)
+                        self._over = over
+                        if not await self._changes_share(held, over):
+                            break
+                        # Other queues: what came by the old ones goes back to the broker.
+                        self._waiting.clear()
+                        await channel.close()
                     wait_seconds = _WAIT_SECONDS_FIRST
             except (BrokerUnavailable, *FAULTS) as error:
                 _log.warning("the consumer begins again", group=self._group, error=repr(error))
@@ -149,7 +160,20 @@ class Consumer:
             await asyncio.sleep(wait_seconds)
             wait_seconds = min(2 * wait_seconds, _WAIT_SECONDS_MAX)
 
-    async def _subscribe(self, connection: AbstractConnection) -> asyncio.Event:
+    async def _changes_share(self, held: frozenset[int], over: asyncio.Event) -> bool:
+        """Wait until the share is another one, or it is over."""
+        ending = asyncio.create_task(over.wait())
+        changing = asyncio.create_task(self._shares.other_than(held))
+        try:
+            await asyncio.wait((ending, changing), return_when=asyncio.FIRST_COMPLETED)
+            return not over.is_set()
+        finally:
+            ending.cancel()
+            changing.cancel()
+
+    async def _subscribe(
+        self, connection: AbstractConnection, held: frozenset[int]
+    ) -> tuple[AbstractChannel, asyncio.Event]:
         """Begin to read; the event is set when the channel closes, or the broker ends a
         subscription (its queue was deleted).
         """
@@ -162,14 +186,14 @@ class Consumer:
             await channel.set_qos(prefetch_count=self._unsettled_max)
             await self._delete_stuck(channel)
             await declare(channel, self._names, self._partitions)
-        for partition in range(self._partitions):
+        for partition in sorted(held):
             name = self._names.queue(self._group, partition)
             self._refusals[name] = self._refusals.get(name, 0) + 1
             async with asyncio.timeout(self._subscribe_seconds_max):
                 queue = await channel.get_queue(name)
                 await queue.consume(self._receive)
             del self._refusals[name]
-        return over
+        return channel, over
 
     async def _delete_stuck(self, channel: AbstractChannel) -> None:
         """A broker that was killed just after a quorum queue was made may never give it back: it

@@ -17,6 +17,7 @@ import structlog
 
 from flamewire_ledger.relay.message import BODY_BYTES_MAX, Message, pack
 from flamewire_ledger.store.event_store import EventStore, RecordedEvent
+from flamewire_ledger.store.shares import AllOfThem, Shares, work_on
 
 _log = structlog.get_logger(__name__)
 _WAIT_SECONDS_FIRST: Final = 0.1
@@ -74,9 +75,12 @@ class Relay:
         batch_events_max: int = 4000,
         body_bytes_max: int = BODY_BYTES_MAX,
         poll_seconds: float = 5.0,
+        shares: Shares | None = None,
         meter: Meter | None = None,
     ) -> None:
-        """`batch_events_max`: at once, in several messages that are confirmed together; the next as
+        """`shares`: which partitions are ours to relay; without them all whose turn we get.
+
+        `batch_events_max`: at once, in several messages that are confirmed together; the next as
         many are read meanwhile.
 
         `poll_seconds`: how long to wait for the store's bell before looking all the same.
@@ -87,13 +91,12 @@ class Relay:
         self._batch_events_max = batch_events_max
         self._body_bytes_max = body_bytes_max
         self._poll_seconds = poll_seconds
+        self._shares = shares or AllOfThem(store.partitions)
         self._meter = meter
 
     async def run(self) -> None:
         """Go on until cancelled; whatever fails is tried again, with growing pauses."""
-        async with asyncio.TaskGroup() as tasks:
-            for partition in range(self._store.partitions):
-                tasks.create_task(self._run_partition(partition))
+        await work_on(self._shares, self._run_partition)
 
     async def drain(self, partition: int, turn: Turn) -> int:
         """Publish everything behind the turn's checkpoint; returns the position reached."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any, Final, Protocol
@@ -39,6 +39,9 @@ class Shares(Protocol):
     async def other_than(self, seen: frozenset[int]) -> frozenset[int]:
         """Wait until it is not these any more; what is held then."""
 
+    async def first(self) -> frozenset[int]:
+        """What is held after the first look at who is there: none for one that stands by."""
+
 
 class AllOfThem:
     """Everything is ours: one process, or tests."""
@@ -54,6 +57,24 @@ class AllOfThem:
         if seen == self._held:
             await asyncio.Event().wait()
         return self._held
+
+    async def first(self) -> frozenset[int]:
+        return self._held
+
+
+async def work_on(shares: Shares, work: Callable[[int], Coroutine[Any, Any, None]]) -> None:
+    """Have `work` running for each partition that is held, until cancelled. It is cancelled when the
+    partition goes to somebody else.
+    """
+    working: dict[int, asyncio.Task[None]] = {}
+    held: frozenset[int] = frozenset()
+    async with asyncio.TaskGroup() as tasks:
+        while True:
+            for partition in held - working.keys():
+                working[partition] = tasks.create_task(work(partition))
+            for partition in working.keys() - held:
+                working.pop(partition).cancel()
+            held = await shares.other_than(held)
 
 
 class PostgresShares:
@@ -74,6 +95,7 @@ class PostgresShares:
         self._look_seconds = look_seconds
         self._held: frozenset[int] = frozenset()
         self._changed = asyncio.Event()
+        self._looked = asyncio.Event()
 
     @property
     def held(self) -> frozenset[int]:
@@ -85,6 +107,10 @@ class PostgresShares:
             await changed.wait()
         return self._held
 
+    async def first(self) -> frozenset[int]:
+        await self._looked.wait()
+        return self._held
+
     async def run(self) -> None:
         """Keep to the fair share until cancelled; without the database nothing is held."""
         while True:
@@ -92,6 +118,7 @@ class PostgresShares:
                 async with self._joined() as connection:
                     while True:
                         await self._look(connection)
+                        self._looked.set()
                         await asyncio.sleep(self._look_seconds)
             except (psycopg.Error, TimeoutError) as error:
                 _log.warning("%s: the shares are taken anew: %s", self._group, error)
@@ -101,6 +128,7 @@ class PostgresShares:
     async def _joined(self) -> AsyncIterator[Connection]:
         connection = await self._connections.connect()
         try:
+            await _ask(connection, "notice_soon")
             await _ask(connection, "join", group=self._group)
             yield connection
         finally:

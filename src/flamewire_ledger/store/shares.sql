@@ -15,3 +15,8 @@ SELECT pg_try_advisory_lock(hashtext(%(group)s), %(partition)s);
 
 -- unlock: let go of a partition.
 SELECT pg_advisory_unlock(hashtext(%(group)s), %(partition)s);
+
+-- notice_soon: let the database notice within half a minute that the holder's machine is gone.
+SELECT set_config('tcp_keepalives_idle', '10', false),
+       set_config('tcp_keepalives_interval', '5', false),
+       set_config('tcp_keepalives_count', '3', false);

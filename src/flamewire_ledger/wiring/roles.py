@@ -27,6 +27,7 @@ from flamewire_ledger.processes.settlement import Settlement
 from flamewire_ledger.projector.connections import write_pool
 from flamewire_ledger.projector.consume import Projector
 from flamewire_ledger.store.segments import keep_room_ahead
+from flamewire_ledger.store.shares import PostgresShares, Shares
 from flamewire_ledger.wiring.health import Health, is_chain
 from flamewire_ledger.wiring.ledger import Ledger
 from flamewire_ledger.wiring.status import Status, serve_status
@@ -139,11 +140,13 @@ async def _start_projector(
     pool = write_pool(ledger.database_url)
     await pool.open()
     stack.push_async_callback(pool.close)
+    shares = _shares(ledger, "projector", tasks)
     projector = Projector(
         pool,
         ledger.store,
         ledger.catalog,
-        _consumer(ledger, "projector", tasks),
+        _consumer(ledger, "projector", shares, tasks),
+        shares=shares,
         meter=ledger.meters,
         now=ledger.clock.now,
     )
@@ -159,7 +162,8 @@ def processes() -> tuple[Process, ...]:
 def _start_reactor(
     ledger: Ledger, writer: Writer, health: Health, tasks: list[asyncio.Task[None]]
 ) -> None:
-    reactor = make_reactor(ledger, writer)
+    shares = _shares(ledger, "reactor", tasks)
+    reactor = make_reactor(ledger, writer, shares)
     clocks = {livemode: ledger.clock_of(livemode=livemode) for livemode in (True, False)}
     deadlines = Deadlines(
         ledger.reads,
@@ -168,13 +172,13 @@ def _start_reactor(
         recorded=lambda: [reactor.position(each) for each in range(ledger.store.partitions)],
         meter=ledger.meters,
     )
-    source = _consumer(ledger, "reactor", tasks)
+    source = _consumer(ledger, "reactor", shares, tasks)
     tasks.append(asyncio.create_task(reactor.run(source), name="reactor"))
     tasks.append(asyncio.create_task(deadlines.run(), name="deadlines"))
     health.watch_reactor(reactor)
 
 
-def make_reactor(ledger: Ledger, writer: Writer) -> Reactor:
+def make_reactor(ledger: Ledger, writer: Writer, shares: Shares | None = None) -> Reactor:
     """The reactor over this ledger's store; its writer has to run."""
     return Reactor(
         ledger.store,
@@ -183,11 +187,21 @@ def make_reactor(ledger: Ledger, writer: Writer) -> Reactor:
         PostgresCheckpoints(ledger.connections),
         PostgresDeadLetters(ledger.connections),
         search=PostgresSearch(ledger.connections, ledger.store),
+        shares=shares,
         meter=ledger.meters,
     )
 
 
-def _consumer(ledger: Ledger, group: str, tasks: list[asyncio.Task[None]]) -> Consumer | None:
+def _shares(ledger: Ledger, group: str, tasks: list[asyncio.Task[None]]) -> Shares:
+    """This process's part of the partitions among all processes of the group."""
+    shares = PostgresShares(ledger.connections, group, ledger.store.partitions)
+    tasks.append(asyncio.create_task(shares.run(), name=f"{group} shares"))
+    return shares
+
+
+def _consumer(
+    ledger: Ledger, group: str, shares: Shares, tasks: list[asyncio.Task[None]]
+) -> Consumer | None:
     """The news from RabbitMQ; None where there is no broker, and the store is tailed."""
     amqp_url = ledger.settings.amqp_url
     if amqp_url is None:
@@ -199,7 +213,10 @@ def _consumer(ledger: Ledger, group: str, tasks: list[asyncio.Task[None]]) -> Co
         group,
         ledger.store.partitions,
         prefix=ledger.settings.amqp_prefix,
-        reads_events=group != "reactor",  # it looks in the store for what little it needs
+        # The reactor looks in the store for what little it needs, the projector's database is
+        # beside the log.
+        reads_events=False,
+        shares=shares,
         meter=ledger.meters,
     )
     tasks.append(asyncio.create_task(consumer.run(), name=f"{group} consumer"))
@@ -219,7 +236,13 @@ def _start_relay(
         amqp_url.get_secret_value(), ledger.store.partitions, prefix=ledger.settings.amqp_prefix
     )
     stack.push_async_callback(publisher.close)
-    relay = Relay(ledger.store, publisher, PostgresTurns(ledger.connections), meter=ledger.meters)
+    relay = Relay(
+        ledger.store,
+        publisher,
+        PostgresTurns(ledger.connections),
+        shares=_shares(ledger, "relay", tasks),
+        meter=ledger.meters,
+    )
     health.watch_relay()
     tasks.append(asyncio.create_task(relay.run(), name="relay"))
 
@@ -252,6 +275,7 @@ async def _serving(
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # nobody asks where a request came from
             timeout_graceful_shutdown=_DRAIN_SECONDS,
         )
     )
