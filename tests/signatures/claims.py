@@ -105,3 +105,22 @@ def sui_statement(vector: Mapping[str, Any]) -> Statement:
     message = base64.b64decode(vector["message_b64"])
     signature = vector["signature_b64"]
     return statement("sui", vector["address"], signature, message, kind=vector["kind"])
+
+
+def generated_statement(vector: Mapping[str, Any]) -> Statement:
+    """An entry of generated.json."""
+    if "message_base64" in vector:
+        message = base64.b64decode(vector["message_base64"])
+    else:
+        message = unhex(vector.get("message_hex", ""))
+    owners = vector.get("owners")
+    return statement(
+        vector.get("chain_id", vector["network"]),
+        vector["address"],
+        vector["signature"],
+        message,
+        kind=vector["kind"],
+        scheme=vector["scheme"],
+        typed_data=vector.get("typed"),
+        members=owners and WrittenMembers(tuple(owners["addresses"]), owners["threshold"]),
+    )

@@ -15,6 +15,7 @@ from flamewire_ledger.signatures.scheme import Claim, Invalid, Reason
 
 _OPENING: Final = b"<Bytes>"
 _CLOSING: Final = b"</Bytes>"
+_ETHEREUM: Final = b"\x19Ethereum Signed Message:\n"  # no transaction begins like this either
 _HASHED_ABOVE_BYTES: Final = 256  # a longer transaction is signed by its hash
 
 # How MultiSignature of sp_runtime numbers its schemes.
@@ -39,8 +40,11 @@ def payload_of(claim: Claim) -> bytes:
 
 
 def wrapped(message: bytes) -> bytes:
-    """As wallets wrap it: once, and not again what is wrapped already (u8aWrapBytes of polkadot-js)."""
-    if message.startswith(_OPENING) and message.endswith(_CLOSING):
+    """As wallets wrap it (u8aWrapBytes of polkadot-js): not again what is wrapped already, and not what
+    has Ethereum's prefix.
+    """
+    is_wrapped = message.startswith(_OPENING) and message.endswith(_CLOSING)
+    if is_wrapped or message.startswith(_ETHEREUM):
         return message
     return _OPENING + message + _CLOSING
 
