@@ -154,15 +154,19 @@ def _eip_681(
     address: str, number: str | None, text: str, realms: Sequence[Realm]
 ) -> Iterator[Candidate]:
     addresses.parse_evm(address)
-    chain_id = None if number is None else f"eip155:{number}"
-    exact = [realm for realm in realms if chain_id is not None and realm.chain_id == chain_id]
-    for realm in exact or _of("evm", realms):
-        if chain_id is None:
-            reason = "EIP-681 without a chain: a payment on any EVM chain"
+    if number is None:
+        reason = "EIP-681 without a chain: a payment on any EVM chain"
+        for realm in _of("evm", realms):
             yield _candidate("payment_uri", realm, text, reason)
-        elif realm.chain_id in (None, chain_id):
-            reason = f"EIP-681: a payment on {chain_id}"
-            yield Candidate("payment_uri", realm.name, chain_id, text, reason)
+        return
+    chain_id = f"eip155:{number}"
+    exact = [realm for realm in realms if realm.chain_id == chain_id]
+    found = exact or [realm for realm in _of("evm", realms) if realm.chain_id is None]
+    if not found:
+        raise InvalidAddress(f"EIP-681 for {chain_id}, which is no network here")
+    for realm in found:
+        reason = f"EIP-681: a payment on {chain_id}"
+        yield Candidate("payment_uri", realm.name, chain_id, text, reason)
 
 
 def _plain_uri(text: str, realms: Sequence[Realm]) -> Iterator[Candidate]:

@@ -1,0 +1,84 @@
+"""`flamewire signature`: a verdict, an exit code, and one sentence for what is no question."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flamewire_ledger.cli.commands import run
+from tests.signatures.claims import vectors
+
+RAW = next(it for it in vectors("substrate")["vectors"] if it["note"] == "raw ascii")
+TYPED = next(it for it in vectors("ethereum")["vectors"] if it["id"] == "eth-046")
+CLAIM = [
+    "signature", "verify", "--network", "bittensor", "--address", RAW["address"],
+    "--message", "sign in to ledger", "--signature", RAW["signature_hex"],
+]  # fmt: skip
+
+
+def test_a_signature_that_is_right(capsys: pytest.CaptureFixture[str]):
+    assert run(CLAIM) == 0
+    assert capsys.readouterr().out == "valid\n"
+    assert run([*CLAIM, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said == {"valid": True, "reason": None, "scheme": "sr25519"}
+
+
+def test_a_signature_that_is_wrong_says_why(capsys: pytest.CaptureFixture[str]):
+    assert run([*CLAIM, "--kind", "personal_message"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "invalid: not_wrapped\n"
+    assert "kind message" in err
+
+
+def test_typed_data_come_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    file = tmp_path / "typed.json"
+    file.write_text(json.dumps(TYPED["typed"]))
+    claim = [
+        "--network",
+        "eip155:1",
+        "--address",
+        TYPED["address"],
+        "--signature",
+        TYPED["signature"],
+    ]
+    claim += ["--kind", "typed_data", "--message-file", str(file)]
+    assert run(["signature", "verify", *claim]) == 0
+    file.write_bytes(b"\xff")
+    assert run(["signature", "verify", *claim]) == 2
+    assert "UTF-8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (["--network", "solana"], 2, "no such network"),
+        (["--kind", "poem"], 2, "--kind"),
+        (["--message-hex", "0x00"], 2, "one of"),
+        (["--message-file", "/nowhere"], 2, "/nowhere"),
+        (
+            ["--network", "eip155:1", "--address", TYPED["address"], "--scheme", "eip1271"],
+            3,
+            "node",
+        ),
+    ],
+)
+def test_what_is_no_question_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], options: list[str], code: int, says: str
+):
+    assert run([*CLAIM, *options]) == code
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert says in err
+
+
+def test_the_address_of_a_multisig_account(capsys: pytest.CaptureFixture[str]):
+    for entry in vectors("substrate")["multisig"]:
+        words = ["signature", "multisig", "--threshold", str(entry["threshold"])]
+        assert run([*words, *entry["signatories"]]) == 0
+        assert capsys.readouterr().out.strip() == entry["address"]
+    (alice, *_) = entry["signatories"]
+    assert run([*words, alice, alice]) == 2
+    assert run([*words, "--network", "sui", alice]) == 2
