@@ -214,10 +214,16 @@ def test_the_longest_message_is_judged_soon(kind: Any, scheme: str):
 
 
 def took(claimed: Any) -> float:
-    """Processor time: these machines are shared."""
-    began = time.process_time()
-    assert verdict(claimed).reason is not None
-    return time.process_time() - began
+    """Processor time, as machines are shared; the best of three, as the tests' own garbage is collected
+    at any moment.
+    """
+
+    def once() -> float:
+        began = time.process_time()
+        assert verdict(claimed).reason is not None
+        return time.process_time() - began
+
+    return min(once() for _ in range(3))
 
 
 def test_the_worst_typed_data_are_judged_soon():
