@@ -34,6 +34,7 @@ _HEADINGS: Final = {
     "scale": "More writers",
     "peers": "Peers",
     "memory": "Memory",
+    "signatures": "Signatures",
     "soak": "Soak",
 }
 

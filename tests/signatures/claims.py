@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from flamewire_ledger.chains.accounts import find_realm
 from flamewire_ledger.chains.addresses import ss58_address
 from flamewire_ledger.signatures.evm.contract import Node
 from flamewire_ledger.signatures.evm.family import EvmFamily
-from flamewire_ledger.signatures.scheme import Kind
+from flamewire_ledger.signatures.scheme import Claim, Family, Kind, Scheme
 from flamewire_ledger.signatures.verifier import Statement, Verdict, Verifier, WrittenMembers
 from flamewire_ledger.wiring.signatures import verifier
 
@@ -65,6 +66,36 @@ def verdict(claimed: Statement, by: Verifier = OFFLINE) -> Verdict:
         found: Verdict = done.value
         return found
     raise AssertionError("this verdict waits for somebody: await it")
+
+
+def scheme_and_claim(claimed: Statement) -> tuple[Scheme, Claim]:
+    """The scheme of a statement, and the bytes that it is given: what is left when texts are read."""
+    taken: list[tuple[Scheme, Claim]] = []
+
+    @dataclass
+    class Catching:
+        scheme: Scheme
+
+        async def verify(self, claim: Claim) -> None:
+            taken.append((self.scheme, claim))
+
+    @dataclass
+    class Caught:
+        family: Family
+
+        @property
+        def schemes(self) -> Mapping[str, Scheme]:
+            return {name: Catching(scheme) for name, scheme in self.family.schemes.items()}
+
+        def read_signature(self, text: str, kind: Kind) -> bytes:
+            return self.family.read_signature(text, kind)
+
+        def scheme_of(self, signature: bytes) -> str:
+            return self.family.scheme_of(signature)
+
+    verdict(claimed, Verifier(lambda name: Caught(OFFLINE.family(name))))
+    (found,) = taken
+    return found
 
 
 def with_nodes(nodes: Mapping[int, Node]) -> Verifier:

@@ -64,11 +64,11 @@ class Verifier:
     """Knows the families. `family` may import what one needs when it is first asked for."""
 
     def __init__(self, family: Callable[[FamilyName], Family]) -> None:
-        self._family = family
+        self.family = family
 
     async def verify(self, statement: Statement) -> Verdict:
         """The verdict, whatever was written. Raises Unverifiable only."""
-        family = self._family(statement.family)
+        family = self.family(statement.family)
         name = statement.scheme if statement.scheme in family.schemes else None
         try:
             account = _account(statement, statement.address)
