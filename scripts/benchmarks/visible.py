@@ -1,6 +1,6 @@
 """How long until what was done is seen: commands in their read models, transfers in their payments.
 
-Commands are due at an even rate, whatever the answers (open loop), and are looked for by SQL in the
+Commands are due at an even rate, ten a request, whatever the answers (open loop), and are looked for by SQL in the
 checkpoints of the read models every few milliseconds. An event is visible when it may be read, and it
 counts from the time the database gave it while appending, so that its commit is part of the wait.
 
@@ -32,7 +32,8 @@ from scripts.benchmarks.running import RunningLedger, everything
 
 SECONDS: Final = 30.0
 RATE: Final = 3_000.0
-CONNECTIONS: Final = 64
+COMMANDS: Final = 10  # a request: what comes to a gateway within three milliseconds
+CONNECTIONS: Final = 16
 ITS_READ_MODEL: Final = "credit_balance"
 _VISIBLE_MILLISECONDS_MAX: Final = 300.0
 _PAID_SECONDS_MAX: Final = 1.0
@@ -150,7 +151,12 @@ def measure(ledger: RunningLedger, options: Options) -> list[Figure]:
     with ledger.client() as client:
         payers = Payers(client)
         payers.start()
-        plan = session.plan("consume", connections=CONNECTIONS, requests_per_second=rate)
+        plan = session.plan(
+            "consume_batch",
+            batch=COMMANDS,
+            connections=CONNECTIONS,
+            requests_per_second=rate / COMMANDS,
+        )
         try:
             measured = session.load(f"{rate:,.0f} commands/s", plan)
         finally:

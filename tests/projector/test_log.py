@@ -227,6 +227,31 @@ async def test_news_is_only_a_bell_where_the_log_is_beside(
     running.cancel()
 
 
+async def test_news_of_what_was_taken_already_is_passed_at_once(
+    log: PostgresEventStore, pool: WritePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each batch takes all there is, so under load most news is old; a rest for each would be a queue."""
+    catalog, rests = batches_of_notes(tmp_path), list[int]()
+
+    async def counted(_: Projector, __: float, events_taken: int) -> None:
+        rests.append(events_taken)
+
+    monkeypatch.setattr(Projector, "_rest", counted)
+    await Projector(pool, log, catalog).catch_up()
+    await write(log, *(NoteWritten(f"n{number}", "9") for number in range(20)))
+    news = [News(0, position, []) for position in range(1, 21)]
+    projector = Projector(pool, log, catalog, Paper(news), look_again_seconds=60)
+    projector._drain = _nothing  # type: ignore[method-assign]
+    running = asyncio.create_task(projector.run())
+    await until(lambda: all(delivery.settled == "done" for delivery in news))
+    assert rests == [20]
+    running.cancel()
+
+
+async def _nothing(*_: object) -> None:
+    return
+
+
 async def test_projections_that_take_runs_go_along_with_those_that_are_staged(
     log: PostgresEventStore, pool: WritePool, tmp_path: Path
 ) -> None:

@@ -42,6 +42,8 @@ from flamewire_ledger.store.shares import AllOfThem, Shares
 
 _log = structlog.get_logger(__name__)
 _BUILDERS_MAX: Final = 2  # at once
+_STEADY_EVENTS: Final = 20  # in a batch: many come all the time
+_STEADY_PAUSES: Final = 2.5  # that are rested then
 _REST_SECONDS_MAX: Final = 0.1  # so that what was appended is seen soon
 _BROKEN_PAUSE_SECONDS: Final = 5.0  # before a projection that stands still is tried again
 
@@ -154,7 +156,7 @@ class Projector:
         )
         async for delivery in source:
             events = delivery.events
-            began = time.monotonic()
+            began, before = time.monotonic(), self._least(delivery.partition)
             async with self._turns[delivery.partition]:
                 if self._beside:
                     await self._take_from_log(delivery.partition, delivery.last, tasks)
@@ -164,13 +166,19 @@ class Projector:
                     await self._take_from_store(delivery.partition, delivery.last, tasks)
             await delivery.done()
             if self._beside:
-                await self._rest(time.monotonic() - began)
+                events_taken = self._least(delivery.partition) - before
+                if events_taken > 0:  # what has been taken with the one before costs nothing
+                    await self._rest(time.monotonic() - began, events_taken)
 
-    async def _rest(self, took_seconds: float) -> None:
-        """Let some more come before the next batch: half of what a small one takes is spent on the batch,
-        not on its events. To rest as long as it took makes batches larger when there is more to do.
+    async def _rest(self, took_seconds: float, events_taken: int) -> None:
+        """Let some more come before the next batch: half of what a small one takes is spent on the
+        batch, not on its events. To rest as long as it took makes batches larger when there is more
+        to do; and where many come all the time, nobody waits for the one in particular.
         """
-        rest = max(self._pause_seconds - took_seconds, took_seconds)
+        pause = self._pause_seconds
+        if events_taken >= _STEADY_EVENTS:
+            pause *= _STEADY_PAUSES
+        rest = max(pause - took_seconds, took_seconds)
         await asyncio.sleep(min(rest, _REST_SECONDS_MAX))
 
     async def _take_from_log(self, partition: int, last: int, tasks: asyncio.TaskGroup) -> None:

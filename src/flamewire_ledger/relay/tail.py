@@ -74,6 +74,7 @@ class Relay:
         *,
         batch_events_max: int = 4000,
         body_bytes_max: int = BODY_BYTES_MAX,
+        pause_seconds: float = 0.02,
         poll_seconds: float = 5.0,
         shares: Shares | None = None,
         meter: Meter | None = None,
@@ -83,6 +84,9 @@ class Relay:
         `batch_events_max`: at once, in several messages that are confirmed together; the next as
         many are read meanwhile.
 
+        `pause_seconds`: from the beginning of a message to that of the next one at the least, so
+        that under load one carries what would else be many, each confirmed for itself.
+
         `poll_seconds`: how long to wait for the store's bell before looking all the same.
         """
         self._store = store
@@ -90,6 +94,7 @@ class Relay:
         self._turns = turns
         self._batch_events_max = batch_events_max
         self._body_bytes_max = body_bytes_max
+        self._pause_seconds = pause_seconds
         self._poll_seconds = poll_seconds
         self._shares = shares or AllOfThem(store.partitions)
         self._meter = meter
@@ -124,8 +129,10 @@ class Relay:
             try:
                 async with self._turns.take(partition) as turn:
                     while True:
+                        paused = asyncio.create_task(asyncio.sleep(self._pause_seconds))
                         position = await self.drain(partition, turn)
                         wait_seconds = _WAIT_SECONDS_FIRST
+                        await paused
                         await self._store.wait_beyond(partition, position, self._poll_seconds)
             except Exception as error:  # noqa: BLE001 - the loop's edge
                 _log.warning("the relay begins again", partition=partition, error=str(error))
