@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from flamewire_ledger.cli.commands import run
+from flamewire_ledger.signatures.evm.message import personal_digest
+from tests.chains.test_networks import XPUB
+from tests.services.anvil import CHAIN_ID, Anvil
 from tests.signatures.claims import vectors
+from tests.signatures.test_contracts import MESSAGE, WALLET, answers_for
 
 RAW = next(it for it in vectors("substrate")["vectors"] if it["note"] == "raw ascii")
 TYPED = next(it for it in vectors("ethereum")["vectors"] if it["id"] == "eth-046")
@@ -82,3 +86,35 @@ def test_the_address_of_a_multisig_account(capsys: pytest.CaptureFixture[str]):
     (alice, *_) = entry["signatories"]
     assert run([*words, alice, alice]) == 2
     assert run([*words, "--network", "sui", alice]) == 2
+
+
+NETWORKS = """
+[[network]]
+name = "local"
+kind = "ethereum"
+chain_id = {chain_id}
+rpc_urls = ["{url}"]
+xpub = "{xpub}"
+livemode = false
+"""
+
+
+def test_a_contract_is_asked_through_the_networks_file(
+    anvil: Anvil,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    file = tmp_path / "networks.toml"
+    file.write_text(NETWORKS.format(chain_id=CHAIN_ID, url=anvil.url, xpub=XPUB))
+    monkeypatch.setenv("FLAMEWIRE_NETWORKS_FILE", str(file))
+    anvil.rpc("anvil_setCode", WALLET, answers_for(personal_digest(MESSAGE)))
+    claim = ["--network", f"eip155:{CHAIN_ID}", "--address", WALLET, "--scheme", "eip1271"]
+    claim += ["--signature", "0x01"]
+    asked = ["signature", "verify", *claim, "--message", MESSAGE.decode()]
+    assert run(asked) == 0
+    assert run([*asked[:-1], "another"]) == 1
+    assert "contract_refuses" in capsys.readouterr().out
+    anvil.kill()
+    assert run(asked) == 3
+    assert anvil.url not in capsys.readouterr().err
