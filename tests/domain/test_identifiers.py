@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from uuid import RFC_4122, UUID, uuid5
 
 import pytest
@@ -63,6 +64,14 @@ def test_the_vector_of_the_specification():
     noise = 0xCC3 << 62 | 0x18C4DC0C0C07398F
     made = uuid7(at, noise.to_bytes(10, "big"))
     assert made == UUID("017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
+
+
+@given(st.integers(0, 2**43), st.lists(st.text(), min_size=1))
+def test_a_derived_id_is_a_uuid7_of_the_hash_of_its_names(milliseconds, names):
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    names = [name.encode(errors="replace").decode() for name in names]
+    digest = sha256("\x1f".join(names).encode()).digest()
+    assert derived_id("pl", at, *names) == encode("pl", uuid7(at, digest))
 
 
 def test_a_derived_id_is_the_same_each_time_and_another_for_another_cause():
