@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final, Protocol
@@ -75,26 +76,32 @@ class PostgresDepositIndexes:
     def __init__(self, connections: Connections, *, block: int = INDEXES_A_BLOCK) -> None:
         self._connections = connections
         self._blocks: defaultdict[str, int] = defaultdict(lambda: block)  # the next, by namespace
-        self._left: dict[str, range] = {}  # by namespace
+        self._left: defaultdict[str, Iterator[int]] = defaultdict(lambda: iter(()))  # by namespace
         self._noted: set[str] = set()  # chains that have their time
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def take(self, chain_id: str) -> int:
         namespace = _namespace(chain_id)
+        if chain_id in self._noted:  # what is left is given at once, without the lock
+            for index in self._left[namespace]:
+                return index
         async with self._locks[namespace]:
             if chain_id not in self._noted:
                 async with self._connections.use() as connection:
                     await connection.execute(_SQL["note_chain"], {"chain_id": chain_id})
                 self._noted.add(chain_id)
-            left = self._left.get(namespace, range(0))
-            if not left:
-                count = self._blocks[namespace]
-                wanted = {"namespace": namespace, "count": count}
-                end = await _number(self._connections, "take_deposit_indexes", wanted)
-                left = range(end - count, end)
-                self._blocks[namespace] = min(2 * count, INDEXES_A_BLOCK_MAX)
-            self._left[namespace] = left[1:]
-            return left[0]
+            for index in self._left[namespace]:  # who held the lock before may have filled it
+                return index
+            return await self._take_block(namespace)
+
+    async def _take_block(self, namespace: str) -> int:
+        """The first number of the next block; the others are left."""
+        count = self._blocks[namespace]
+        wanted = {"namespace": namespace, "count": count}
+        end = await _number(self._connections, "take_deposit_indexes", wanted)
+        self._left[namespace] = iter(range(end - count + 1, end))
+        self._blocks[namespace] = min(2 * count, INDEXES_A_BLOCK_MAX)
+        return end - count
 
     async def since(self, chain_id: str) -> datetime | None:
         """When the first index of a chain was taken, by the database's clock; None if none was."""
