@@ -54,7 +54,6 @@ class Work:
 
     id: str | None
     inside: str = ""  # where in the line the fault is to be found: the pointer's beginning
-    call: Call | None = None
     envelope: Envelope | None = None
     outcome: Outcome | Failed | Problem | None = None
 
@@ -109,13 +108,17 @@ class Batch:
         return works
 
     async def _prepare(self, batch: Call, data: bytes, till: Till, claims: Claims) -> Work:
-        """The line's command, built; what is wrong with it is its outcome."""
+        """The line's command, built; what is wrong with it is its outcome.
+
+        Nothing but that is kept: the next line finds the memory of this one's call still warm.
+        """
         work = Work(None)
+        call: Call | None = None
         try:
             line = _parse(batch, data, work)
             command = self._command(batch, line)
             work.inside = "/params"
-            work.call = call = _call(command, batch, line, till)
+            call = _call(command, batch, line, till)
             claims.claim(call.command_id)  # twice in one batch: the writer knows repeats
             work.envelope = await command.build(call)
         except Problem as problem:
@@ -123,7 +126,7 @@ class Batch:
         except StoreUnavailable:
             work.outcome = problems.store_unavailable()
         except Rejection as rejection:
-            before = None if work.call is None else await recorded(work.call)
+            before = None if call is None else await recorded(call)
             work.outcome = before or rejection
         return work
 

@@ -156,6 +156,8 @@ def find_currency(
 
 def asset_id_of(chains: Sequence[Chain], asset_code: str) -> str | None:
     """CAIP-19 of what lives on one of these chains; None for money that lives nowhere."""
+    if asset_code in FIAT:
+        return None
     for chain in chains:
         for token in chain.network.tokens:
             if token.asset.code == asset_code:

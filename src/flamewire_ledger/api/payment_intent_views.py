@@ -14,7 +14,7 @@ from typing import Any
 
 from flamewire_ledger.api.currencies import asset_id_of
 from flamewire_ledger.api.reading import Row
-from flamewire_ledger.api.rendering import money, plain, time
+from flamewire_ledger.api.rendering import money, plain, shown, time
 from flamewire_ledger.chains.chain import Chain
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.payment import (
@@ -185,33 +185,38 @@ def _amount(value: Mapping[str, Any]) -> Amount:
 
 def rendered(facts: IntentFacts, chains: Sequence[Chain]) -> dict[str, Any]:
     """Everything but its position."""
+    amount, amount_minor = shown(facts.amount)
+    detected, detected_minor = shown(facts.detected)
+    confirmed, confirmed_minor = shown(facts.confirmed)
+    excess, excess_minor = shown(facts.excess)
+    due, due_minor = shown(facts.due)
     return {
         "id": facts.payment_id,
         "object": "payment_intent",
         "livemode": facts.livemode,
         "status": facts.status,
-        "labels": list(facts.labels),
-        "amount": facts.amount.text,
-        "amount_minor": str(facts.amount.units),
+        "labels": facts.labels,
+        "amount": amount,
+        "amount_minor": amount_minor,
         "currency": facts.amount.asset.symbol,
         "currency_asset_id": asset_id_of(chains, facts.amount.asset.code),
         "reference": facts.reference,
-        "metadata": dict(facts.metadata),
+        "metadata": facts.metadata,
         "credit_account_id": facts.credit_account_id,
         "credits": None if facts.credits is None else facts.credits.text,
         "tolerance": plain(facts.tolerance_ppm, MILLION),
         "payment_options": [_option(option) for option in facts.options],
         "amounts": {
-            "requested": facts.amount.text,
-            "requested_minor": str(facts.amount.units),
-            "detected": facts.detected.text,
-            "detected_minor": str(facts.detected.units),
-            "confirmed": facts.confirmed.text,
-            "confirmed_minor": str(facts.confirmed.units),
-            "excess": facts.excess.text,
-            "excess_minor": str(facts.excess.units),
-            "due": facts.due.text,
-            "due_minor": str(facts.due.units),
+            "requested": amount,
+            "requested_minor": amount_minor,
+            "detected": detected,
+            "detected_minor": detected_minor,
+            "confirmed": confirmed,
+            "confirmed_minor": confirmed_minor,
+            "excess": excess,
+            "excess_minor": excess_minor,
+            "due": due,
+            "due_minor": due_minor,
         },
         "transfers": [_transfer(transfer) for transfer in facts.transfers],
         "created_at": time(facts.created_at),
@@ -220,13 +225,14 @@ def rendered(facts: IntentFacts, chains: Sequence[Chain]) -> dict[str, Any]:
 
 
 def _option(option: PaymentOption) -> dict[str, Any]:
+    due, due_minor = shown(option.due)
     return {
         "network": option.network,
         "chain_id": option.chain_id,
         "asset": option.due.asset.symbol,
         "asset_id": option.asset_id,
-        "amount": option.due.text,
-        "amount_minor": str(option.due.units),
+        "amount": due,
+        "amount_minor": due_minor,
         "address": option.address,
         "uri": option.uri,
         "price_lock_id": option.price_lock_id,

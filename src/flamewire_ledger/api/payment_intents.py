@@ -7,23 +7,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from flamewire_ledger.api import payment_intent_views as views
 from flamewire_ledger.api import payment_options, recipients
 from flamewire_ledger.api.call import Answer, Call
-from flamewire_ledger.api.currencies import find_chain, find_currency, read_amount
+from flamewire_ledger.api.currencies import find_currency, read_amount
 from flamewire_ledger.api.models.payment_intents import (
     EXPIRES_SECONDS_DEFAULT,
     CreatePaymentIntent,
     ListPaymentIntents,
     ResolvePaymentIntent,
 )
-from flamewire_ledger.api.payment_options import Moment, Terms
+from flamewire_ledger.api.payment_options import Moment, Networks, Terms
 from flamewire_ledger.api.reading import Row, find, listed, page_of
 from flamewire_ledger.api.rendering import as_list, to_json
 from flamewire_ledger.api.streams import events_of, own
-from flamewire_ledger.chains.chain import Chain
 from flamewire_ledger.commands import payment as commands
 from flamewire_ledger.commands import price_lock as price_lock_commands
 from flamewire_ledger.commands.decider import Envelope
@@ -48,8 +48,10 @@ async def create(call: Call) -> Envelope:
     """The request: its currency, rates and addresses are found out here, once."""
     body: CreatePaymentIntent = call.body
     chains = call.chains
-    only = _network(chains, body)
-    amount = read_amount(body.amount, find_currency(chains, body.currency, "/currency", only))
+    asked = payment_options.networks(chains, body)
+    # If it is one network, USDC is that of this network.
+    currency = find_currency(chains, body.currency, "/currency", asked.one)
+    amount = read_amount(body.amount, currency)
     if body.credit_account_id is not None:
         await own(call, "ca", body.credit_account_id, "/credit_account_id")
     now = call.now()
@@ -57,7 +59,7 @@ async def create(call: Call) -> Envelope:
     payment_id = derived_id("pi", now, command_id)
     lock = await _lock(call, body)
     moment = Moment(payment_id, command_id, now, _expires_at(body, now, lock))
-    agreed = await _agree(call, body, amount, moment, lock)
+    agreed = await _agree(call, body, asked, amount, moment, lock)
     recipient = None if body.recipient is None else _recipient(agreed, body.recipient)
     command = RequestPayment(
         payment_id=payment_id,
@@ -76,17 +78,6 @@ async def create(call: Call) -> Envelope:
     if recipient is not None:  # last, so that a request refused for something else claims nothing
         await recipients.claim(call, agreed[0].way.chain, recipient)
     return commands.request(call.origin, command, locks, _answer(call, payment_id, {}))
-
-
-def _network(chains: Sequence[Chain], body: CreatePaymentIntent) -> Chain | None:
-    """The one network the request names, if it is one: USDC is then that of this network."""
-    if body.network is not None:
-        return find_chain(chains, body.network, "/network")
-    named = [
-        find_chain(chains, way.network, f"/pay_with/{i}/network")
-        for i, way in enumerate(body.pay_with or ())
-    ]
-    return named[0] if len({chain.network.name for chain in named}) == 1 else None
 
 
 async def _lock(call: Call, body: CreatePaymentIntent) -> PriceLock | None:
@@ -114,11 +105,12 @@ def _expires_at(body: CreatePaymentIntent, now: datetime, lock: PriceLock | None
 async def _agree(
     call: Call,
     body: CreatePaymentIntent,
+    asked: Networks,
     amount: Amount,
     moment: Moment,
     lock: PriceLock | None,
 ) -> Sequence[Terms]:
-    offered, by_name = payment_options.ways(call, body)
+    offered, by_name = payment_options.ways(call.chains, body, asked)
     if lock is not None:
         return payment_options.locked_terms(lock, offered, by_name, amount, moment)
     return await payment_options.terms(call, offered, by_name, amount, moment)
@@ -138,6 +130,7 @@ async def _credits(call: Call, body: CreatePaymentIntent, amount: Amount) -> Amo
     return bought
 
 
+@lru_cache(maxsize=1024)  # most say nothing of it, and the others the same each time
 def _tolerance_ppm(text: str) -> int:
     ppm = int(Decimal(text) * views.MILLION)
     if ppm > TOLERANCE_PPM_MAX:

@@ -16,7 +16,8 @@ from typing import Final
 
 from flamewire_ledger.api.call import Call
 from flamewire_ledger.api.currencies import find_chain, find_token
-from flamewire_ledger.api.models.payment_intents import CreatePaymentIntent
+from flamewire_ledger.api.models.payment_intents import CreatePaymentIntent, PayWith
+from flamewire_ledger.api.pricing import Till
 from flamewire_ledger.chains.chain import Chain, Deposit, Token
 from flamewire_ledger.domain.identifiers import derived_id
 from flamewire_ledger.domain.money import Amount, Rate
@@ -54,25 +55,59 @@ class Moment:
     expires_at: datetime
 
 
-def ways(call: Call, body: CreatePaymentIntent) -> tuple[Sequence[Way], bool]:
+@dataclass(slots=True)
+class Networks:
+    """The networks a request names."""
+
+    only: Chain | None  # in `network`
+    named: Sequence[Chain]  # in `pay_with`, in its order; where there is no `network`
+
+    @property
+    def one(self) -> Chain | None:
+        """The one network it is about, if it is one."""
+        if self.only is not None or not self.named:
+            return self.only
+        first = self.named[0]
+        return first if self.named.count(first) == len(self.named) else None
+
+
+def networks(chains: Sequence[Chain], body: CreatePaymentIntent) -> Networks:
+    """Raises UnknownNetwork with the pointer."""
+    if body.network is not None:
+        return Networks(find_chain(chains, body.network, "/network"), ())
+    if body.pay_with is None:
+        return Networks(None, ())
+    return Networks(
+        None, [_named(chains, index, wanted) for index, wanted in enumerate(body.pay_with)]
+    )
+
+
+def _named(chains: Sequence[Chain], index: int, wanted: PayWith) -> Chain:
+    return find_chain(chains, wanted.network, f"/pay_with/{index}/network")
+
+
+def ways(
+    chains: Sequence[Chain], body: CreatePaymentIntent, asked: Networks
+) -> tuple[Sequence[Way], bool]:
     """The ways asked for, and whether they were asked for by name. Raises Unknown… with the
     pointer.
     """
-    chains = call.chains
-    only = find_chain(chains, body.network, "/network") if body.network is not None else None
+    only = asked.only
     if body.pay_with is None:
         offered = [only] if only is not None else chains
         return [Way(chain, token) for chain in offered for token in chain.network.tokens], False
     found: list[Way] = []
     for index, wanted in enumerate(body.pay_with):
-        pointer = f"/pay_with/{index}"
-        chain = find_chain(chains, wanted.network, f"{pointer}/network")
-        way = Way(chain, find_token(chain, wanted.asset, f"{pointer}/asset"))
+        chain = asked.named[index] if only is None else _named(chains, index, wanted)
+        token = find_token(chain, wanted.asset, f"/pay_with/{index}/asset")
         if only is not None and chain is not only:
-            raise Malformed(f"`network` says {only.network.name}", pointer=f"{pointer}/network")
-        if way in found:
-            raise Malformed("this way to pay is there twice", pointer=pointer)
-        found.append(way)
+            pointer = f"/pay_with/{index}/network"
+            raise Malformed(f"`network` says {only.network.name}", pointer=pointer)
+        for way in found:
+            if way.token is token and way.chain is chain:
+                pointer = f"/pay_with/{index}"
+                raise Malformed("this way to pay is there twice", pointer=pointer)
+        found.append(Way(chain, token))
     return found, True
 
 
@@ -82,9 +117,10 @@ async def terms(
     """Each way with its due at the rate of now. Raises PriceUnavailable when none is left."""
     found: list[Terms] = []
     unavailable: PriceUnavailable | None = None
+    till = call.till(moment.now)
     for way in offered[:OPTIONS_MAX]:
         try:
-            found.append(await _terms(call, way, amount, moment))
+            found.append(await _terms(till, way, amount, moment))
         except PriceUnavailable as error:
             if by_name:
                 raise
@@ -97,12 +133,12 @@ async def terms(
     )
 
 
-async def _terms(call: Call, way: Way, amount: Amount, moment: Moment) -> Terms:
+async def _terms(till: Till, way: Way, amount: Amount, moment: Moment) -> Terms:
     asset = way.token.asset
     if asset.symbol == amount.asset.symbol:
         one_for_one = Rate(asset, amount.asset, Decimal(1))
         return Terms(way, one_for_one.base_for(amount), None)
-    priced = await call.till(moment.now).rate(asset, amount.asset)
+    priced = await till.rate(asset, amount.asset)
     lock = LockPrice(
         lock_id=derived_id("pl", moment.now, moment.command_id, asset.code),
         rate=priced.rate,
@@ -141,11 +177,14 @@ async def options(
     the merchant.
     """
     deposits: dict[str, Deposit] = {}
+    found: list[PaymentOption] = []
     for one in agreed:
-        network = one.way.chain.network
-        if network.chain_id not in deposits:
-            deposits[network.chain_id] = await _deposit(call, one.way.chain, recipient)
-    return tuple(_option(one, deposits[one.way.chain.network.chain_id]) for one in agreed)
+        chain_id = one.way.chain.network.chain_id
+        deposit = deposits.get(chain_id)
+        if deposit is None:
+            deposit = deposits[chain_id] = await _deposit(call, one.way.chain, recipient)
+        found.append(_option(one, deposit))
+    return tuple(found)
 
 
 async def _deposit(call: Call, chain: Chain, recipient: str | None) -> Deposit:
@@ -156,10 +195,10 @@ async def _deposit(call: Call, chain: Chain, recipient: str | None) -> Deposit:
 
 
 def _option(one: Terms, deposit: Deposit) -> PaymentOption:
-    chain, token = one.way.chain, one.way.token
+    chain, token, network = one.way.chain, one.way.token, one.way.chain.network
     return PaymentOption(
-        network=chain.network.name,
-        chain_id=chain.network.chain_id,
+        network=network.name,
+        chain_id=network.chain_id,
         asset_id=token.asset_id,
         due=one.due,
         address=deposit.address,

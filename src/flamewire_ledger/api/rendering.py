@@ -25,6 +25,15 @@ def money(name: str, amount: Amount | None) -> dict[str, str | None]:
     return {name: amount.text, f"{name}_minor": str(amount.units)}
 
 
+# One amount is shown in several places of an answer, and the same ones in one answer after another.
+_major_text: Final = lru_cache(maxsize=10_000)(major_text)
+
+
+def shown(amount: Amount) -> tuple[str, str]:
+    """In major units and in base units, as `money` has them."""
+    return _major_text(amount.units, amount.asset.decimals), str(amount.units)
+
+
 def signed(name: str, asset: Asset, units: int) -> dict[str, str]:
     """As `money`, for a difference that may be negative."""
     text = major_text(abs(units), asset.decimals)
@@ -37,6 +46,7 @@ def time(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+@lru_cache(maxsize=1024)  # of tolerances, mostly, and nearly always the same one
 def plain(number: int, of: int) -> str:
     """number / of as a plain decimal without needless zeros; `of` is a power of ten."""
     whole, part = divmod(number, of)

@@ -28,7 +28,7 @@ class Decider:
     format: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as the envelope that it is part of
 class Subject:
     """A stream the command decides on, and how to fold it."""
 

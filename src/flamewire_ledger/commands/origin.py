@@ -46,16 +46,18 @@ class Origin:
         """The command, ready for the writer. One that asks for an answer is remembered even when it
         changes nothing.
         """
-        decided: dict[str, Any] = {}
+        before: Mapping[str, Any] = {}
+        facts: Facts = {}
 
         def remembering(states: Mapping[str, Any]) -> Facts:
-            decided["before"], decided["facts"] = states, decide(states)
-            return decided["facts"]  # type: ignore[no-any-return]
+            nonlocal before, facts
+            before, facts = states, decide(states)
+            return facts
 
         def stored(states: Mapping[str, Any]) -> bytes:
             # The writer asks for the answer right after the decision it is about.
             assert answer is not None, "nobody asks for an answer where there is none"
-            return answer(Decision(decided["before"], decided["facts"], states))
+            return answer(Decision(before, facts, states))
 
         return Envelope(
             command_id=self.command_id,

@@ -48,6 +48,6 @@ def request(
 
     subjects = (
         Subject(stream_id, PAYMENT),
-        *(Subject(lock.lock_id, PRICE_LOCK) for lock in locks),
+        *[Subject(lock.lock_id, PRICE_LOCK) for lock in locks],
     )
     return origin.envelope(subjects, decide, answer)
