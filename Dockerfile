@@ -19,7 +19,8 @@ COPY src src
 RUN uv pip install --no-cache --compile-bytecode --no-deps --build-constraint requirements.txt .
 
 FROM python:3.11-slim-bookworm
-RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/flamewire flamewire
+RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/flamewire flamewire \
+    && install --directory --owner flamewire /archives
 COPY --from=build /ledger /ledger
 ENV PATH=/ledger/bin:$PATH \
     PYTHONUNBUFFERED=1 \

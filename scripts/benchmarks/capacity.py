@@ -1,4 +1,4 @@
-"""`scripts/bench capacity`: what a rate of commands needs, worked out from what was measured.
+"""What a rate of commands needs, worked out from what was measured.
 
 A model, not a measurement: costs are those of docs/reference/performance.md, the limits of engines
 are those of one machine of a usual size, named below with their reasons. It says which part is full
@@ -36,7 +36,7 @@ class Costs:
 class Limits:
     """What one of each is taken to hold."""
 
-    writer_commands: float = 20_000  # a partition: one writer, one core
+    writer_commands: float = 15_000  # a partition: one writer, one core
     postgres_cores: float = 16
     postgres_wal_bytes: float = 250e6  # a second, on network SSDs with a synchronous standby
     broker_bytes: float = 120e6  # a second through quorum queues on three nodes, both groups
@@ -44,16 +44,16 @@ class Limits:
 
 
 MEASURED: Final = Costs(
-    api_us=40,
+    api_us=62,
     append_us=20,
-    relay_us=12,
-    project_python_us=8,
-    project_postgres_us=35,
-    react_us=4,
-    wal_append_bytes=900,
-    wal_project_bytes=1_400,
-    stored_bytes=700,
-    message_bytes=600,
+    relay_us=9,
+    project_python_us=5,
+    project_postgres_us=55,
+    react_us=1,
+    wal_append_bytes=1_950,
+    wal_project_bytes=1_850,
+    stored_bytes=1_740,
+    message_bytes=700,
 )
 
 
