@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Final, Protocol
 
 from flamewire_ledger.processes.reaction import Failure
+from flamewire_ledger.processes.same_server import SameServer
 from flamewire_ledger.store.connections import Connections
 from flamewire_ledger.store.statements import read_statements
 
@@ -62,26 +63,33 @@ class DeadLetters(Protocol):
 
 
 class PostgresCheckpoints:
-    """Checkpoints in the table process_checkpoints."""
+    """Checkpoints in the table process_checkpoints.
+
+    Another server than the time before is told as StoreUnavailable, and nothing is saved there:
+    what was seen on the one may be nowhere on the other.
+    """
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        self._servers = SameServer()
 
     async def load(self, partition: int) -> Mapping[str, int]:
         async with self._connections.use() as connection:
-            rows = await connection.execute(_SQL["load"].query, {"partition": partition})
-            return dict(await rows.fetchall())
+            found = await connection.execute(_SQL["load"].query, {"partition": partition})
+            rows = await found.fetchall()
+        self._servers.check(partition, rows[0][0])
+        return {name: position for _, name, position in rows if name is not None}
 
     async def save(self, partition: int, positions: Mapping[str, int]) -> None:
+        moved = {
+            "partition": partition,
+            "names": list(positions),
+            "positions": list(positions.values()),
+            "began": self._servers.began(partition),
+        }
         async with self._connections.use() as connection:
-            await connection.execute(
-                _SQL["save"].query,
-                {
-                    "partition": partition,
-                    "names": list(positions),
-                    "positions": list(positions.values()),
-                },
-            )
+            ((began,),) = await (await connection.execute(_SQL["save"].query, moved)).fetchall()
+        self._servers.check(partition, began)
 
 
 class PostgresDeadLetters:

@@ -1,14 +1,20 @@
--- load: how far each process has come in a partition.
-SELECT name, position FROM process_checkpoints WHERE partition = %(partition)s;
+-- load: since when the server runs, and how far each process has come in a partition; one row without a name when none has.
+SELECT pg_postmaster_start_time(), kept.name, kept.position
+FROM (VALUES (1)) AS always
+LEFT JOIN process_checkpoints AS kept ON kept.partition = %(partition)s;
 
--- save: move checkpoints forward; one that is further already stays where it is.
-INSERT INTO process_checkpoints AS kept (name, partition, position)
-SELECT name, %(partition)s, position
-FROM unnest(%(names)s::text[], %(positions)s::bigint[]) AS moved (name, position)
-ORDER BY name
-ON CONFLICT (name, partition) DO UPDATE
-SET position = excluded.position, moved_at = now()
-WHERE kept.position < excluded.position;
+-- save: move checkpoints forward, on the server that runs since then; one that is further already stays where it is. Since when this one runs.
+WITH saved AS (
+    INSERT INTO process_checkpoints AS kept (name, partition, position)
+    SELECT name, %(partition)s, position
+    FROM unnest(%(names)s::text[], %(positions)s::bigint[]) AS moved (name, position)
+    WHERE pg_postmaster_start_time() = coalesce(%(began)s, pg_postmaster_start_time())
+    ORDER BY name
+    ON CONFLICT (name, partition) DO UPDATE
+    SET position = excluded.position, moved_at = now()
+    WHERE kept.position < excluded.position
+)
+SELECT pg_postmaster_start_time();
 
 -- parked: the events of processes that wait, and those that a person gave up, in order.
 SELECT consumer, key, position, discarded_at IS NOT NULL

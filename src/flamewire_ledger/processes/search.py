@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from importlib.resources import files
 from typing import Final, Protocol
 
+from flamewire_ledger.processes.same_server import SameServer
 from flamewire_ledger.store.arrays import TextArray
 from flamewire_ledger.store.connections import Connections
 from flamewire_ledger.store.event_store import EventStore, RecordedEvent
@@ -51,11 +52,15 @@ class StoreSearch:
 
 
 class PostgresSearch:
-    """Asks the log itself; what the log does not have any more, it reads from the store."""
+    """Asks the log itself; what the log does not have any more, it reads from the store.
+
+    Raises StoreUnavailable as well when the log is on another server than the time before.
+    """
 
     def __init__(self, connections: Connections, store: EventStore) -> None:
         self._connections = connections
         self._store = StoreSearch(store)
+        self._servers = SameServer()
 
     async def find(
         self, partition: int, after: int, until: int, types: Collection[str], limit: int
@@ -70,7 +75,10 @@ class PostgresSearch:
         async with self._connections.use() as connection:
             cursor = connection.cursor(binary=True)
             await cursor.execute(_SQL["find"].query, wanted, prepare=True)
-            found = [RecordedEvent(*row) for row in await cursor.fetchall()]
+            rows = await cursor.fetchall()
+        if rows:
+            self._servers.check(partition, rows[0][-1])
+        found = [RecordedEvent(*row[:-1]) for row in rows]
         # The log loses its oldest events only: where the first is, all are.
         if not found or found[0].position != after + 1:
             return await self._store.find(partition, after, until, types, limit)
