@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import redis
+
 from flamewire_ledger.security.rate_limits import Policy, TokenBuckets
 from flamewire_ledger.security.shared_rate_limits import SharedRateLimits
 from tests.services.redis import PrivateRedis
@@ -72,3 +74,15 @@ async def test_what_was_taken_ahead_lapses(redis_url: str, redis_prefix: str):
     now += 2
     later = await shared.take("key_1")
     assert later.remaining == 1_997  # the second of the first two is gone
+
+
+async def test_those_who_are_refused_together_are_refused_at_once(redis_server: PrivateRedis):
+    """One question after the other for each would make a queue of whoever is over the limit."""
+    shared = limits(redis_server.url, "crowd")
+    assert all([(await shared.take("key_1")).allowed for _ in range(5)])
+    with redis.Redis.from_url(redis_server.url) as client:
+        before = client.info("stats")["total_commands_processed"]
+        verdicts = await asyncio.gather(*(shared.take("key_1") for _ in range(500)))
+        after = client.info("stats")["total_commands_processed"]
+    assert not any(verdict.allowed for verdict in verdicts)
+    assert after - before < 50

@@ -36,6 +36,9 @@ class _Advance:
     until: float = 0.0
     shared: int = 0  # what was left in Redis for everybody when it was taken
     resets_at: float = 0.0
+    questions: int = 0  # asked so far
+    refusal: Verdict | None = None  # what the last of them was answered, if it was one
+    refused: int = 0  # how much that one asked for
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -76,9 +79,15 @@ class SharedRateLimits:
         verdict = self._spend(advance, cost)
         if verdict is not None:
             return verdict
+        before = advance.questions
         async with advance.one_at_a_time:
-            # Whoever was first has taken enough for those who waited, mostly.
-            return self._spend(advance, cost) or await self._ask(who, advance, cost)
+            # Whoever was first has taken enough for those who waited, mostly; or was refused for
+            # them as well, by a question that was asked since they came.
+            if (verdict := self._spend(advance, cost)) is not None:
+                return verdict
+            if advance.refusal and advance.questions > before and cost >= advance.refused:
+                return advance.refusal
+            return await self._ask(who, advance, cost)
 
     def _advance_of(self, who: str) -> _Advance:
         advance = self._advances.pop(who, None) or _Advance()
@@ -95,6 +104,8 @@ class SharedRateLimits:
 
     async def _ask(self, who: str, advance: _Advance, cost: int) -> Verdict:
         """Take an advance, or when there is not that much left, no more than what it costs."""
+        advance.questions += 1
+        advance.refusal = None
         try:
             taken = max(cost, self._at_once)
             allowed = await self._limiter.hit(self._window, who, cost=taken)
@@ -109,7 +120,9 @@ class SharedRateLimits:
             advance.left = taken - cost
             advance.until = self._unix_time() + ADVANCE_SECONDS_MAX
             advance.shared, advance.resets_at = remaining, resets_at
-        return self._verdict(allowed, remaining + (taken - cost if allowed else 0), resets_at)
+            return self._verdict(True, remaining + advance.left, resets_at)
+        advance.refusal, advance.refused = self._verdict(False, remaining, resets_at), cost
+        return advance.refusal
 
     def _verdict(self, allowed: bool, remaining: int, resets_at: float) -> Verdict:
         seconds = max(1, math.ceil(resets_at - self._unix_time()))
