@@ -18,10 +18,10 @@ UPDATE price_locks_v1 AS lock
 SET status = 'used', payment_id = event.data->>'payment_id', used_at = (event.data->>'used_at')::timestamptz,
     position = event.position
 FROM batch AS event
-WHERE lock.lock_id = event.stream_id;
+WHERE lock.merchant_id = event.merchant_id AND lock.lock_id = event.stream_id;
 
 -- on: price_lock.expired.v1
 UPDATE price_locks_v1 AS lock
 SET status = 'expired', expired_at = (event.data->>'expired_at')::timestamptz, position = event.position
 FROM batch AS event
-WHERE lock.lock_id = event.stream_id;
+WHERE lock.merchant_id = event.merchant_id AND lock.lock_id = event.stream_id;

@@ -1,6 +1,6 @@
 -- One row a price lock, with every quote it was made from.
 CREATE TABLE price_locks_v1 (
-    lock_id         text PRIMARY KEY,
+    lock_id         text NOT NULL,
     merchant_id     text NOT NULL,
     status          text NOT NULL,      -- locked, used, expired
     base            text NOT NULL,
@@ -14,8 +14,8 @@ CREATE TABLE price_locks_v1 (
     expires_at      timestamptz NOT NULL,
     used_at         timestamptz,
     expired_at      timestamptz,
-    position        bigint NOT NULL
+    position        bigint NOT NULL,
+    PRIMARY KEY (merchant_id, lock_id)  -- also the order of the list: ids sort by the time they were made
 ) WITH (fillfactor = 80);
 
-CREATE INDEX price_locks_v1_by_merchant ON price_locks_v1 (merchant_id, lock_id);
 CREATE INDEX price_locks_v1_waiting ON price_locks_v1 (expires_at, lock_id) WHERE status = 'locked';
