@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from flamewire_ledger.store.event_store import (
     RecordedEvent,
     StoreUnavailable,
     StreamAppend,
+    Turn,
     Verdict,
 )
 from flamewire_ledger.store.memory import MemoryEventStore
@@ -49,21 +51,48 @@ class RoughStore(WatchedStore):
         self.dice = dice
         self.rivals = 0
         self.in_flight = 0
+        self.turns = 0
 
     async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
-        self.in_flight += 1
-        assert self.in_flight == 1, "a batch is sent behind the answer to the one ahead of it"
-        try:
-            await self._delay()
+        async def record(partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
             if self.happens(0.1):
                 await self._rival(self.dice.choice(PURSES))
             if self.happens(0.05):  # another process had the very same command
                 await MemoryEventStore.append(self, partition, [self.dice.choice(appends)])
+            return await MemoryEventStore.append(self, partition, appends)
+
+        return await self.roughly(record, partition, appends)
+
+    @asynccontextmanager
+    async def alone(self, partition: int) -> AsyncIterator[Turn]:
+        self.turns += 1
+        await self._delay()
+        if self.happens(0.3):
+            await self._rival(self.dice.choice(PURSES))
+        if self.happens(0.05):
+            raise StoreUnavailable("no turn")
+        if self.happens(0.1):  # the connection that held it is gone, and nobody knows yet
+            yield self
+            return
+        async with MemoryEventStore.alone(self, partition) as turn:
+            await self._delay()
+            yield RoughTurn(self, turn)
+
+    async def roughly(
+        self,
+        record: Callable[[int, Sequence[Append]], Awaitable[Sequence[Verdict]]],
+        partition: int,
+        appends: Sequence[Append],
+    ) -> Sequence[Verdict]:
+        self.in_flight += 1
+        assert self.in_flight == 1, "a batch is sent behind the answer to the one ahead of it"
+        try:
+            await self._delay()
             if self.happens(0.05):
                 raise StoreUnavailable("gone, and nothing was recorded")
             if self.happens(0.02) and len(appends) > 1:
                 raise ValueError("this batch cannot be stored")
-            verdicts = await MemoryEventStore.append(self, partition, appends)
+            verdicts = await record(partition, appends)
             await self._delay()
             if self.happens(0.05):
                 raise StoreUnavailable("gone, but everything was recorded")
@@ -96,6 +125,19 @@ class RoughStore(WatchedStore):
         event = NewEvent("purse.filled.v1", b'{"coins":%d}' % self.dice.randrange(1, 5))
         stream = StreamAppend(stream_id, version, [event])
         await MemoryEventStore.append(self, 0, [append(stream)])
+
+
+class RoughTurn:
+    """A turn at a rough store: no rivals, and all the rest."""
+
+    def __init__(self, store: RoughStore, turn: Turn) -> None:
+        self.load = store.load
+        self.snapshots = store.snapshots
+        self._store = store
+        self._turn = turn
+
+    async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
+        return await self._store.roughly(self._turn.append, partition, appends)
 
 
 @dataclass
@@ -224,4 +266,5 @@ async def test_the_outcome_is_that_of_executing_one_by_one(seed: int):
     assert done > len(sent) / 3
     assert store.rivals
     assert counts.tried_again
+    assert counts.turns > 10
     assert counts.decided_in_vain, "nothing was decided ahead, so nothing is proved"

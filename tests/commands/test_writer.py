@@ -101,6 +101,7 @@ async def test_who_loses_a_race_decides_again():
             )
 
     store.before_append = race
+    store.turns_keep_others_away = False
     async with running(store) as writer:
         outcomes = await writer.submit_many([fill("a", 1), fill("a", 1)])
     assert outcomes == [Done(4, b"301", False), Done(5, b"302", False)]
@@ -116,6 +117,7 @@ async def test_who_loses_every_race_is_told_after_a_bounded_number_of_tries():
         await super(WatchedStore, store).append(0, [append(StreamAppend("a", version, [event]))])
 
     store.before_append = race
+    store.turns_keep_others_away = False
     async with running(store) as writer:
         assert await writer.submit(fill("a", 1)) == Contended(("a",))
     assert store.asked["append"] == TRIES_MAX

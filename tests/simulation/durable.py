@@ -7,7 +7,8 @@ be recorded although nobody is there any more to hear so, and even some time lat
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from flamewire_ledger.store.event_store import (
     RecordedEvent,
     StateSnapshot,
     StoreUnavailable,
+    Turn,
     Verdict,
 )
 from tests.simulation.weather import Line, Weather
@@ -68,6 +70,10 @@ class Reached:
             raise StoreUnavailable("the connection broke behind the change")
         return answer
 
+    def beside(self, underway: list[asyncio.Task[Any]]) -> Reached:
+        """The same connection, with a list of its own of what is worked on."""
+        return Reached(self._weather, self._line, underway)
+
     async def _before(self) -> None:
         self._still_there()
         await self._weather.delay()
@@ -98,6 +104,18 @@ class ReachedStore:
 
     async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
         return await self._reached.write(lambda: self._store.append(partition, appends))
+
+    @asynccontextmanager
+    async def alone(self, partition: int) -> AsyncIterator[Turn]:
+        await self._reached.read(lambda: asyncio.sleep(0))
+        async with self._store.alone(partition) as turn:
+            # What is on its way when the process goes has the lock until the change is made or not.
+            underway: list[asyncio.Task[Any]] = []
+            try:
+                yield ReachedTurn(turn, self._reached.beside(underway))
+            finally:
+                for task in underway:
+                    await asyncio.wait((task,))
 
     async def load(
         self, partition: int, after_versions: Mapping[str, int]
@@ -143,6 +161,30 @@ class ReachedStore:
     async def wait_beyond(self, partition: int, position: int, timeout_seconds: float) -> None:
         await self._reached.read(
             lambda: self._store.wait_beyond(partition, position, timeout_seconds)
+        )
+
+
+class ReachedTurn:
+    """A turn at the event store."""
+
+    def __init__(self, turn: Turn, reached: Reached) -> None:
+        self._turn = turn
+        self._reached = reached
+
+    async def load(
+        self, partition: int, after_versions: Mapping[str, int]
+    ) -> Mapping[str, Sequence[RecordedEvent]]:
+        asked = dict(after_versions)
+        return await self._reached.read(lambda: self._turn.load(partition, asked))
+
+    async def snapshots(
+        self, partition: int, stream_ids: Sequence[str]
+    ) -> Mapping[str, StateSnapshot]:
+        return await self._reached.read(lambda: self._turn.snapshots(partition, stream_ids))
+
+    async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
+        return await self._reached.write(
+            lambda: self._turn.append(partition, appends), may_be_overtaken=False
         )
 
 

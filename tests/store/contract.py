@@ -287,3 +287,73 @@ class EventStoreContract:
     async def test_an_append_names_each_stream_once(self, store: EventStore):
         with pytest.raises(ValueError, match="once"):
             append(to("a", 0, "one"), to("a", 1, "two"))
+
+    async def test_who_has_a_turn_loads_and_appends_before_everybody_else(self, store: EventStore):
+        await store.append(0, [append(to("a", 0, "one"))])
+        async with store.alone(0) as turn:
+            behind = asyncio.create_task(store.append(0, [append(to("a", 1, "late"))]))
+            await asyncio.sleep(0.1)
+            assert not behind.done()
+            assert [e.version for e in (await turn.load(0, {"a": 0}))["a"]] == [1]
+            assert await store.head(0) == 1, "who only reads does not wait"
+            assert await turn.append(0, [append(to("a", 1, "two"))]) == [Appended(2)]
+        assert await behind == [Conflict(("a",))]
+        assert await told(store) == [(1, "a", 1, "one"), (2, "a", 2, "two")]
+
+    async def test_what_a_turn_loads_has_what_was_recorded_while_it_waited(self, store: EventStore):
+        async def second() -> list[int]:
+            async with store.alone(0) as turn:
+                return [e.version for e in (await turn.load(0, {"a": 0}))["a"]]
+
+        async with store.alone(0) as turn:
+            waiting = asyncio.create_task(second())
+            await asyncio.sleep(0.1)
+            await turn.append(0, [append(to("a", 0, "one"))])
+        assert await waiting == [1]
+
+    async def test_turns_come_in_the_order_of_asking(self, store: EventStore):
+        order: list[int] = []
+
+        async def take(number: int) -> None:
+            async with store.alone(0):
+                order.append(number)
+
+        async with store.alone(0) as turn:
+            waiting = []
+            for number in range(3):
+                waiting.append(asyncio.create_task(take(number)))
+                await asyncio.sleep(0.05)
+            assert order == []
+            await turn.append(0, [append(to("a", 0, "one"))])
+        await asyncio.gather(*waiting)
+        assert order == [0, 1, 2]
+
+    async def test_a_turn_that_ends_without_an_append_has_changed_nothing(self, store: EventStore):
+        async with store.alone(0) as turn:
+            assert await turn.snapshots(0, ["a"]) == {}
+        with pytest.raises(ZeroDivisionError):
+            async with store.alone(0):
+                raise ZeroDivisionError
+        assert await store.append(0, [append(to("a", 0, "one"))]) == [Appended(1)]
+
+    async def test_a_turn_at_one_partition_leaves_the_others_alone(self, store: EventStore):
+        async with store.alone(0), asyncio.timeout(5):
+            assert await store.append(1, [append(to("a", 0, "one"))]) == [Appended(1)]
+
+    async def test_an_append_in_a_turn_has_the_verdicts_of_any_other(self, store: EventStore):
+        known = append(to("a", 0, "one"), answer=b"yes")
+        twice = append(to("d", 0, "four"))
+        await store.append(0, [known])
+        batch = [known, append(to("b", 0, "two")), append(to("c", 3, "stale")), append(to("a", 1))]
+        async with store.alone(0) as turn:
+            assert await turn.append(0, batch) == [
+                Duplicate(RecordedCommand(b"content", 1, b"yes")),
+                Appended(2),
+                Conflict(("c",)),
+                Conflict(("a",)),
+            ]
+        async with store.alone(0) as turn:
+            first, second = await turn.append(0, [twice, twice])
+        assert first == Appended(3)
+        assert second == Duplicate(RecordedCommand(b"content", 3, None))
+        assert await told(store) == [(1, "a", 1, "one"), (2, "b", 1, "two"), (3, "d", 1, "four")]

@@ -174,3 +174,63 @@ async def test_what_the_address_asks_for_counts(ledger_url: str):
         cursor = await connection.execute("SHOW TimeZone")
         assert await cursor.fetchone() == ("UTC",)
     await opened.close()
+
+
+async def test_a_turn_whose_connection_ends_is_over_and_nothing_of_it_is_recorded(
+    store: PostgresEventStore, ledger_url: str
+):
+    async with PostgresEventStore(ledger_url) as other, store.alone(0) as turn:
+        await turn.load(0, {"a": 0})
+        behind = asyncio.create_task(other.append(0, [append(to("a", 0, "theirs"))]))
+        await asyncio.sleep(0.1)
+        async with await AsyncConnection.connect(ledger_url, autocommit=True) as connection:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                " WHERE locktype = 'advisory' AND granted AND classid = 1953853038"
+            )
+        assert await behind == [Appended(1)]
+        with pytest.raises(StoreUnavailable):
+            await turn.append(0, [append(to("a", 0, "ours"))])
+    assert await told(store) == [(1, "a", 1, "theirs")]
+
+
+async def test_who_keeps_a_turn_and_does_nothing_loses_it(
+    store: PostgresEventStore, ledger_url: str
+):
+    async with PostgresEventStore(ledger_url) as other, store.alone(0) as turn:
+        async with asyncio.timeout(8):
+            assert await other.append(0, [append(to("a", 0, "theirs"))]) == [Appended(1)]
+        with pytest.raises(StoreUnavailable):
+            await turn.append(0, [append(to("a", 0, "ours"))])
+
+
+async def test_an_append_that_fails_as_a_whole_ends_its_turn(store: PostgresEventStore):
+    before = list(store._connections._idle)
+    async with store.alone(0) as turn:
+        with pytest.raises(psycopg.DataError):
+            await turn.append(0, [append(to("nul\x00", 0, "one"))])
+    assert await store.append(0, [append(to("a", 0, "one"))]) == [Appended(1)]
+    async with store.alone(0) as turn:
+        assert await turn.append(0, [append(to("a", 1, "two"))]) == [Appended(2)]
+    assert store._connections._idle == before, "the connection is as good as before"
+
+
+async def test_who_waits_for_turns_leaves_connections_for_others(ledger_url: str):
+    async with (
+        PostgresEventStore(ledger_url) as other,
+        PostgresEventStore(ledger_url, connections_max=2) as store,
+        other.alone(0),
+    ):
+        waiting = [asyncio.create_task(_take(store)) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(1):
+            assert await store.head(0) == 0
+        assert not any(task.done() for task in waiting)
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
+
+
+async def _take(store: PostgresEventStore) -> None:
+    async with store.alone(0):
+        pass

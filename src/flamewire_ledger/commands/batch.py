@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -103,9 +104,13 @@ class BatchExecutor:
         )
 
     @property
-    def decides_ahead(self) -> bool:
-        """Whether it is worth deciding before the batch ahead is committed."""
-        return not self._states.is_contended
+    def takes_turns(self) -> bool:
+        """Whether other writers are at the same streams: then nothing is decided ahead, and each batch `alone`."""
+        return self._states.is_contended
+
+    def alone(self) -> AbstractAsyncContextManager[None]:
+        """Within this, nobody else appends to the partition until a batch is committed. Waits its turn."""
+        return self._store.alone(self._partition)
 
     async def execute(self, envelopes: Sequence[Envelope]) -> list[Settled]:
         """Decide every command and append what follows in one transaction. Outcomes are in the
@@ -237,6 +242,7 @@ class BatchExecutor:
 
     async def _append(self, batch: Batch) -> None:
         if not batch.appends:
+            await self._store.end_turn(self._partition)
             return
         states, settled = batch.states, batch.settled
         verdicts, sent_again = await self._store.append(self._partition, batch.appends)

@@ -5,7 +5,8 @@ There is no timer in front of a lone command: it is executed at once. The busier
 larger the batches. At most two are on their way, and a batch is sent only when the one ahead of it
 is committed and nothing of it went otherwise than assumed. If something did, the batch behind it
 is given up and its commands are queued again, behind those of the first that are to be tried again:
-so the order within a stream stays that of arrival.
+so the order within a stream stays that of arrival. While other writers are at the same streams, one batch
+after the other is loaded, decided and committed in a turn at the partition, and none ahead.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
 
 from flamewire_ledger.commands.batch import Again, Batch, BatchExecutor, Settled
-from flamewire_ledger.commands.decider import Contended, Done, Envelope, Failed, Outcome
+from flamewire_ledger.commands.decider import Contended, Done, Failed, Outcome
+from flamewire_ledger.commands.pending import Pending
 from flamewire_ledger.domain.rejection import Rejection
 from flamewire_ledger.store.event_store import StoreUnavailable
 
@@ -41,40 +43,11 @@ class WriterCounts:
     rejected: int = 0
     tried_again: int = 0
     decided_in_vain: int = 0  # on what was assumed of the batch ahead
+    turns: int = 0  # batches that were decided while nobody else could append
     contended: int = 0
     failed: int = 0
     unavailable: int = 0
     batch_commands_last: int = 0
-
-
-@dataclass(slots=True)
-class Caller:
-    """Waits for the outcomes of the commands it sent together."""
-
-    outcomes: list[Outcome | Failed | None]
-    left: int
-    done: asyncio.Future[None]
-
-
-@dataclass(slots=True)
-class Pending:
-    """A command, and who waits for its outcome."""
-
-    envelope: Envelope
-    caller: Caller
-    index: int
-    tries: int = 0
-    goes_alone: bool = False  # the store refused a batch that it was in
-
-    def resolve(self, outcome: Outcome | Failed) -> None:
-        """Give the caller its outcome, once: a writer that is cancelled may not know it was."""
-        caller = self.caller
-        if caller.outcomes[self.index] is not None:
-            return
-        caller.outcomes[self.index] = outcome
-        caller.left -= 1
-        if caller.left == 0 and not caller.done.done():
-            caller.done.set_result(None)
 
 
 @dataclass(slots=True)
@@ -191,7 +164,7 @@ class Lane:
 
     def _may_decide_ahead(self) -> bool:
         forming = self._forming
-        if not self._executor.decides_ahead or (self._queue and self._queue[0].goes_alone):
+        if self._executor.takes_turns or (self._queue and self._queue[0].goes_alone):
             return False
         return forming is None or (
             forming.error is None and len(forming.pendings) < self._batch_commands_max
@@ -204,7 +177,9 @@ class Lane:
             self._forming = _Trip(self._executor.begin(ahead))
         forming = self._forming
         room = self._batch_commands_max - len(forming.pendings)
-        size = min(len(self._queue), self._decided_at_once, room)
+        # In a turn other writers wait until all is decided, so it is done at one stretch.
+        at_once = room if self._executor.takes_turns else self._decided_at_once
+        size = min(len(self._queue), at_once, room)
         if self._queue[0].goes_alone:
             size = 0 if forming.pendings else 1
         taken = [self._queue.popleft() for _ in range(size)]
@@ -245,14 +220,33 @@ class Lane:
             if self._forming is None:  # then the callers' next commands may come along
                 self._answer(committed)
                 await self._let_grow(len(committed.pendings))
+        if self._executor.takes_turns and self._queue and self._forming is None:
+            await self._take_turn()
+        else:
+            await self._decide_and_send()
+        if committed is not None:
+            self._answer(committed)
+            self._save_snapshots()
+
+    async def _decide_and_send(self) -> None:
         while self._may_decide_more():
             await self._decide()
         if self._forming is not None:
             self._send(self._forming)
             await asyncio.sleep(0)  # it is on its way before anybody is answered
-        if committed is not None:
-            self._answer(committed)
-            self._save_snapshots()
+
+    async def _take_turn(self) -> None:
+        """Load, decide and commit a batch while nobody else can append: no race is lost. The one ahead has been
+        answered, and there is none behind.
+        """
+        async with self._executor.alone():
+            self._counts.turns += 1
+            await self._decide_and_send()
+            if self._ahead is not None and self._ahead.commit is not None:
+                try:
+                    await asyncio.wait((self._ahead.commit,))
+                finally:
+                    await _end(self._ahead.commit)
 
     def _may_decide_more(self) -> bool:
         forming = self._forming

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from flamewire_ledger.store.event_store import (
     RecordedEvent,
     StateSnapshot,
     StoreUnavailable,
+    Turn,
     Verdict,
 )
 
@@ -36,7 +38,32 @@ class PatientStore:
     def __init__(self, store: EventStore, seconds_max: float) -> None:
         self._store = store
         self._seconds_max = seconds_max
+        self._turns: dict[int, tuple[Turn, AsyncExitStack]] = {}  # by partition
         self.times_away = 0  # it may have come back as a server that lacks what was seen before
+
+    @asynccontextmanager
+    async def alone(self, partition: int) -> AsyncIterator[None]:
+        """Ask all of this within a turn at the partition, until an append, an error or `end_turn`; then, or when
+        there is no turn to be had, without. What is recorded depends on expected versions, and on no turn.
+        """
+        stack = AsyncExitStack()
+        try:
+            turn = await stack.enter_async_context(self._store.alone(partition))
+        except StoreUnavailable as error:
+            self.times_away += 1
+            _log.warning("no turn at partition %d: %s", partition, error)
+        else:
+            self._turns[partition] = turn, stack
+        try:
+            yield
+        finally:
+            await self.end_turn(partition)
+
+    async def end_turn(self, partition: int) -> None:
+        """Let others append, if this is a turn."""
+        _, stack = self._turns.pop(partition, (None, None))
+        if stack is not None:
+            await stack.aclose()
 
     async def append(
         self, partition: int, appends: Sequence[Append]
@@ -44,22 +71,24 @@ class PatientStore:
         """The verdicts, and whether it was sent more than once."""
         sent = 0  # counted here: others ask the same store meanwhile
 
-        def send() -> Awaitable[Sequence[Verdict]]:
+        def send(store: EventStore | Turn) -> Awaitable[Sequence[Verdict]]:
             nonlocal sent
             sent += 1
-            return self._store.append(partition, appends)
+            return store.append(partition, appends)
 
-        return await self._ask(send), sent > 1
+        verdicts = await self._ask_in_turn(partition, send)
+        await self.end_turn(partition)
+        return verdicts, sent > 1
 
     async def load(
         self, partition: int, after_versions: Mapping[str, int]
     ) -> Mapping[str, Sequence[RecordedEvent]]:
-        return await self._ask(lambda: self._store.load(partition, after_versions))
+        return await self._ask_in_turn(partition, lambda it: it.load(partition, after_versions))
 
     async def snapshots(
         self, partition: int, stream_ids: Sequence[str]
     ) -> Mapping[str, StateSnapshot]:
-        return await self._ask(lambda: self._store.snapshots(partition, stream_ids))
+        return await self._ask_in_turn(partition, lambda it: it.snapshots(partition, stream_ids))
 
     async def save_snapshots(self, partition: int, snapshots: Sequence[StateSnapshot]) -> None:
         """Tried once: they are worth no wait."""
@@ -72,6 +101,19 @@ class PatientStore:
 
     async def head(self, partition: int) -> int:
         return await self._ask(lambda: self._store.head(partition))
+
+    async def _ask_in_turn(
+        self, partition: int, question: Callable[[EventStore | Turn], Awaitable[T]]
+    ) -> T:
+        async def ask() -> T:
+            turn, _ = self._turns.get(partition, (self._store, None))
+            try:
+                return await question(turn)
+            except StoreUnavailable:
+                await self.end_turn(partition)  # or asking without it would wait for its end
+                raise
+
+        return await self._ask(ask)
 
     async def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()

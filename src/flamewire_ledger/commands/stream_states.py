@@ -23,8 +23,8 @@ from flamewire_ledger.store.event_store import StateSnapshot
 _log = logging.getLogger(__name__)
 # For so many batches behind one that found the head moved by others, kept streams are brought up to
 # date before they are decided on: one load costs less than one append in vain. For so many behind a
-# conflict, nothing is decided ahead either: others are at the same streams, and the less time there
-# is between the load and the append, the fewer races are lost.
+# conflict, or one that found a kept stream moved since, nothing is decided ahead either: others are at the same
+# streams, and each batch is loaded, decided and appended in a turn of its own.
 _BATCHES_WARY: Final = 16
 _BATCHES_CONTENDED: Final = 8
 
@@ -87,7 +87,7 @@ class StreamStates:
                     folded[stream_id] = assumed[stream_id]
                     continue
                 known = kept.get(stream_id)
-                if known is None or self._wary or kept.is_behind(stream_id):
+                if known is None or self._wary or self._contended or kept.is_behind(stream_id):
                     wanted[stream_id] = known
                 else:
                     folded[stream_id] = known
@@ -104,6 +104,8 @@ class StreamStates:
         states.started_from |= {stream_id: start[stream_id].version for stream_id in cold}
         behind = {stream_id: folded.version for stream_id, folded in start.items()}
         history = await self._store.load(self._partition, behind)
+        if self._contended and any(history.get(name) for name, known in wanted.items() if known):
+            self._contended = _BATCHES_CONTENDED
         for stream_id, (version, state) in start.items():
             evolve = states.deciders[stream_id].evolve
             try:
@@ -123,7 +125,7 @@ class StreamStates:
 
     @property
     def is_contended(self) -> bool:
-        """Whether other writers were at the same streams lately."""
+        """Whether other writers were at the same streams lately: then batches take turns with theirs."""
         return self._contended > 0
 
     def saw(self, before: int | None, after: int, *, conflict: bool) -> None:
@@ -136,13 +138,13 @@ class StreamStates:
             self._wary -= 1
         if conflict:
             self._contended = _BATCHES_CONTENDED
-        elif self._contended:
-            self._contended -= 1
         if before is not None:
             self._head = after
 
     def keep(self, states: States) -> None:
         """Keep what a batch has left behind, now that it is recorded."""
+        if self._contended:
+            self._contended -= 1
         self._forget_if_away()
         if self.has_been_away(states):
             return

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from flamewire_ledger.commands.batch import BatchExecutor
 from flamewire_ledger.commands.decider import Envelope, Failed, Outcome
-from flamewire_ledger.commands.lane import Caller, Lane, Pending, WriterCounts
+from flamewire_ledger.commands.lane import Lane, WriterCounts
 from flamewire_ledger.commands.patience import PatientStore
+from flamewire_ledger.commands.pending import Caller, Pending
 from flamewire_ledger.domain.rejection import LimitReached
 from flamewire_ledger.store.codec import Codec
 from flamewire_ledger.store.event_store import EventStore, StoreUnavailable, partition_of
@@ -19,7 +20,8 @@ from flamewire_ledger.store.event_store import EventStore, StoreUnavailable, par
 class Writer:
     """Executes commands in batches; `run` has to be running for `submit` to come back.
 
-    Several writers, in several processes, may work on one store: who loses a race decides again.
+    Several writers, in several processes, may work on one store: who loses a race decides again, and takes turns
+    with the others as long as they are at the same streams.
     """
 
     def __init__(

@@ -8,8 +8,8 @@ sentence that says what is wrong.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.resources import files
 from typing import Any, Final, TypeAlias
 
@@ -135,6 +135,15 @@ class Connections:
             await connection.close()
             # The others broke for the same reason, most likely: better to find out by connecting.
             await self.close()
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """For a connection that is kept for several questions: what means "ask again" is raised as StoreUnavailable."""
+    try:
+        yield
+    except _ASK_AGAIN as error:
+        raise StoreUnavailable(meaning(error)) from error
 
 
 def meaning(error: Exception) -> str:

@@ -8,6 +8,7 @@ versions 1…m.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeAlias
@@ -113,6 +114,22 @@ class StateSnapshot:
     state: bytes
 
 
+class Turn(Protocol):
+    """A partition while nobody else can append to it. What is loaded here is as recorded until the append, which is
+    the last thing asked: with it, or with the first error, the turn is over. Expected versions are checked as ever.
+    """
+
+    async def load(
+        self, partition: int, after_versions: Mapping[str, int]
+    ) -> Mapping[str, Sequence[RecordedEvent]]: ...
+
+    async def snapshots(
+        self, partition: int, stream_ids: Sequence[str]
+    ) -> Mapping[str, StateSnapshot]: ...
+
+    async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]: ...
+
+
 class EventStore(Protocol):
     """Where events are. Every method may raise StoreUnavailable."""
 
@@ -126,6 +143,12 @@ class EventStore(Protocol):
         Appends of one batch may continue each other's streams. One that is not recorded takes those
         behind it that share a stream with it along, as conflicts; the others are untouched. When
         this returns, it is durable.
+        """
+
+    def alone(self, partition: int) -> AbstractAsyncContextManager[Turn]:
+        """Wait for a turn at a partition: in the order of asking, and not for ever. Others read meanwhile.
+
+        Hold it for one batch: whoever keeps it waiting loses it.
         """
 
     async def load(

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -19,6 +20,7 @@ from flamewire_ledger.store.event_store import (
     RecordedCommand,
     RecordedEvent,
     StateSnapshot,
+    Turn,
     Verdict,
 )
 
@@ -30,6 +32,7 @@ class _Partition:
     commands: dict[UUID, RecordedCommand] = field(default_factory=dict)
     snapshots: dict[str, StateSnapshot] = field(default_factory=dict)
     bell: asyncio.Event = field(default_factory=asyncio.Event)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # serves in the order of asking
 
     def version(self, stream_id: str) -> int:
         return len(self.streams.get(stream_id, ()))
@@ -49,6 +52,15 @@ class MemoryEventStore:
         return len(self._partitions)
 
     async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
+        async with self._partitions[partition].turn:
+            return self._record(partition, appends)
+
+    @asynccontextmanager
+    async def alone(self, partition: int) -> AsyncIterator[Turn]:
+        async with self._partitions[partition].turn:
+            yield _MemoryTurn(self, self._record)
+
+    def _record(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
         shard = self._partitions[partition]
         at = self._now()
         if shard.events:
@@ -114,6 +126,22 @@ class MemoryEventStore:
             await asyncio.wait_for(shard.bell.wait(), timeout_seconds)
         except TimeoutError:
             return
+
+
+class _MemoryTurn:
+    """Reads what everybody reads, and records while everybody else waits."""
+
+    def __init__(
+        self,
+        store: MemoryEventStore,
+        record: Callable[[int, Sequence[Append]], Sequence[Verdict]],
+    ) -> None:
+        self.load = store.load
+        self.snapshots = store.snapshots
+        self._record = record
+
+    async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
+        return self._record(partition, appends)
 
 
 def _append_one(

@@ -1,4 +1,4 @@
-"""A batch as the arrays that append_batch and append_each take, and their answers as verdicts. See
+"""A batch as the arrays that append_batch, append_each and append_alone take, and their answers as verdicts. See
 migrations/0002_append.sql.
 
 Everything is numbered from 1, like SQL arrays: commands, streams in the order of their first
@@ -57,6 +57,16 @@ def pack_batch(partition: int, appends: Sequence[Append]) -> Mapping[str, Any] |
 
 def pack_each(partition: int, appends: Sequence[Append]) -> Mapping[str, Any]:
     """The parameters of `append_each`."""
+    return {
+        "partition": partition,
+        **_commands(appends),
+        **_mentions(appends),
+        **_events(appends),
+    }
+
+
+def _mentions(appends: Sequence[Append]) -> Mapping[str, Any]:
+    """Which command mentions which stream, and what only looking at each command needs besides."""
     numbers: dict[str, int] = {}
     mentions: list[tuple[int, int, int, int]] = []
     c_events: list[int] = []
@@ -69,8 +79,6 @@ def pack_each(partition: int, appends: Sequence[Append]) -> Mapping[str, Any]:
         e_command += [command] * c_events[-1]
     r_command, r_stream, r_expected, r_events = _columns(mentions, 4)
     return {
-        "partition": partition,
-        **_commands(appends),
         "c_events": Int4Array(c_events),
         "c_earlier": Int4Array(_earlier(appends)),
         "s_id": TextArray(list(numbers)),
@@ -79,8 +87,13 @@ def pack_each(partition: int, appends: Sequence[Append]) -> Mapping[str, Any]:
         "r_expected": Int4Array(r_expected),
         "r_events": Int4Array(r_events),
         "e_command": Int4Array(e_command),
-        **_events(appends),
     }
+
+
+def pack_alone(partition: int, appends: Sequence[Append]) -> Mapping[str, Any] | None:
+    """The parameters of `append_alone`; None when only append_each can tell, as above."""
+    batch = pack_batch(partition, appends)
+    return batch and {**batch, **_mentions(appends)}
 
 
 def _commands(appends: Sequence[Append]) -> Mapping[str, Any]:
@@ -136,7 +149,7 @@ def all_appended(appends: Sequence[Append], position: int) -> list[Verdict]:
 
 
 def verdicts(appends: Sequence[Append], answer: Sequence[tuple[Any, ...]]) -> list[Verdict]:
-    """A verdict for each append, from the rows that append_each answered."""
+    """A verdict for each append, from the rows that append_each or append_alone answered."""
     unrecorded = {row[0]: row[1:] for row in answer}
     position = unrecorded.pop(0)[0]
     names = list(dict.fromkeys(s.stream_id for append in appends for s in append.streams))

@@ -8,30 +8,39 @@ of its partition first and holds it until the commit.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from importlib.resources import files
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeAlias, TypeVar
 from uuid import UUID
 
-from psycopg import errors
+import psycopg
+from psycopg import AsyncCursor, errors
 
 from flamewire_ledger.store.archives import Archives, EventsMissing
 from flamewire_ledger.store.arrays import Int4Array, TextArray, UuidArray
-from flamewire_ledger.store.connections import Connections
+from flamewire_ledger.store.connections import Connection, Connections, asking
 from flamewire_ledger.store.event_store import (
     Append,
     RecordedCommand,
     RecordedEvent,
     StateSnapshot,
     StoreUnavailable,
+    Turn,
     Verdict,
 )
 from flamewire_ledger.store.listener import Listener
 from flamewire_ledger.store.migrate import check_migrated
-from flamewire_ledger.store.packed_batch import all_appended, pack_batch, pack_each, verdicts
+from flamewire_ledger.store.packed_batch import (
+    all_appended,
+    pack_alone,
+    pack_batch,
+    pack_each,
+    verdicts,
+)
 from flamewire_ledger.store.statements import read_statements
 
 _SQL: Final = {
@@ -41,6 +50,8 @@ _SQL: Final = {
 _READ_TRIES_MAX: Final = 5
 _READ_PAUSE_SECONDS: Final = 0.05
 T = TypeVar("T")
+Rows: TypeAlias = list[tuple[Any, ...]]
+Ask: TypeAlias = Callable[[str, Mapping[str, Any]], Awaitable[Rows]]
 _version: Final = attrgetter("version")
 
 
@@ -67,6 +78,8 @@ class PostgresEventStore:
             statement_timeout_seconds=statement_timeout_seconds,
             lock_timeout_seconds=lock_timeout_seconds,
         )
+        # Who waits for a turn has a connection meanwhile: some are left for whoever has one already.
+        self._turns = asyncio.Semaphore(max(1, connections_max // 2))
         self._archives = Archives(self._connections, archive_directory)
         self._listener = Listener(self._connections, _SQL["listen"])
         self._poll_seconds = poll_seconds
@@ -115,13 +128,30 @@ class PostgresEventStore:
                 return all_appended(appends, base)
         return verdicts(appends, await self._ask("append_each", pack_each(partition, appends)))
 
+    @asynccontextmanager
+    async def alone(self, partition: int) -> AsyncIterator[Turn]:
+        async with self._turns, self._connections.use() as connection:
+            try:
+                self.round_trips += 1
+                async with connection.pipeline():
+                    await connection.execute(_SQL["begin"])
+                    await connection.execute(_SQL["lose_when_idle"])
+                    for name in ("wait_in_line", "hold_head"):
+                        await _send(connection, name, {"partition": partition})
+                yield _PostgresTurn(self, connection)
+            finally:
+                await _end(connection)
+
     async def load(
         self, partition: int, after_versions: Mapping[str, int]
     ) -> Mapping[str, Sequence[RecordedEvent]]:
-        return await _settled(lambda: self._load(partition, after_versions))
+        return await _settled(lambda: self._load(partition, after_versions, self._ask))
 
     async def _load(
-        self, partition: int, after_versions: Mapping[str, int]
+        self,
+        partition: int,
+        after_versions: Mapping[str, int],
+        ask: Ask,
     ) -> Mapping[str, Sequence[RecordedEvent]]:
         loaded: dict[str, list[RecordedEvent]] = {stream_id: [] for stream_id in after_versions}
         wanted = {
@@ -130,7 +160,7 @@ class PostgresEventStore:
             "versions": Int4Array(list(after_versions.values())),
         }
         archived: dict[str, int] = {}  # streams of which events up to a version are in archives
-        for row in await self._ask("load", wanted):
+        for row in await ask("load", wanted):
             event = RecordedEvent(*row)
             if row[4] is None:
                 archived[event.stream_id] = event.version
@@ -149,8 +179,7 @@ class PostgresEventStore:
     async def snapshots(
         self, partition: int, stream_ids: Sequence[str]
     ) -> Mapping[str, StateSnapshot]:
-        wanted = {"partition": partition, "streams": TextArray(stream_ids)}
-        return {row[0]: StateSnapshot(*row) for row in await self._ask("load_snapshots", wanted)}
+        return await _snapshots(self._ask, partition, stream_ids)
 
     async def save_snapshots(self, partition: int, snapshots: Sequence[StateSnapshot]) -> None:
         rows = [
@@ -241,12 +270,72 @@ class PostgresEventStore:
                 if loop.time() >= deadline:
                     return
 
-    async def _ask(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    async def _ask(self, name: str, parameters: Mapping[str, Any]) -> Rows:
         self.round_trips += 1
         async with self._connections.use() as connection:
-            cursor = connection.cursor(binary=True)
-            await cursor.execute(_SQL[name], parameters, prepare=True)
-            return await cursor.fetchall()
+            return await (await _send(connection, name, parameters)).fetchall()
+
+
+class _PostgresTurn:
+    """A transaction that has the head's lock since before its first question."""
+
+    def __init__(self, store: PostgresEventStore, connection: Connection) -> None:
+        self._store = store
+        self._connection = connection
+
+    async def load(
+        self, partition: int, after_versions: Mapping[str, int]
+    ) -> Mapping[str, Sequence[RecordedEvent]]:
+        try:
+            return await self._store._load(partition, after_versions, self._ask)
+        except (EventsMissing, errors.UndefinedTable) as error:
+            # Asked again, as `_settled` does; but an error is the end of a transaction.
+            raise StoreUnavailable("a segment of the log was just then archived") from error
+
+    async def snapshots(
+        self, partition: int, stream_ids: Sequence[str]
+    ) -> Mapping[str, StateSnapshot]:
+        return await _snapshots(self._ask, partition, stream_ids)
+
+    async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
+        if not appends:
+            return []
+        name, batch = "append_alone", pack_alone(partition, appends)
+        if batch is None:
+            name, batch = "append_each", pack_each(partition, appends)
+        self._store.round_trips += 1
+        with asking():
+            async with self._connection.pipeline():
+                # The commit goes along: the others need not wait until this process gets round to it.
+                cursor = await _send(self._connection, name, batch)
+                await self._connection.execute(_SQL["commit"])
+            return verdicts(appends, await cursor.fetchall())
+
+    async def _ask(self, name: str, parameters: Mapping[str, Any]) -> Rows:
+        self._store.round_trips += 1
+        with asking():
+            return await (await _send(self._connection, name, parameters)).fetchall()
+
+
+async def _send(
+    connection: Connection, name: str, parameters: Mapping[str, Any]
+) -> AsyncCursor[tuple[Any, ...]]:
+    cursor = connection.cursor(binary=True)
+    return await cursor.execute(_SQL[name], parameters, prepare=True)
+
+
+async def _end(connection: Connection) -> None:
+    """End what is left of a transaction. A connection that does not, is closed by who lent it."""
+    if connection.pgconn.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        with suppress(psycopg.Error):
+            await connection.execute(_SQL["rollback"])
+
+
+async def _snapshots(
+    ask: Ask, partition: int, stream_ids: Sequence[str]
+) -> Mapping[str, StateSnapshot]:
+    wanted = {"partition": partition, "streams": TextArray(stream_ids)}
+    return {row[0]: StateSnapshot(*row) for row in await ask("load_snapshots", wanted)}
 
 
 async def _settled(ask: Callable[[], Awaitable[T]]) -> T:

@@ -17,6 +17,33 @@ FROM append_each(%(partition)b,
     %(e_command)b, %(e_command_id)b, %(e_stream)b, %(e_version)b, %(e_type)b,
     %(e_merchant)b, %(e_metadata)b, %(e_data)b);
 
+-- begin: start a transaction of several questions, each of which sees what is committed when it is asked.
+BEGIN ISOLATION LEVEL READ COMMITTED;
+
+-- lose_when_idle: who keeps the partition waiting loses its connection, and with it the turn.
+SET LOCAL idle_in_transaction_session_timeout = '2s';
+
+-- wait_in_line: for the turn at a partition, in the order of asking, which a row's lock does not keep.
+SELECT pg_advisory_xact_lock(1953853038, %(partition)b);
+
+-- hold_head: nobody appends to the partition until this transaction ends, not even those who do not stand in line.
+SELECT head FROM partitions WHERE partition = %(partition)b FOR NO KEY UPDATE;
+
+-- append_alone: record a batch of commands, each if it can be, as the last of a turn.
+SELECT command, found_position, found_fingerprint, found_answer, moved
+FROM append_alone(%(partition)b,
+    %(c_id)b, %(c_fingerprint)b, %(c_answer)b, %(c_last)b, %(c_events)b, %(c_earlier)b,
+    %(s_id)b, %(s_expected)b, %(s_last)b,
+    %(r_command)b, %(r_stream)b, %(r_expected)b, %(r_events)b,
+    %(e_command)b, %(e_command_id)b, %(e_stream)b, %(e_version)b, %(e_type)b,
+    %(e_merchant)b, %(e_metadata)b, %(e_data)b);
+
+-- commit: end the transaction; it is durable then.
+COMMIT;
+
+-- rollback: end the transaction as if it had not been.
+ROLLBACK;
+
 -- load: the events of each stream behind a version; see migrations/0005_segments.sql.
 SELECT position, partition, stream_id, version, type, data, merchant_id, command_id, metadata,
        recorded_at

@@ -214,6 +214,37 @@ EXCEPTION WHEN unique_violation THEN
     RETURN NULL;  -- somebody was first
 END $$;
 
+-- append_alone: append_batch, and append_each when that recorded nothing, in one call: it is sent together with the
+-- commit, so that a turn at the partition ends here and not when the client has come round to it.
+CREATE OR REPLACE FUNCTION append_alone(
+    into_partition integer,
+    c_id uuid[], c_fingerprint bytea[], c_answer bytea[], c_last integer[], c_events integer[],
+    c_earlier integer[],
+    s_id text[], s_expected integer[], s_last integer[],
+    r_command integer[], r_stream integer[], r_expected integer[], r_events integer[],
+    e_command integer[], e_command_id uuid[], e_stream text[], e_version integer[], e_type text[],
+    e_merchant text[], e_metadata bytea[], e_data bytea[]
+) RETURNS TABLE (
+    command integer, found_position bigint, found_fingerprint bytea, found_answer bytea,
+    moved integer[]
+)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    command := 0;
+    found_position := append_batch(
+        into_partition, c_id, c_fingerprint, c_answer, c_last, s_id, s_expected, s_last,
+        e_command_id, e_stream, e_version, e_type, e_merchant, e_metadata, e_data);
+    IF found_position IS NOT NULL THEN
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT * FROM append_each(
+        into_partition, c_id, c_fingerprint, c_answer, c_events, c_earlier, s_id,
+        r_command, r_stream, r_expected, r_events,
+        e_command, e_command_id, e_stream, e_version, e_type, e_merchant, e_metadata, e_data);
+END $$;
+
 -- position_before: the last position recorded at or before a time, by halving; the times never fall.
 CREATE OR REPLACE FUNCTION position_before(in_partition integer, at timestamptz) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$
