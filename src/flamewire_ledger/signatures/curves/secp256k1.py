@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from coincurve import PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from coincurve.ecdsa import cdata_to_der, deserialize_compact
 
 from flamewire_ledger.signatures.curves.ecdsa import read_scalars
 from flamewire_ledger.signatures.scheme import Invalid, Reason
@@ -27,10 +27,11 @@ def recover(digest: bytes, compact: bytes, parity: int) -> PublicKey:
 
 def verify(key: bytes, digest: bytes, compact: bytes) -> None:
     """With a compressed key of 33 bytes. Raises Invalid."""
-    r, s = read_scalars(compact, ORDER)
+    read_scalars(compact, ORDER)
     try:
         public_key = PublicKey(key)
     except ValueError:
         raise Invalid(Reason.KEY_INVALID) from None
-    if not public_key.verify(encode_dss_signature(r, s), digest, hasher=None):
+    der = cdata_to_der(deserialize_compact(compact))
+    if not public_key.verify(der, digest, hasher=None):
         raise Invalid(Reason.SIGNATURE_MISMATCH)

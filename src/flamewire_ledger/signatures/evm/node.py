@@ -9,13 +9,14 @@ import json
 import ssl
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Final
-
-import httpx
+from typing import TYPE_CHECKING, Any, Final
 
 from flamewire_ledger.signatures.evm.contract import Reverted
 from flamewire_ledger.signatures.scheme import Unverifiable
 from flamewire_ledger.signatures.text import read_hex
+
+if TYPE_CHECKING:
+    import httpx
 
 ANSWER_BYTES_MAX: Final = 64 * 1024
 _REVERTED: Final = 3  # the code that geth and those after it give a revert
@@ -33,6 +34,8 @@ class HttpNode:
         self._checked: set[str] = set()  # endpoints that said that they are of this chain
 
     async def call(self, contract: bytes, data: bytes) -> bytes:
+        import httpx  # late: most signatures ask nobody, and the first of them should not wait for it
+
         question = {"to": "0x" + contract.hex(), "data": "0x" + data.hex()}
         async with httpx.AsyncClient(
             timeout=self._timeout_seconds, verify=_certificates()
@@ -57,6 +60,8 @@ class HttpNode:
 @cache
 def _certificates() -> ssl.SSLContext:
     """Read once: it takes longer than the question."""
+    import httpx
+
     return httpx.create_ssl_context()
 
 
