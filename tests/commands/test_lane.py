@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from flamewire_ledger.commands.decider import Done, Envelope, Facts
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.domain.rejection import NotAllowed
 from flamewire_ledger.store.event_store import NewEvent, StoreUnavailable, StreamAppend
-from tests.commands.counter import break_down, empty, fill, fill_if_other_is_empty, move
+from tests.commands.counter import CODEC, break_down, empty, fill, fill_if_other_is_empty, move
 from tests.commands.test_writer import running
 from tests.commands.watched_store import WatchedStore
 from tests.store.contract import append
@@ -301,3 +303,26 @@ async def test_who_waits_for_a_batch_does_not_wait_for_what_the_next_one_loads()
         assert not behind.done()
         loading.set()
         assert [outcome.answer for outcome in await behind] == [b"1", b"4"]
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_who_was_recorded_hears_it_whenever_the_writer_is_cancelled(steps: int):
+    store = WatchedStore()
+    gate = Gate(store)
+    writer = Writer(store, CODEC, batch_commands_max=4)
+    running = asyncio.create_task(writer.run())
+    await settle()
+    callers = []
+    for _ in range(3):  # recorded, on its way, and forming
+        callers.append(submit(writer, *(fill("a", 1) for _ in range(4))))
+        await settle()
+        if len(callers) == 2:
+            await gate.let_one_through()
+    gate.open()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    async with asyncio.timeout(5):
+        await asyncio.gather(*callers)

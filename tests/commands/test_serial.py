@@ -242,8 +242,10 @@ def quick_to_ask_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "_WAIT_SECONDS_FIRST", 0.001)
 
 
-@pytest.mark.parametrize("seed", [*range(12), random.randrange(2**32)])
-async def test_the_outcome_is_that_of_executing_one_by_one(seed: int):
+@pytest.mark.parametrize("number", [*range(12), pytest.param(None, id="another")])
+async def test_the_outcome_is_that_of_executing_one_by_one(number: int | None):
+    seed = random.randrange(2**32) if number is None else number
+    print(f"seed {seed}")  # pytest shows it when the test fails
     store, sent, counts = await run(seed)
     log = await store.read(0, 0, 100_000)
     firsts: dict[Any, int] = {}

@@ -215,17 +215,20 @@ class Lane:
         one.
         """
         committed, self._ahead = self._ahead, None
-        if committed is not None:
-            self._look_back(committed)
-            if self._forming is None:  # then the callers' next commands may come along
+        try:
+            if committed is not None:
+                self._look_back(committed)
+                if self._forming is None:  # then the callers' next commands may come along
+                    self._answer(committed)
+                    await self._let_grow(len(committed.pendings))
+            if self._executor.takes_turns and self._queue and self._forming is None:
+                await self._take_turn()
+            else:
+                await self._decide_and_send()
+        finally:  # whatever ends it: what is recorded is not kept from those who asked for it
+            if committed is not None:
                 self._answer(committed)
-                await self._let_grow(len(committed.pendings))
-        if self._executor.takes_turns and self._queue and self._forming is None:
-            await self._take_turn()
-        else:
-            await self._decide_and_send()
         if committed is not None:
-            self._answer(committed)
             self._save_snapshots()
 
     async def _decide_and_send(self) -> None:
