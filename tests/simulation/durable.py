@@ -102,6 +102,10 @@ class ReachedStore:
     def partitions(self) -> int:
         return self._store.partitions
 
+    @property
+    def servers_met(self) -> int:
+        return self._store.servers_met
+
     async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
         return await self._reached.write(lambda: self._store.append(partition, appends))
 

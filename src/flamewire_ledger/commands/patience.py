@@ -39,7 +39,14 @@ class PatientStore:
         self._store = store
         self._seconds_max = seconds_max
         self._turns: dict[int, tuple[Turn, AsyncExitStack]] = {}  # by partition
-        self.times_away = 0  # it may have come back as a server that lacks what was seen before
+        self._times_refused = 0
+
+    @property
+    def times_away(self) -> int:
+        """Grows whenever the store may have come back as a server that lacks what was seen before:
+        when it did not answer, and when others have met another server with the same connections.
+        """
+        return self._times_refused + self._store.servers_met
 
     @asynccontextmanager
     async def alone(self, partition: int) -> AsyncIterator[None]:
@@ -50,7 +57,7 @@ class PatientStore:
         try:
             turn = await stack.enter_async_context(self._store.alone(partition))
         except StoreUnavailable as error:
-            self.times_away += 1
+            self._times_refused += 1
             _log.warning("no turn at partition %d: %s", partition, error)
         else:
             self._turns[partition] = turn, stack
@@ -123,7 +130,7 @@ class PatientStore:
             try:
                 return await question()
             except StoreUnavailable as error:
-                self.times_away += 1
+                self._times_refused += 1
                 deadline = deadline or loop.time() + self._seconds_max
                 if loop.time() + wait_seconds > deadline:
                     raise

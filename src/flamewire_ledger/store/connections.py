@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from importlib.resources import files
 from typing import Any, Final, TypeAlias
 
@@ -79,6 +80,10 @@ class Connections:
             f"-c plan_cache_mode=force_generic_plan {asked_for}"
         )
         self.opened = 0  # connections made so far; more than a few says that they break
+        # One after the other. A connection broke for whoever had it; who gets the one made in its
+        # place sees only here that there may be less behind it than was seen before.
+        self.servers_met = 0
+        self._server_began: datetime | None = None
 
     @asynccontextmanager
     async def use(self) -> AsyncIterator[Connection]:
@@ -114,11 +119,14 @@ class Connections:
         )
         register_arrays(connection.adapters)
         try:
-            await connection.execute(_SQL["wait_for_the_disk"])
+            began, _ = await (await connection.execute(_SQL["begin"])).fetchone() or (None, None)
         except BaseException:
             await connection.close()
             raise
         self.opened += 1
+        if began != self._server_began:  # the same one, started anew, counts: it may have crashed
+            self._server_began = began
+            self.servers_met += 1
         return connection
 
     async def close(self) -> None:

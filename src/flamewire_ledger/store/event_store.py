@@ -137,6 +137,12 @@ class EventStore(Protocol):
     def partitions(self) -> int:
         """How many there are; fixed when the database was made."""
 
+    @property
+    def servers_met(self) -> int:
+        """How many servers have answered so far, one after the other, before the answer at hand is
+        given. More than a while ago: what was seen then may not be recorded here.
+        """
+
     async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
         """Record each append or say why not, in the order given: one transaction, one round trip.
 

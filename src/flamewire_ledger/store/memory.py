@@ -51,6 +51,10 @@ class MemoryEventStore:
     def partitions(self) -> int:
         return len(self._partitions)
 
+    @property
+    def servers_met(self) -> int:
+        return 1
+
     async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
         async with self._partitions[partition].turn:
             return self._record(partition, appends)

@@ -118,6 +118,10 @@ class PostgresEventStore:
             raise StoreUnavailable("the store is not open")
         return self._partitions
 
+    @property
+    def servers_met(self) -> int:
+        return self._connections.servers_met
+
     async def append(self, partition: int, appends: Sequence[Append]) -> Sequence[Verdict]:
         if not appends:
             return []
