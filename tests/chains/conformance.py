@@ -26,7 +26,7 @@ def follower(
         world.chain,
         ears,
         state or MemoryFollowerState(),
-        limits=limits,
+        limits=limits or Limits(late_seconds_max=0),
         start_height=start_height,
     )
 
@@ -192,7 +192,11 @@ class ChainConformance:
         more = True
         while more:
             one = follower(
-                world, ears, state, start_height=start, limits=Limits(batch_blocks_max=1)
+                world,
+                ears,
+                state,
+                start_height=start,
+                limits=Limits(batch_blocks_max=1, late_seconds_max=0),
             )
             more = await one.step()
         for transfer in sent:
@@ -229,7 +233,9 @@ class ChainConformance:
         for units in range(1, 8):
             sent.append(await world.pay(self.address(world), units))
             await world.mine(2)
-        await follower(world, ears, state, limits=Limits(batch_blocks_max=3)).catch_up()
+        await follower(
+            world, ears, state, limits=Limits(batch_blocks_max=3, late_seconds_max=0)
+        ).catch_up()
         assert [ears.stages(transfer)[0] for transfer in sent] == ["included"] * 7
 
     async def test_nothing_is_confirmed_before_the_chain_says_it_is_final(

@@ -115,7 +115,7 @@ class Scene:
         self.chain = ScriptedChain(length)
         self.ears = Ears("ours")
         self.state = MemoryFollowerState()
-        self.limits = Limits(**limits)  # type: ignore[arg-type]
+        self.limits = Limits(**{"late_seconds_max": 0.0, **limits})  # type: ignore[arg-type]
         self.start_height: int | None = None
         self.restart()
 

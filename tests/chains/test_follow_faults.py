@@ -266,3 +266,38 @@ async def test_without_state_and_anybody_who_waits_it_starts_at_the_head() -> No
     following = Follower(chain, Ears("ours"), MemoryFollowerState(), since=since)
     await following.catch_up()
     assert "blocks 9 9" in chain.asked
+
+
+async def test_that_a_transfer_is_gone_is_told_until_no_report_from_before_can_come_late() -> None:
+    """Who followed before may have sent one that the database records after the drop was decided."""
+    scene = Scene(late_seconds_max=3600)
+    await scene.catch_up()
+    sent = scene.chain.wait("sent")
+    await scene.catch_up()
+    scene.chain.waiting.clear()
+    await scene.catch_up()
+    scene.chain.grow()
+    for _ in range(3):
+        await scene.catch_up()
+    assert scene.ears.stages(sent) == ["detected", "dropped", "dropped", "dropped"]
+
+    scene.restart()
+    await scene.catch_up()
+    assert scene.ears.stages(sent)[-1] == "dropped", "a crash does not end it"
+    assert len(scene.ears.stages(sent)) == 5
+
+
+async def test_a_transfer_that_is_told_to_be_gone_and_comes_back_is_included() -> None:
+    scene = Scene(late_seconds_max=3600)
+    await scene.catch_up()
+    sent = scene.chain.wait("sent")
+    await scene.catch_up()
+    scene.chain.waiting.clear()
+    await scene.catch_up()
+    scene.chain.grow()
+    await scene.catch_up()
+    scene.chain.grow()
+    scene.chain.put("sent", scene.chain.height)
+    await scene.catch_up()
+    await scene.catch_up()
+    assert scene.ears.stages(sent)[-1] == "included"

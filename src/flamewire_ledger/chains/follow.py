@@ -49,6 +49,7 @@ class Limits:
     blocks_kept: int = 256  # below finality: how deep a broken promise of the chain can be noticed
     # A transfer in no block and not pending is given up once the chain has grown by so much.
     patience_blocks: int = 1
+    late_seconds_max: float = 45.0  # what was sent may be recorded so late: a database's time-outs
     poll_seconds: float = 0.25
     backoff_seconds: float = 0.5
     backoff_seconds_max: float = 30.0
@@ -80,6 +81,7 @@ class Follower:
         self._since = since
         self._chain_id = chain.network.chain_id
         self._progress: Progress | None = None
+        self._unsure_until = 0.0  # by the event loop's time
         self._ignored: frozenset[str] = frozenset()  # pending, and nobody's
 
     @property
@@ -137,6 +139,8 @@ class Follower:
 
     async def _loaded(self, heads: Heads) -> Progress:
         if self._progress is None:
+            # What was sent before, by us or by who followed before us, may be recorded yet.
+            self._unsure_until = asyncio.get_running_loop().time() + self._limits.late_seconds_max
             self._progress = await load(self._state, self._chain_id)
         if self._progress is None:
             self._progress = Progress(await self._first_height(heads) - 1, None, 0, {}, {})
@@ -239,9 +243,12 @@ class Follower:
             observations += await self._mempool(progress)
         if observations:
             refused = await self._listener.observed(observations)
+            is_unsure = asyncio.get_running_loop().time() < self._unsure_until
             self._tell_again(
-                progress, [each for each in observations if each.transfer.key in refused]
-            )
+                progress,
+                [it for it in observations
+                 if it.transfer.key in refused or (is_unsure and isinstance(it, Dropped))],
+            )  # fmt: skip
         self._forget_old(progress, heads)
         if progress.has_changed:
             await self._save(progress, heads)
@@ -298,7 +305,11 @@ class Follower:
         return observations
 
     def _tell_again(self, progress: Progress, refused: Sequence[Observation]) -> None:
-        """What was not taken in is told again: the last word on a transfer says all that was before it."""
+        """What was not taken in is told again: the last word on a transfer says all that was before it.
+
+        So is, for a while after a fault, that a transfer is gone: a report of it that was sent
+        before may be recorded later than this, and would stand on the books for ever.
+        """
         for each in refused:
             match each:
                 case Detected() | Included():

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from flamewire_ledger.chains.addresses import parse_evm, parse_ss58, parse_sui
-from flamewire_ledger.chains.follow import Follower
+from flamewire_ledger.chains.follow import Follower, Limits
 from flamewire_ledger.chains.progress import MemoryFollowerState
 from flamewire_ledger.chains.sandbox.chain import BEHAVIOURS, Behaviour
 from flamewire_ledger.chains.sandbox.networks import FINALITY_BLOCKS, KINDS, Kind
@@ -38,7 +38,9 @@ class Play:
         return self.ears.stages(self.sent)
 
     async def follow(self) -> None:
-        following = Follower(self.world.chain, self.ears, self.state)
+        following = Follower(
+            self.world.chain, self.ears, self.state, limits=Limits(late_seconds_max=0)
+        )
         await following.catch_up()
 
 
@@ -120,7 +122,7 @@ async def test_an_entry_that_comes_late_reorganises_the_block_that_was_read_with
     world = SandboxWorld("ethereum")
     await world.pay(world.chain.deposit(2).address, 1)
     ears, state = Ears(world.chain.deposit(1).address), MemoryFollowerState()
-    following = Follower(world.chain, ears, state)
+    following = Follower(world.chain, ears, state, limits=Limits(late_seconds_max=0))
     await following.catch_up()
     await world.mine(2)
     await following.catch_up()
