@@ -30,7 +30,7 @@ from flamewire_ledger.projector.alone import (
 from flamewire_ledger.projector.catalog import Catalog, Projection
 from flamewire_ledger.projector.connections import WritePool
 from flamewire_ledger.projector.generations import RebuildRunning
-from flamewire_ledger.projector.installed import Standing, age_of_next, standing_of
+from flamewire_ledger.projector.installed import Standing, age_of_next, positions_in, standing_of
 from flamewire_ledger.projector.lane import WIDE_EVENTS, Taken, share_out, take, take_from_log
 from flamewire_ledger.projector.log import can_stage, is_beside
 from flamewire_ledger.projector.patience import AWAY, insist
@@ -239,10 +239,19 @@ class Projector:
                 except AWAY:
                     continue  # whoever has something to do says so
                 async with turn:
+                    await insist(partial(self._recall, partition))
                     if self._beside:
                         await self._take_from_log(partition, head, tasks)
                     else:
                         await self._take_from_store(partition, head, tasks)
+
+    async def _recall(self, partition: int) -> None:
+        """Where they are by the database's word: after a failover they may be behind what is
+        remembered, and there would be no news until the log had come as far again.
+        """
+        found = await positions_in(self._pool, partition)
+        for name in self._live:
+            self._positions[name, partition] = found.get(name, 0)
 
     async def _measure(self, partition: int, head: int) -> None:
         """Tell the meter where each projection is, and how old the first event is that it has not."""

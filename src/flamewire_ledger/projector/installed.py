@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Final, TypedDict
@@ -56,6 +56,13 @@ async def standing_of(pool: WritePool, projection: Projection) -> Standing:
     if version == projection.version:
         return Standing.CHANGED
     return Standing.OLDER if version < projection.version else Standing.NEWER
+
+
+async def positions_in(pool: WritePool, partition: int) -> Mapping[str, int]:
+    """How far each live projection is in a partition; one that was not built is missing."""
+    async with pool.connection() as connection:
+        asked = await connection.execute(SQL["positions_in"].sql, {"partition": partition})
+        return dict(await asked.fetchall())
 
 
 async def statuses(

@@ -8,6 +8,11 @@ SELECT name, partition, position
 FROM projection_checkpoints
 WHERE generation = 'live';
 
+-- positions_in: how far each live projection is in one partition.
+SELECT name, position
+FROM projection_checkpoints
+WHERE generation = 'live' AND partition = %(partition)s;
+
 -- parked_counts: how many events of each consumer are parked.
 SELECT consumer, partition, count(*)
 FROM dead_letters
