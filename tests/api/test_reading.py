@@ -219,6 +219,28 @@ async def test_nothing_is_called_missing_by_a_read_model_that_is_behind(ledger: 
     assert (await ledger.get(path)).status_code == 200
 
 
+async def test_what_a_failover_took_is_waited_for_once(
+    ledger: World, monkeypatch: pytest.MonkeyPatch
+):
+    """Else each answer to this merchant came late until the log has come as far again."""
+    kept = await intent(ledger)
+    await intent(ledger)
+    (partition,) = ledger.store._partitions
+    told = len(partition.events)
+    del partition.events[-1:]
+    waited: list[int] = []
+    wait_for = ledger.reads.wait_for
+
+    async def watched(partition: int, position: int, *rest: Any) -> bool:
+        waited.append(position)
+        return bool(await wait_for(partition, position, *rest))
+
+    monkeypatch.setattr(ledger.reads, "wait_for", watched)
+    for _ in range(3):
+        assert (await ledger.get(f"/v1/payment_intents/{kept['id']}")).status_code == 200
+    assert waited == [told, told - 1, told - 1]
+
+
 async def test_an_invoice_is_read_and_printed(ledger: World):
     invoice_id = await issue(ledger)
     invoice = (await ledger.get(f"/v1/invoices/{invoice_id}")).json()

@@ -38,6 +38,11 @@ class Acknowledged:
     def of(self, merchant_id: str) -> int:
         return self._positions.get(merchant_id, 0)
 
+    def lost(self, merchant_id: str, head: int) -> None:
+        """What it was told is beyond the end of the log, since a failover: nobody can wait for that."""
+        if self._positions.get(merchant_id, 0) > head:
+            self._positions[merchant_id] = head
+
 
 class Owners:
     """Whose a stream is. That never changes, so it is kept; what is not there may come."""

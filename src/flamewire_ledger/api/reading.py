@@ -7,6 +7,7 @@ is called missing before the read model has come to the end of the store.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
@@ -17,6 +18,7 @@ from flamewire_ledger.domain.identifiers import is_id
 from flamewire_ledger.queries import pages
 from flamewire_ledger.queries.facts import Facts
 from flamewire_ledger.queries.pages import CursorError, Listing
+from flamewire_ledger.store.event_store import StoreUnavailable
 
 Row: TypeAlias = Mapping[str, Any]
 Found = TypeVar("Found")
@@ -28,8 +30,13 @@ async def caught_up(call: Call, *names: str) -> None:
     wanted = call.query.min_position
     told = call.office.acknowledged.of(call.merchant_id)
     position = wanted if wanted is not None else told
-    if position and not await reached(call, position, *names) and wanted is not None:
+    if not position or await reached(call, position, *names):
+        return
+    if wanted is not None:
         raise problems.projection_behind(wanted)
+    with suppress(StoreUnavailable):
+        head = await call.parts.store.head(call.partition)
+        call.office.acknowledged.lost(call.merchant_id, head)
 
 
 async def head_reached(call: Call, *names: str) -> None:

@@ -1,11 +1,13 @@
 """How far the live read models have come, and waiting for them: one poll serves all who wait.
 
-Positions only grow, so what was once reached needs no question to the database.
+Positions only grow, as long as the database is the same server: after a failover read models may be
+behind where they were. So what was reached needs no question to the database, but only for a while.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Collection, Mapping
 from typing import Final
@@ -14,6 +16,7 @@ from flamewire_ledger.queries.database import ReadPool
 from flamewire_ledger.queries.statements import by_name, parse_statements, text_beside
 
 _POLL_SECONDS: Final = 0.005
+_TRUSTED_SECONDS: Final = 0.25  # no failover is as quick; and four small questions a second are few
 _SQL: Final = by_name(parse_statements(text_beside(__file__, "progress.sql"), "progress.sql"))
 
 
@@ -24,6 +27,7 @@ class Progress:
         self._pool = pool
         self._poll_seconds = poll_seconds
         self._known: dict[tuple[str, int], int] = {}
+        self._known_at = -math.inf
         self._poll: asyncio.Task[None] | None = None
 
     async def positions(self) -> Mapping[tuple[str, int], int]:
@@ -31,9 +35,8 @@ class Progress:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(_SQL["live_checkpoints"].sql)
             rows = await cursor.fetchall()
-        for row in rows:
-            key = (row["name"], row["partition"])
-            self._known[key] = max(row["position"], self._known.get(key, 0))
+        self._known = {(row["name"], row["partition"]): row["position"] for row in rows}
+        self._known_at = time.monotonic()
         return dict(self._known)
 
     async def wait_for(
@@ -43,8 +46,11 @@ class Progress:
 
         One that is not built yet has come nowhere.
         """
-        deadline = time.monotonic() + timeout_seconds
-        while not self._reached(partition, position, names):
+        began = time.monotonic()
+        deadline = began + timeout_seconds
+        while self._known_at < began - _TRUSTED_SECONDS or not self._reached(
+            partition, position, names
+        ):
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 return False
@@ -60,5 +66,6 @@ class Progress:
         return all(self._known.get((name, partition), 0) >= position for name in names)
 
     async def _poll_once(self) -> None:
+        since = time.monotonic() - self._known_at
+        await asyncio.sleep(max(0.0, self._poll_seconds - since))
         await self.positions()
-        await asyncio.sleep(self._poll_seconds)
