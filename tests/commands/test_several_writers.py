@@ -105,15 +105,13 @@ async def test_writers_at_the_same_streams_at_once_take_turns_and_lose_no_races(
 ):
     async with over_postgres(ledger_url, count) as writers:
         await asyncio.gather(*(send(writer, 2) for writer in writers))  # each finds the others
-        at_first = [writer.counts.tried_again for writer in writers]
         turns = [writer.counts.turns for writer in writers]
         await asyncio.gather(*(send(writer, 10) for writer in writers))
-    for writer, before, turned in zip(writers, at_first, turns, strict=True):
+    for writer, turned in zip(writers, turns, strict=True):
         assert writer.counts.contended == writer.counts.failed == 0
         assert writer.counts.turns > turned
         # A writer that had not met another yet loses what it had on its way: two batches at most.
         assert writer.counts.tried_again <= 200
-        assert writer.counts.tried_again - before <= 100
     assert await coins(ledger_url) == [count * 12] * len(STREAMS)
 
 
@@ -130,6 +128,7 @@ async def test_a_turn_that_is_cut_off_is_neither_lost_nor_done_twice(ledger_url:
                 found = await connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_locks"
                     " WHERE locktype = 'advisory' AND granted AND classid = 1953853038"
+                    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
                 )
                 cut += found.rowcount
         await sending

@@ -187,6 +187,7 @@ async def test_a_turn_whose_connection_ends_is_over_and_nothing_of_it_is_recorde
             await connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_locks"
                 " WHERE locktype = 'advisory' AND granted AND classid = 1953853038"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             )
         assert await behind == [Appended(1)]
         with pytest.raises(StoreUnavailable):
@@ -198,7 +199,7 @@ async def test_who_keeps_a_turn_and_does_nothing_loses_it(
     store: PostgresEventStore, ledger_url: str
 ):
     async with PostgresEventStore(ledger_url) as other, store.alone(0) as turn:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(25):
             assert await other.append(0, [append(to("a", 0, "theirs"))]) == [Appended(1)]
         with pytest.raises(StoreUnavailable):
             await turn.append(0, [append(to("a", 0, "ours"))])

@@ -94,6 +94,7 @@ async def test_a_lost_connection_is_a_lost_share_until_it_is_taken_anew(
             await other.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_locks"
                 " WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             )
         assert await shares.other_than(frozenset(range(PARTITIONS))) == frozenset()
         await until(lambda: is_shared_out(shares))

@@ -136,12 +136,11 @@ class PostgresEventStore:
     async def alone(self, partition: int) -> AsyncIterator[Turn]:
         async with self._turns, self._connections.use() as connection:
             try:
-                self.round_trips += 1
-                async with connection.pipeline():
-                    await connection.execute(_SQL["begin"])
-                    await connection.execute(_SQL["lose_when_idle"])
-                    for name in ("wait_in_line", "hold_head"):
-                        await _send(connection, name, {"partition": partition})
+                # Not in a pipeline: what ends one on the wire stops the clock of the time-out.
+                self.round_trips += 3
+                await connection.execute(_SQL["begin"], prepare=False)  # two statements
+                for name in ("wait_in_line", "hold_head"):
+                    await _send(connection, name, {"partition": partition})
                 yield _PostgresTurn(self, connection)
             finally:
                 await _end(connection)

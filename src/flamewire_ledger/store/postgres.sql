@@ -17,10 +17,8 @@ FROM append_each(%(partition)b,
     %(e_command)b, %(e_command_id)b, %(e_stream)b, %(e_version)b, %(e_type)b,
     %(e_merchant)b, %(e_metadata)b, %(e_data)b);
 
--- begin: start a transaction of several questions, each of which sees what is committed when it is asked.
+-- begin: start a transaction of several questions, each of which sees what is committed when it is asked. Who keeps the partition waiting in it loses its connection, and with it the turn.
 BEGIN ISOLATION LEVEL READ COMMITTED;
-
--- lose_when_idle: who keeps the partition waiting loses its connection, and with it the turn.
 SET LOCAL idle_in_transaction_session_timeout = '2s';
 
 -- wait_in_line: for the turn at a partition, in the order of asking, which a row's lock does not keep.
