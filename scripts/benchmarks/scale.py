@@ -1,80 +1,79 @@
-"""More writers: the same commands through 1, 2 and 4 writer processes, each on a partition of its own.
+"""More processes: the same commands through 1, 2 and 4 writers, each on a partition of its own, and
+their events into read models by 1, 2 and 4 projectors that share the partitions.
 
 On a machine of two cores the total stops growing when both are busy. What tells whether more cores
-and more machines would help is the processor time of a command, all processes and Postgres
-together: as long as it stays where it is, writers do not get into each other's way.
+and more machines would help is the processor time of a command or an event, all processes and
+Postgres together: as long as it stays where it is, they do not get into each other's way.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
-from uuid import uuid4
 
-import uvloop
-
-from flamewire_ledger.commands.credit_account import envelope
-from flamewire_ledger.commands.decider import Done, Envelope
-from flamewire_ledger.commands.origin import Origin
-from flamewire_ledger.commands.writer import Writer
-from flamewire_ledger.domain.credit_account import (
-    CREDIT,
-    ConsumeCredits,
-    CreditAccountCommand,
-    GrantCredits,
-    OpenCreditAccount,
-)
-from flamewire_ledger.domain.money import Amount
+from flamewire_ledger.cli.embedded_postgres import EmbeddedPostgres
+from flamewire_ledger.projector.catalog import load_catalog
+from flamewire_ledger.projector.connections import write_pool
+from flamewire_ledger.projector.consume import Projector
+from flamewire_ledger.queries.database import read_pool
+from flamewire_ledger.queries.read_models import ReadModels
 from flamewire_ledger.store.codec import Codec
-from flamewire_ledger.store.event_store import partition_of
 from flamewire_ledger.store.migrate import migrate
 from flamewire_ledger.store.postgres import PostgresEventStore
-from scripts.benchmarks.figure import Figure
+from scripts.benchmarks.figure import BenchmarkFailed, Figure
 from scripts.benchmarks.processes import cost, tree
+from scripts.benchmarks.scale_work import PARTITIONS
 from scripts.benchmarks.servers import postgres_server
 
-_WRITERS: Final = (1, 2, 4)
-_PARTITIONS: Final = 4
-_SECONDS: Final = 5.0
-_ACCOUNTS: Final = 1_000
-_CLIENTS: Final = 40
-_COMMANDS: Final = 25  # of a client at once
+_PROCESSES: Final = (1, 2, 4)
+_WRITE_SECONDS: Final = 5.0
+_FILL_SECONDS: Final = 3.0  # all partitions, for the projectors
+_CATCH_UP_SECONDS_MAX: Final = 120.0
+_LOOK_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    commands_a_second: float
-    processor_us: float  # a command, of the writers and of Postgres
+    """How fast, and µs of processor time a command or event, Postgres included."""
+
+    rate: float
+    processor_us: float
 
 
 def run() -> list[Figure]:
     with postgres_server(migrated=False) as server:
-        asyncio.run(migrate(server.url, partitions=_PARTITIONS))
-        measured = {writers: _measure(server.url, server.pid, writers) for writers in _WRITERS}
-    one = measured[1]
+        asyncio.run(migrate(server.url, partitions=PARTITIONS))
+        asyncio.run(_build(server.url))
+        writers = {count: _writers(server, count, _WRITE_SECONDS) for count in _PROCESSES}
+        _projectors(server, PARTITIONS)  # what that has brought
+        projectors: dict[int, Measured] = {}
+        for count in _PROCESSES:
+            _writers(server, PARTITIONS, _FILL_SECONDS)
+            projectors[count] = _projectors(server, count)
+    return [
+        *_figures("consume", "writer process", "command", writers),
+        *_figures("all read models", "projector process", "event", projectors),
+    ]
+
+
+def _figures(what: str, kind: str, unit: str, measured: Mapping[int, Measured]) -> list[Figure]:
+    one = measured[_PROCESSES[0]]
     figures: list[Figure] = []
-    for writers in _WRITERS[1:]:
-        many, name = measured[writers], f"{writers} writer processes"
-        rate = Figure(
-            f"consume, {name}",
-            many.commands_a_second,
-            "commands/s",
-            one.commands_a_second,
-            "1 writer process",
-        )
+    for count in _PROCESSES[1:]:
+        many, name = measured[count], f"{count} {kind}es"
+        rate = Figure(f"{what}, {name}", many.rate, f"{unit}s/s", one.rate, f"1 {kind}")
         spent = Figure(
-            f"CPU a command, {name}",
+            f"{what}, CPU a {unit}, {name}",
             many.processor_us,
             "µs",
             one.processor_us,
-            "1 writer process",
+            f"1 {kind}",
             less_is_better=True,
             ratio_target=1.25,
         )
@@ -82,73 +81,70 @@ def run() -> list[Figure]:
     return figures
 
 
-def _measure(url: str, server_pid: int, writers: int) -> Measured:
-    before = cost(tree(server_pid)).processor_seconds
-    command = [sys.executable, "-m", "scripts.benchmarks.scale", url]
+def _writers(server: EmbeddedPostgres, count: int, seconds: float) -> Measured:
+    before = cost(tree(server.pid)).processor_seconds
     processes = [
-        subprocess.Popen([*command, str(partition)], stdout=subprocess.PIPE, text=True)
-        for partition in range(writers)
+        _work("write", server.url, str(partition), str(seconds)) for partition in range(count)
     ]
     answers = [json.loads(process.communicate()[0]) for process in processes]
     commands = sum(answer["commands"] for answer in answers)
-    spent = cost(tree(server_pid)).processor_seconds - before
+    spent = cost(tree(server.pid)).processor_seconds - before
     spent += sum(answer["processor"] for answer in answers)
     rate = sum(answer["commands"] / answer["seconds"] for answer in answers)
     return Measured(rate, spent / commands * 1e6)
 
 
-async def _write(url: str, partition: int) -> dict[str, float]:
-    merchant = next(
-        each for each in (f"mer_{uuid4().hex[:26]}" for _ in range(10_000))
-        if partition_of(each, _PARTITIONS) == partition
-    )  # fmt: skip
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
-    async with PostgresEventStore(url) as store:
-        writer = Writer(store, Codec(), batch_commands_max=1_000)
-        running = asyncio.create_task(writer.run())
-        accounts = await _open_accounts(writer, merchant)
-        began, processor, done = time.perf_counter(), time.process_time(), 0
-
-        async def client(number: int) -> None:
-            nonlocal done
-            at = number * _COMMANDS
-            while time.perf_counter() - began < _SECONDS:
-                chosen = [accounts[(at + each) % _ACCOUNTS] for each in range(_COMMANDS)]
-                outcomes = await writer.submit_many([_consume(merchant, one) for one in chosen])
-                assert all(isinstance(outcome, Done) for outcome in outcomes), outcomes
-                at += _CLIENTS * _COMMANDS
-                done += _COMMANDS
-
-        await asyncio.gather(*(client(number) for number in range(_CLIENTS)))
-        seconds = time.perf_counter() - began
-        spent = time.process_time() - processor
-        writer.stop()
-        await running
-    return {"commands": done, "seconds": seconds, "processor": spent}
+def _projectors(server: EmbeddedPostgres, count: int) -> Measured:
+    """From the moment they may begin until all read models are where the store is."""
+    processes = [_work("project", server.url) for _ in range(count)]
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()
+    events = asyncio.run(_behind(server.url))
+    before, began = cost(tree(server.pid)).processor_seconds, time.perf_counter()
+    for process in processes:
+        _tell(process)
+    asyncio.run(_caught_up(server.url))
+    seconds = time.perf_counter() - began
+    spent = cost(tree(server.pid)).processor_seconds - before
+    for process in processes:
+        _tell(process)
+    spent += sum(json.loads(process.communicate()[0])["processor"] for process in processes)
+    return Measured(events / seconds, spent / max(1, events) * 1e6)
 
 
-async def _open_accounts(writer: Writer, merchant: str) -> list[str]:
-    now = datetime.now(UTC)
-    accounts = [f"ca_{uuid4().hex[:26]}" for _ in range(_ACCOUNTS)]
-    credit = Amount(CREDIT, 10**15)
-    for commands in (
-        [OpenCreditAccount(account, None, None, now) for account in accounts],
-        [GrantCredits(one, f"gr_{one[3:]}", credit, "granted", now) for one in accounts],
-    ):
-        await writer.submit_many([_envelope(merchant, command) for command in commands])
-    return accounts
+def _work(*words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "scripts.benchmarks.scale_work", *words]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def _consume(merchant: str, account: str) -> Envelope:
-    amount = Amount(CREDIT, 1_000)
-    return _envelope(merchant, ConsumeCredits(account, amount, datetime.now(UTC), "call"))
+def _tell(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
 
 
-def _envelope(merchant: str, command: CreditAccountCommand) -> Envelope:
-    origin = Origin(uuid4(), merchant, "key:bench", fingerprint=b"f" * 32)
-    return envelope(origin, command, lambda states: b'{"object":"credit_account"}')
+async def _build(url: str) -> None:
+    """All read models, empty."""
+    async with PostgresEventStore(url) as store, write_pool(url) as pool:
+        await Projector(pool, store, load_catalog(Codec().classes)).catch_up()
 
 
-if __name__ == "__main__":
-    json.dump(uvloop.run(_write(sys.argv[1], int(sys.argv[2]))), sys.stdout)
+async def _caught_up(url: str) -> None:
+    deadline = time.monotonic() + _CATCH_UP_SECONDS_MAX
+    while await _behind(url):
+        if time.monotonic() > deadline:
+            raise BenchmarkFailed("the projectors do not catch up")
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _behind(url: str) -> int:
+    """How many events the slowest read model lacks, over all partitions."""
+    pool = read_pool(url)
+    async with PostgresEventStore(url) as store, pool:
+        positions = await ReadModels(pool).positions()
+        return sum(
+            await store.head(partition)
+            - min(at for (_, shard), at in positions.items() if shard == partition)
+            for partition in range(store.partitions)
+        )
