@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from flamewire_ledger.chains.chain import Chain
@@ -45,3 +46,17 @@ class World(Protocol):
 
     async def go_back(self) -> None:
         """Let the chain's head be lower than it was, with the same blocks below."""
+
+    async def pay_many(self, payments: Sequence[tuple[str, int]]) -> Sequence[Transfer]:
+        """Send one transaction that makes several transfers, given as (address, units).
+
+        Of the chain's coin, or of a token where only tokens can be sent so that others see it.
+        """
+
+    async def hold_finality(self, *, is_held: bool) -> None:
+        """While held, blocks come and none of them becomes final."""
+
+    def of_another_network(self) -> Chain | None:
+        """A connection to the same endpoint that is configured for another network; None where a
+        chain has no endpoint that could be another's.
+        """

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flamewire_ledger.chains.chain import Chain
-from flamewire_ledger.chains.ethereum.chain import EthereumChain
-from flamewire_ledger.chains.networks import read_networks
 from flamewire_ledger.chains.sandbox.chain import SandboxChain
 from flamewire_ledger.chains.sandbox.networks import Kind
 from flamewire_ledger.commands.writer import Writer
@@ -37,6 +35,7 @@ from flamewire_ledger.store.postgres import PostgresEventStore
 from flamewire_ledger.store.sandbox_bell import SandboxBell
 from flamewire_ledger.telemetry import Meters, configure_logging
 from flamewire_ledger.wiring.cache import redis_cache
+from flamewire_ledger.wiring.chains import real_chains
 from flamewire_ledger.wiring.clocks import RealClock, SandboxClock
 from flamewire_ledger.wiring.measuring import measure_writer
 from flamewire_ledger.wiring.sandbox_journal import BelledJournal
@@ -118,8 +117,10 @@ async def open_ledger(
         await sandbox_clock.look()
         journal = BelledJournal(PostgresSandboxJournal(connections), bell)
         sandbox_chains = _sandbox_chains(settings, journal, sandbox_clock)
-        real_chains = _real_chains(settings, sandbox_clock)
-        for chain in (*sandbox_chains, *real_chains):
+        configured = real_chains(
+            settings, lambda livemode: RealClock().now if livemode else sandbox_clock.now
+        )
+        for chain in (*sandbox_chains, *configured):
             stack.push_async_callback(chain.aclose)
         feeds = _real_feeds()
         for feed in feeds:
@@ -136,7 +137,7 @@ async def open_ledger(
             catalog=load_catalog(codec.classes),
             clock=clock,
             sandbox_clock=sandbox_clock,
-            chains=(*_not_replaced(sandbox_chains, real_chains), *real_chains),
+            chains=(*_not_replaced(sandbox_chains, configured), *configured),
             sandbox_chains=sandbox_chains,
             prices=PriceBoard(feeds),
             sandbox_prices=PriceBoard(sandbox_feeds(sandbox_clock.now)),
@@ -159,20 +160,6 @@ def _sandbox_chains(
             block_seconds=settings.sandbox_block_seconds,
         )
         for kind in SANDBOX_KINDS
-    )
-
-
-def _real_chains(settings: Settings, sandbox_clock: SandboxClock) -> tuple[Chain, ...]:
-    """The networks of the networks file. Importing their adapters imports no chain's library yet."""
-    if settings.networks_file is None:
-        return ()
-    return tuple(
-        EthereumChain(
-            each.network,
-            each.settings,
-            RealClock().now if each.network.livemode else sandbox_clock.now,
-        )
-        for each in read_networks(settings.networks_file)
     )
 
 

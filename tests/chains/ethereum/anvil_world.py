@@ -7,7 +7,7 @@ from typing import Any
 
 from flamewire_ledger.chains.chain import Network, Token
 from flamewire_ledger.chains.ethereum.chain import EthereumChain
-from flamewire_ledger.chains.networks import EthereumSettings
+from flamewire_ledger.chains.networks.ethereum import EthereumSettings
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.transfer import Transfer
 from tests.services.anvil import ACCOUNTS, CHAIN_ID, Anvil, erc20_artifact

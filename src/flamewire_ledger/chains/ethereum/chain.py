@@ -24,7 +24,7 @@ from flamewire_ledger.chains.chain import (
 )
 from flamewire_ledger.chains.ethereum.deposits import DepositAddresses
 from flamewire_ledger.chains.ethereum.transfers import Decoder, block_of
-from flamewire_ledger.chains.networks import EthereumSettings
+from flamewire_ledger.chains.networks.ethereum import EthereumSettings
 from flamewire_ledger.domain.transfer import Block
 
 if TYPE_CHECKING:

@@ -1,0 +1,30 @@
+"""From the networks file to chains: which adapter follows which network.
+
+Importing the adapters imports no chain's library yet; the first question to a chain does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from flamewire_ledger.chains.chain import Chain
+from flamewire_ledger.chains.ethereum.chain import EthereumChain
+from flamewire_ledger.chains.networks import ConfiguredNetwork, read_networks
+from flamewire_ledger.settings import Settings
+
+
+def real_chains(
+    settings: Settings, now_of: Callable[[bool], Callable[[], datetime]]
+) -> tuple[Chain, ...]:
+    """The networks of the networks file. `now_of` gives the clock of live or of test merchants."""
+    if settings.networks_file is None:
+        return ()
+    return tuple(
+        _chain(each, now_of(each.network.livemode))
+        for each in read_networks(settings.networks_file)
+    )
+
+
+def _chain(configured: ConfiguredNetwork, now: Callable[[], datetime]) -> Chain:
+    return EthereumChain(configured.network, configured.settings, now)
