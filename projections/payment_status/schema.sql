@@ -14,7 +14,7 @@ CREATE TABLE payment_status_v1 (
     confirmed_units    numeric(78, 0) NOT NULL DEFAULT 0,
     excess_units       numeric(78, 0) NOT NULL DEFAULT 0,
     due_units          numeric(78, 0) NOT NULL,
-    options            jsonb NOT NULL,             -- [{network, chain_id, asset_id, due: amount, address, uri, price_lock_id, derivation}]
+    options            jsonb NOT NULL,             -- [{network, chain_id, asset_id, due: amount, address, uri, price_lock_id, derivation, identified_by, memo, mark}]
     credits            jsonb,                      -- what a full payment buys: {asset, decimals, units}
     credit_account_id  text,
     reference          text,

@@ -176,6 +176,7 @@ def _option_of(option: Mapping[str, Any]) -> PaymentOption:
         address=option["address"],
         uri=option["uri"],
         price_lock_id=option["price_lock_id"],
+        memo=option["memo"],
     )
 
 
@@ -235,6 +236,7 @@ def _option(option: PaymentOption) -> dict[str, Any]:
         "amount_minor": due_minor,
         "address": option.address,
         "uri": option.uri,
+        "memo": option.memo,
         "price_lock_id": option.price_lock_id,
     }
 

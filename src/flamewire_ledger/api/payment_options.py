@@ -196,6 +196,8 @@ async def _deposit(call: Call, chain: Chain, recipient: str | None) -> Deposit:
 
 def _option(one: Terms, deposit: Deposit) -> PaymentOption:
     chain, token, network = one.way.chain, one.way.token, one.way.chain.network
+    # An address that the merchant gave serves this one payment, on whatever network.
+    identified_by = network.identifies_by if deposit.derivation else "address"
     return PaymentOption(
         network=network.name,
         chain_id=network.chain_id,
@@ -205,4 +207,7 @@ def _option(one: Terms, deposit: Deposit) -> PaymentOption:
         uri=chain.payment_uri(token, deposit.address, one.due.units),
         price_lock_id=one.lock.lock_id if one.lock is not None else None,
         derivation=deposit.derivation or None,
+        identified_by=identified_by,
+        memo=deposit.memo,
+        mark=deposit.mark,
     )

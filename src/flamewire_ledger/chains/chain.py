@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from flamewire_ledger.domain.money import Asset
 from flamewire_ledger.domain.transfer import Block, Transfer
+
+IdentifiesBy: TypeAlias = Literal["address", "mark", "amount"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Network:
     tokens: tuple[Token, ...]
     block_seconds: int
     confirmations_min: int  # used where the chain has no finality of its own to ask for
+    # What tells payments apart. With `mark` and `amount` all of them have one address.
+    identifies_by: IdentifiesBy = "address"
 
     def token(self, symbol: str) -> Token | None:
         return next((token for token in self.tokens if token.asset.symbol == symbol), None)
@@ -41,10 +45,16 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Deposit:
-    """Where a payer sends to, and how the key is found again."""
+    """Where a payer sends to, and how the key is found again.
+
+    On a network that identifies by mark or by amount the address is the same for every number.
+    """
 
     address: str
     derivation: str  # m/…/7, or whatever finds the key on this network
+    memo: str | None = None  # what the payer has to attach
+    mark: str | None = None  # what the chain will show of it; another one for each number
+    adds_units: int = 0  # to what is due, so that the amount tells payments apart
 
 
 @dataclass(frozen=True, slots=True)

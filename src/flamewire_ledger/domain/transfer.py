@@ -32,6 +32,7 @@ class Transfer:
     index: int
     address: str  # the receiver's, in the network's canonical form
     amount: Amount
+    mark: str | None = None  # what its transaction says besides, by which a payment may be known
 
     @property
     def key(self) -> str:

@@ -21,7 +21,7 @@ _SQL: Final = {
     name: statement.query
     for name, statement in read_statements(files(__package__) / "chain_records.sql").items()
 }
-_TRANSFER_COLUMNS: Final = 7
+_TRANSFER_COLUMNS: Final = 8
 
 CursorRow: TypeAlias = tuple[int, str | None, int]
 BlockRow: TypeAlias = tuple[int, str]
@@ -168,13 +168,14 @@ def _transfer_columns(chain_id: str, transfer: Transfer) -> dict[str, Any]:
         "asset": transfer.amount.asset.code,
         "decimals": transfer.amount.asset.decimals,
         "units": transfer.amount.units,
+        "mark": transfer.mark,
     }
 
 
 def _transfer(columns: Sequence[Any]) -> Transfer:
-    network, transaction_id, index, address, asset, decimals, units = columns
+    network, transaction_id, index, address, asset, decimals, units, mark = columns
     amount = Amount(Asset(asset, decimals), int(units))
-    return Transfer(network, transaction_id, index, address, amount)
+    return Transfer(network, transaction_id, index, address, amount, mark)
 
 
 def _transfer_row(columns: Sequence[Any]) -> TransferRow:

@@ -5,7 +5,7 @@ SELECT height, hash, epoch FROM chain_cursors WHERE chain_id = %(chain_id)s;
 SELECT height, hash FROM chain_blocks WHERE chain_id = %(chain_id)s ORDER BY height;
 
 -- transfers: the transfers on a chain that are waited for.
-SELECT network, transaction_id, transfer_index, address, asset, decimals, units,
+SELECT network, transaction_id, transfer_index, address, asset, decimals, units, mark,
        block_height, block_hash, block_at, seen_at, is_confirmed, missing_since
 FROM chain_transfers
 WHERE chain_id = %(chain_id)s
@@ -13,16 +13,17 @@ ORDER BY seen_at, transaction_id, transfer_index;
 
 -- put_transfer: insert or replace a transfer.
 INSERT INTO chain_transfers (
-    chain_id, network, transaction_id, transfer_index, address, asset, decimals, units,
+    chain_id, network, transaction_id, transfer_index, address, asset, decimals, units, mark,
     block_height, block_hash, block_at, seen_at, is_confirmed, missing_since)
 VALUES (
     %(chain_id)s, %(network)s, %(transaction_id)s, %(index)s, %(address)s, %(asset)s, %(decimals)s,
-    %(units)s, %(block_height)s, %(block_hash)s, %(block_at)s, %(seen_at)s, %(is_confirmed)s,
-    %(missing_since)s)
+    %(units)s, %(mark)s, %(block_height)s, %(block_hash)s, %(block_at)s, %(seen_at)s,
+    %(is_confirmed)s, %(missing_since)s)
 ON CONFLICT (chain_id, transaction_id, transfer_index) DO UPDATE
 SET network = excluded.network, address = excluded.address, asset = excluded.asset,
-    decimals = excluded.decimals, units = excluded.units, block_height = excluded.block_height,
-    block_hash = excluded.block_hash, block_at = excluded.block_at, seen_at = excluded.seen_at,
+    decimals = excluded.decimals, units = excluded.units, mark = excluded.mark,
+    block_height = excluded.block_height, block_hash = excluded.block_hash,
+    block_at = excluded.block_at, seen_at = excluded.seen_at,
     is_confirmed = excluded.is_confirmed, missing_since = excluded.missing_since;
 
 -- forget_transfer: nobody waits for it any more.
@@ -45,7 +46,7 @@ INSERT INTO chain_blocks (chain_id, height, hash) VALUES (%(chain_id)s, %(height
 ON CONFLICT (chain_id, height) DO UPDATE SET hash = excluded.hash;
 
 -- journal: what was paid on a sandbox chain behind a sequence number, in order.
-SELECT network, transaction_id, transfer_index, address, asset, decimals, units,
+SELECT network, transaction_id, transfer_index, address, asset, decimals, units, mark,
        sequence, paid_at, real_at, anchored_at, head, is_included, pending_until, removed_at,
        returns_at
 FROM sandbox_transfers
@@ -57,7 +58,7 @@ LIMIT %(limit)s;
 SELECT pg_advisory_xact_lock(40706, hashtext(%(chain_id)s));
 
 -- last_in_journal: the newest row of a chain's journal.
-SELECT network, transaction_id, transfer_index, address, asset, decimals, units,
+SELECT network, transaction_id, transfer_index, address, asset, decimals, units, mark,
        sequence, paid_at, real_at, anchored_at, head, is_included, pending_until, removed_at,
        returns_at
 FROM sandbox_transfers
@@ -67,10 +68,10 @@ LIMIT 1;
 
 -- append_to_journal: the next row of a chain's journal.
 INSERT INTO sandbox_transfers (
-    chain_id, network, transaction_id, transfer_index, address, asset, decimals, units,
+    chain_id, network, transaction_id, transfer_index, address, asset, decimals, units, mark,
     sequence, paid_at, real_at, anchored_at, head, is_included, pending_until, removed_at,
     returns_at)
 VALUES (
     %(chain_id)s, %(network)s, %(transaction_id)s, %(index)s, %(address)s, %(asset)s, %(decimals)s,
-    %(units)s, %(sequence)s, %(paid_at)s, %(real_at)s, %(anchored_at)s, %(head)s,
+    %(units)s, %(mark)s, %(sequence)s, %(paid_at)s, %(real_at)s, %(anchored_at)s, %(head)s,
     %(is_included)s, %(pending_until)s, %(removed_at)s, %(returns_at)s);

@@ -86,6 +86,9 @@ class PaymentOptionView(View):
     amount_minor: str
     address: str
     uri: str
+    memo: str | None = Field(
+        description="What the payer has to attach, or the payment is not recognised; null for none."
+    )
     price_lock_id: str | None
 
 

@@ -26,6 +26,10 @@ Choice: TypeAlias = Literal["accept", "credit", "refund", "write_off"]
 LateAction: TypeAlias = Literal["hold", "honour", "reprice"]
 Why: TypeAlias = Literal["underpaid", "late", "wrong_asset", "wrong_network", "reorged", "canceled"]
 
+# What tells the transfers to a payment from those to others: an address of its own; at an address of
+# many, what their transaction says; or the exact units.
+IdentifiedBy: TypeAlias = Literal["address", "mark", "amount"]
+
 # What a transfer is to its payment. The first three count towards what is due.
 Standing: TypeAlias = Literal[
     "in_time",  # at the locked rate
@@ -50,6 +54,9 @@ class PaymentOption:
     uri: str
     price_lock_id: str | None  # None when the payment is denominated in this very asset
     derivation: str | None = None
+    identified_by: IdentifiedBy = "address"
+    memo: str | None = None  # what the payer has to attach
+    mark: str | None = None  # what the chain shows of it
 
 
 @dataclass(frozen=True, slots=True)
