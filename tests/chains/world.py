@@ -10,7 +10,11 @@ from flamewire_ledger.domain.transfer import Transfer
 
 
 class World(Protocol):
-    """Nothing moves by itself: blocks come when a test says so."""
+    """Nothing moves by itself: blocks come when a test says so.
+
+    The suite sends sums from 5 to 10 000 units to the deposit addresses 1 and 2: where a chain asks
+    for a least balance, a world has put it there before.
+    """
 
     @property
     def chain(self) -> Chain:
@@ -24,6 +28,12 @@ class World(Protocol):
     def coin_of_another_contract(self) -> str | None:
         """The symbol of a token, where the chain has one."""
 
+    @property
+    def can_reorganise(self) -> bool:
+        """Whether blocks can be replaced, and become final later than they are made. Cases of that
+        are skipped, with the reason, where every block is final at once.
+        """
+
     async def pay(self, address: str, units: int, symbol: str | None = None) -> Transfer:
         """Send; the next block holds it."""
 
@@ -31,7 +41,9 @@ class World(Protocol):
         """Send so that the next block holds a failed transaction."""
 
     async def pay_for_now(self, address: str, units: int) -> Transfer:
-        """Send; the next block holds it, and `reorganise` takes it out for good."""
+        """Send; the next block holds it, and `reorganise` takes it out for good. Only where a chain
+        can be reorganised.
+        """
 
     async def pay_unlisted(self, address: str, units: int) -> Transfer:
         """Send something that is no configured token."""
@@ -42,19 +54,25 @@ class World(Protocol):
         """Mine until the block that is now the newest is final."""
 
     async def reorganise(self) -> None:
-        """Replace the newest blocks, two at least, by others, at the same height or above."""
+        """Replace the newest blocks, two at least, by others, at the same height or above.
+
+        Only where a chain can be reorganised.
+        """
 
     async def go_back(self) -> None:
         """Let the chain's head be lower than it was, with the same blocks below."""
 
     async def pay_many(self, payments: Sequence[tuple[str, int]]) -> Sequence[Transfer]:
-        """Send one transaction that makes several transfers, given as (address, units).
+        """Send one transaction that makes several transfers, given as (address, units), in this
+        order; the next block holds it.
 
         Of the chain's coin, or of a token where only tokens can be sent so that others see it.
         """
 
     async def hold_finality(self, *, is_held: bool) -> None:
-        """While held, blocks come and none of them becomes final."""
+        """While held, blocks come and none of them becomes final. Only where a chain can be
+        reorganised. `chain` is another connection afterwards: ask for it anew.
+        """
 
     def of_another_network(self) -> Chain | None:
         """A connection to the same endpoint that is configured for another network; None where a

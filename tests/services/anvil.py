@@ -115,16 +115,21 @@ class Anvil:
 
 
 def erc20_artifact() -> dict[str, Any]:
-    """`{"abi", "bytecode"}` of tests/services/node/ethereum/TestToken.sol, compiled once."""
+    """`{"abi", "bytecode"}` of an ERC-20 with six decimals."""
+    return contract_artifact("TestToken")
+
+
+def contract_artifact(name: str) -> dict[str, Any]:
+    """`{"abi", "bytecode"}` of a contract of tests/services/node/ethereum, compiled once."""
     folder = installed("ethereum")
-    compiled = folder / "TestToken.json"
+    compiled = folder / f"{name}.json"
     with locked(PLACE / "node" / "compile.mutex"):
         if not compiled.exists():
             done = subprocess.run(
                 ["node", "compile.js"], cwd=folder, capture_output=True, text=True, timeout=120
             )
             if done.returncode != 0:
-                raise ServiceMissing(f"solc could not compile TestToken.sol: {done.stderr}")
+                raise ServiceMissing(f"solc could not compile the contracts: {done.stderr}")
     artifact: dict[str, Any] = json.loads(compiled.read_text())
     return artifact
 

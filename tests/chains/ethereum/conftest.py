@@ -24,4 +24,4 @@ def account_key() -> Bip32Slip10Secp256k1:
 async def world(anvil: Anvil, account_key: Bip32Slip10Secp256k1) -> AsyncIterator[AnvilWorld]:
     made = AnvilWorld(anvil, account_key.PublicKey().ToExtended())
     yield made
-    await made.chain.aclose()
+    await made.aclose()

@@ -1,14 +1,23 @@
-// Compiles TestToken.sol offline with solc and OpenZeppelin's sources; writes TestToken.json.
+// Compiles the contracts of this folder offline with solc and OpenZeppelin's sources. NAME.sol holds the
+// contract NAME, and becomes NAME.json.
 const fs = require("fs");
 const path = require("path");
 const solc = require("solc");
 
+const names = fs
+  .readdirSync(".")
+  .filter((file) => file.endsWith(".sol"))
+  .map((file) => path.basename(file, ".sol"));
 const input = {
   language: "Solidity",
-  sources: { "TestToken.sol": { content: fs.readFileSync("TestToken.sol", "utf8") } },
+  sources: Object.fromEntries(
+    names.map((name) => [`${name}.sol`, { content: fs.readFileSync(`${name}.sol`, "utf8") }]),
+  ),
   settings: {
     optimizer: { enabled: true, runs: 200 },
-    outputSelection: { "TestToken.sol": { TestToken: ["abi", "evm.bytecode.object"] } },
+    outputSelection: Object.fromEntries(
+      names.map((name) => [`${name}.sol`, { [name]: ["abi", "evm.bytecode.object"] }]),
+    ),
   },
 };
 const fromModules = (name) => ({
@@ -21,7 +30,9 @@ if (errors.length > 0) {
   console.error(errors.map((error) => error.formattedMessage).join("\n"));
   process.exit(1);
 }
-const contract = output.contracts["TestToken.sol"].TestToken;
-const artifact = { abi: contract.abi, bytecode: "0x" + contract.evm.bytecode.object };
-fs.writeFileSync("TestToken.json.part", JSON.stringify(artifact));
-fs.renameSync("TestToken.json.part", "TestToken.json");
+for (const name of names) {
+  const contract = output.contracts[`${name}.sol`][name];
+  const artifact = { abi: contract.abi, bytecode: "0x" + contract.evm.bytecode.object };
+  fs.writeFileSync(`${name}.json.part`, JSON.stringify(artifact));
+  fs.renameSync(`${name}.json.part`, `${name}.json`);
+}
