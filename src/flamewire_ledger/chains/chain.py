@@ -15,6 +15,7 @@ from flamewire_ledger.domain.money import Asset
 from flamewire_ledger.domain.transfer import Block, Transfer
 
 IdentifiesBy: TypeAlias = Literal["address", "mark", "amount"]
+EndpointState: TypeAlias = Literal["in use", "standing by", "set aside"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Token:
     asset: Asset  # code is `network:SYMBOL`
     asset_id: str  # CAIP-19
     contract: str | None = None  # None: the chain's own coin
+    least_units: int = 1  # less would not arrive: an account has to begin with so much
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,17 @@ class PendingTransfer:
     seen_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class EndpointReport:
+    """How one endpoint of a chain does, for people and for metrics. It never holds a URL."""
+
+    number: int  # 1…, as in the networks file
+    state: EndpointState
+    height: int | None  # of its head when it was last asked; None: never
+    failures: int  # how often it was set aside since the process started
+    reason: str | None  # why it is set aside
+
+
 class Chain(Protocol):
     """A connection to one network. Every method may raise ChainUnavailable; ask again later."""
 
@@ -98,6 +111,15 @@ class Chain(Protocol):
 
     async def pending(self) -> Sequence[PendingTransfer]: ...
 
+    async def attested(self, transfer: Transfer, block: Block) -> bool:
+        """Whether enough endpoints say that this final block holds it; True where one is enough."""
+
+    def endpoints(self) -> Sequence[EndpointReport]:
+        """What is known of each endpoint. Nobody is asked; a chain without endpoints has none."""
+
+    async def look_at_endpoints(self) -> Sequence[EndpointReport]:
+        """The same after asking each endpoint now. It raises nothing: reports say what is wrong."""
+
     def deposit(self, index: int) -> Deposit:
         """The address for a number, the same each time. No secret is needed, and none is held."""
 
@@ -111,6 +133,18 @@ class Chain(Protocol):
 
 class ChainUnavailable(Exception):
     """The chain's endpoint did not answer, or answered nonsense."""
+
+
+class QuestionRefused(ChainUnavailable):
+    """Any endpoint would refuse this question: there is no use in asking another."""
+
+
+class Throttled(ChainUnavailable):
+    """An endpoint wants to be asked less; for how long it wants to be left alone, if it says so."""
+
+    def __init__(self, sentence: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(sentence)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class WrongChain(Exception):
