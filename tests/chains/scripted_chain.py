@@ -9,6 +9,7 @@ from flamewire_ledger.chains.chain import (
     BlockTransfers,
     ChainUnavailable,
     Deposit,
+    EndpointReport,
     Heads,
     Network,
     PendingTransfer,
@@ -40,6 +41,7 @@ class ScriptedChain:
         self.asked: list[str] = []
         self.faults = 0
         self.hole_at: int | None = None
+        self.unattested: set[str] = set()  # transaction ids
 
     @property
     def height(self) -> int:
@@ -96,6 +98,16 @@ class ScriptedChain:
 
     async def pending(self) -> Sequence[PendingTransfer]:
         return list(self.waiting)
+
+    async def attested(self, transfer: Transfer, block: Block) -> bool:
+        self.asked.append(f"attested {transfer.transaction_id} {block.hash}")
+        return transfer.transaction_id not in self.unattested
+
+    def endpoints(self) -> Sequence[EndpointReport]:
+        return ()
+
+    async def look_at_endpoints(self) -> Sequence[EndpointReport]:
+        return ()
 
     def deposit(self, index: int) -> Deposit:
         return Deposit("ours", str(index))

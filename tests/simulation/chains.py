@@ -10,6 +10,7 @@ from flamewire_ledger.chains.chain import (
     BlockTransfers,
     ChainUnavailable,
     Deposit,
+    EndpointReport,
     Heads,
     Network,
     PendingTransfer,
@@ -19,7 +20,7 @@ from flamewire_ledger.chains.sandbox.chain import SandboxChain
 from flamewire_ledger.chains.sandbox.journal import MemorySandboxJournal
 from flamewire_ledger.chains.sandbox.networks import FINALITY_BLOCKS, KINDS, Kind
 from flamewire_ledger.chains.sandbox.timeline import Timeline
-from flamewire_ledger.domain.transfer import Block
+from flamewire_ledger.domain.transfer import Block, Transfer
 from tests.simulation.clock import Clock
 from tests.simulation.weather import Weather
 
@@ -95,6 +96,18 @@ class UnreliableNode:
         if self._weather.happens("a node has not heard of what is pending", 0.03):
             return ()
         return await self._chain.pending()
+
+    async def attested(self, transfer: Transfer, block: Block) -> bool:
+        await self._reach()
+        if self._weather.happens("too few nodes attest a transfer", 0.03):
+            return False
+        return await self._chain.attested(transfer, block)
+
+    def endpoints(self) -> Sequence[EndpointReport]:
+        return self._chain.endpoints()
+
+    async def look_at_endpoints(self) -> Sequence[EndpointReport]:
+        return await self._chain.look_at_endpoints()
 
     def deposit(self, index: int) -> Deposit:
         return self._chain.deposit(index)

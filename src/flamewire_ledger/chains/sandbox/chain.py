@@ -19,7 +19,9 @@ from urllib.parse import quote_plus
 from flamewire_ledger.chains.chain import (
     BlockTransfers,
     Deposit,
+    EndpointReport,
     Heads,
+    IdentifiesBy,
     Network,
     PendingTransfer,
     Token,
@@ -30,6 +32,7 @@ from flamewire_ledger.chains.sandbox.networks import (
     SPELLINGS,
     Kind,
     deposit_account,
+    mark_of,
     sandbox_network,
     unlisted_token,
 )
@@ -50,6 +53,8 @@ Behaviour: TypeAlias = Literal[
 BEHAVIOURS: Final[tuple[str, ...]] = get_args(Behaviour)
 
 _READ_MAX: Final = 1000
+_SHARED: Final = "sandbox/shared"
+_AMOUNTS: Final = 9_999  # how many payments of the same amount are told apart by it
 _DROP_BLOCKS: Final = 3  # how long a transfer waits in the mempool before it vanishes
 _EARLY_REORG_BLOCKS: Final = 2  # behind its block, and before that is final
 # Behind finality, so that the payment has succeeded before the chain takes it back.
@@ -83,8 +88,9 @@ class SandboxChain:
         *,
         block_seconds: Decimal = Decimal("0.25"),
         seed: str = "flamewire sandbox",
+        identifies_by: IdentifiesBy = "address",
     ) -> None:
-        self._network = sandbox_network(kind)
+        self._network = sandbox_network(kind, identifies_by)
         self._spelling = SPELLINGS[kind]
         self._journal = journal
         self._now = now
@@ -100,9 +106,16 @@ class SandboxChain:
     # Playing a payer.
 
     async def pay(
-        self, address: str, token: Token, units: int, behaviour: Behaviour = "normal"
+        self,
+        address: str,
+        token: Token,
+        units: int,
+        behaviour: Behaviour = "normal",
+        mark: str | None = None,
     ) -> Transfer:
         """Send units to an address, now; the next block holds it, or what the behaviour says.
+
+        `mark` is what the transaction shows besides: that of a deposit (`mark_of` its memo), or any.
 
         * `late` is `normal`: the caller moves the sandbox clock past the expiry before paying.
         * `reorg` is final first, and taken out some blocks later for good; `reorg_before_final` is
@@ -119,7 +132,7 @@ class SandboxChain:
         await self._read()
         row = await self._journal.append(
             self._network.chain_id,
-            lambda last: self._entry(last, receiver, token, amount, behaviour).row,
+            lambda last: self._entry(last, receiver, token, amount, behaviour, mark).row,
         )
         return row[1]
 
@@ -130,6 +143,7 @@ class SandboxChain:
         token: Token,
         amount: Amount,
         behaviour: Behaviour,
+        mark: str | None,
     ) -> Entry:
         """What `pay` appends; alone on this chain, so `last` may be newer than what was read."""
         if last is not None and last[0] == self._timeline.sequence + 1:
@@ -147,6 +161,7 @@ class SandboxChain:
             0 if token.contract is None else 1,
             address,
             amount,
+            mark,
         )
         script, first = _script(behaviour), head + 1
         return Entry(
@@ -194,9 +209,34 @@ class SandboxChain:
             PendingTransfer(entry.transfer, entry.paid_at) for entry in self._timeline.pending()
         ]
 
+    async def attested(self, transfer: Transfer, block: Block) -> bool:
+        """There is one journal, and nobody to contradict it."""
+        return True
+
+    def endpoints(self) -> Sequence[EndpointReport]:
+        return ()
+
+    async def look_at_endpoints(self) -> Sequence[EndpointReport]:
+        return ()
+
     def deposit(self, index: int) -> Deposit:
-        account = deposit_account(self._seed, self._network.chain_id, index)
-        return Deposit(self._spelling.address(account), f"sandbox/{index}")
+        match self._network.identifies_by:
+            case "address":
+                account = deposit_account(self._seed, self._network.chain_id, index)
+                return Deposit(self._spelling.address(account), f"sandbox/{index}")
+            case "mark":
+                memo = f"fw{index:08d}"
+                return Deposit(self._shared, _SHARED, memo=memo, mark=mark_of(memo))
+            case "amount":
+                return Deposit(self._shared, _SHARED, adds_units=1 + index % _AMOUNTS)
+            case _:
+                assert_never(self._network.identifies_by)
+
+    @property
+    def _shared(self) -> str:
+        """The address of all payments, where they are told apart by mark or by amount."""
+        account = hashlib.blake2b(self._seed.encode(), digest_size=32).digest()
+        return self._spelling.address(account)
 
     def canonical_address(self, text: str) -> str:
         return self._spelling.parse(text)
