@@ -82,12 +82,18 @@ class Payer:
     clock: TurnableClock
 
     async def pay(
-        self, network: str, address: str, symbol: str, units: int, behaviour: Behaviour
+        self,
+        network: str,
+        address: str,
+        symbol: str,
+        units: int,
+        behaviour: Behaviour,
+        mark: str | None = None,
     ) -> str:
         chain = next(chain for chain in self.chains if chain.network.name == network)
         token = chain.network.token(symbol)
         assert token is not None
-        return (await chain.pay(address, token, units, behaviour)).transaction_id
+        return (await chain.pay(address, token, units, behaviour, mark)).transaction_id
 
     async def advance(self, seconds: int) -> datetime:
         self.clock.turn(seconds=seconds)

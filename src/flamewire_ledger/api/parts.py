@@ -53,10 +53,16 @@ class Sandbox(Protocol):
     """Plays the payer and moves the sandbox clock. For test keys."""
 
     async def pay(
-        self, network: str, address: str, symbol: str, units: int, behaviour: Behaviour
+        self,
+        network: str,
+        address: str,
+        symbol: str,
+        units: int,
+        behaviour: Behaviour,
+        mark: str | None,
     ) -> str:
         """Send so many base units on a sandbox chain; the transaction's id. The money appears as
-        blocks are made.
+        blocks are made. `mark`: of the way to pay, where it has one.
         """
 
     async def advance(self, seconds: int) -> datetime:

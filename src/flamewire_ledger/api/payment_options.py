@@ -14,6 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from flamewire_ledger.api import shared_amounts
 from flamewire_ledger.api.call import Call
 from flamewire_ledger.api.currencies import find_chain, find_token
 from flamewire_ledger.api.models.payment_intents import CreatePaymentIntent, PayWith
@@ -173,8 +174,8 @@ def locked_terms(
 async def options(
     call: Call, agreed: Sequence[Terms], recipient: str | None
 ) -> tuple[PaymentOption, ...]:
-    """The options with their addresses: one address a network, made for this payment or given by
-    the merchant.
+    """The options with their addresses: one address a network, made for this payment, given by the
+    merchant, or shared with other payments.
     """
     deposits: dict[str, Deposit] = {}
     found: list[PaymentOption] = []
@@ -182,29 +183,38 @@ async def options(
         chain_id = one.way.chain.network.chain_id
         deposit = deposits.get(chain_id)
         if deposit is None:
-            deposit = deposits[chain_id] = await _deposit(call, one.way.chain, recipient)
+            deposit = deposits[chain_id] = await _deposit(call, one.way.chain, recipient, agreed)
         found.append(_option(one, deposit))
     return tuple(found)
 
 
-async def _deposit(call: Call, chain: Chain, recipient: str | None) -> Deposit:
+async def _deposit(
+    call: Call, chain: Chain, recipient: str | None, agreed: Sequence[Terms]
+) -> Deposit:
     if recipient is not None:
         return Deposit(recipient, derivation="")
+    if chain.network.identifies_by == "amount":
+        return await shared_amounts.deposit(
+            call, chain, [one.due for one in agreed if one.way.chain is chain]
+        )
     index = await call.parts.deposit_indexes.take(chain.network.chain_id)
     return chain.deposit(index)
 
 
 def _option(one: Terms, deposit: Deposit) -> PaymentOption:
     chain, token, network = one.way.chain, one.way.token, one.way.chain.network
+    due = one.due
+    if deposit.adds_units:
+        due = Amount(due.asset, due.units + deposit.adds_units)
     # An address that the merchant gave serves this one payment, on whatever network.
     identified_by = network.identifies_by if deposit.derivation else "address"
     return PaymentOption(
         network=network.name,
         chain_id=network.chain_id,
         asset_id=token.asset_id,
-        due=one.due,
+        due=due,
         address=deposit.address,
-        uri=chain.payment_uri(token, deposit.address, one.due.units),
+        uri=chain.payment_uri(token, deposit.address, due.units),
         price_lock_id=one.lock.lock_id if one.lock is not None else None,
         derivation=deposit.derivation or None,
         identified_by=identified_by,

@@ -62,6 +62,8 @@ async def _refuse_ours(call: Call, chain: Chain, address: str) -> None:
     for each in call.chains:
         if _namespace(each) != _namespace(chain):
             continue
+        if each.network.identifies_by != "address" and each.deposit(0).address == address:
+            raise _taken()
         rows = await call.parts.reads.deposits_at(each.network.name, [address])
         if any(row["derivation"] is not None for row in rows):
             raise _taken()

@@ -61,6 +61,7 @@ async def _paid(call: Call, sandbox: Sandbox) -> dict[str, Any]:
         option.due.asset.symbol,
         amount.units,
         "normal" if body.behaviour == "late" else body.behaviour,
+        option.mark,
     )
     return {
         "object": "sandbox_transfer",

@@ -118,7 +118,13 @@ class SandboxPlayer:
         self._clock = clock
 
     async def pay(
-        self, network: str, address: str, symbol: str, units: int, behaviour: Behaviour
+        self,
+        network: str,
+        address: str,
+        symbol: str,
+        units: int,
+        behaviour: Behaviour,
+        mark: str | None,
     ) -> str:
         chain = self._chains.get(network)
         if chain is None:
@@ -126,7 +132,7 @@ class SandboxPlayer:
         token = chain.network.token(symbol)
         if token is None:
             raise UnknownAsset(f"{symbol} does not live on {network}")
-        transfer = await chain.pay(address, token, units, behaviour)
+        transfer = await chain.pay(address, token, units, behaviour, mark)
         return transfer.transaction_id
 
     async def advance(self, seconds: int) -> datetime:

@@ -65,6 +65,7 @@ async def pay_and_wait(
         symbol,
         units,
         "normal" if behaviour == "late" else behaviour,
+        option["mark"],
     )
     row, settled = await _outcome(ledger, row, transaction_id, behaviour, wait_seconds)
     asked = {"asset": option["due"]["asset"], "decimals": option["due"]["decimals"], "units": units}

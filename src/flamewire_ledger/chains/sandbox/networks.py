@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 import base58
 
 from flamewire_ledger.chains import addresses
-from flamewire_ledger.chains.chain import Network, Token
+from flamewire_ledger.chains.chain import IdentifiesBy, Network, Token
 from flamewire_ledger.domain.money import Asset
 
 Kind: TypeAlias = Literal["bittensor", "ethereum", "sui"]
@@ -69,20 +69,27 @@ _TOKENS: Final[dict[Kind, tuple[tuple[str, int, str, str | None], ...]]] = {
 _BLOCK_SECONDS: Final[dict[Kind, int]] = {"bittensor": 12, "ethereum": 12, "sui": 1}
 
 
-def sandbox_network(kind: Kind) -> Network:
+def sandbox_network(kind: Kind, identifies_by: IdentifiesBy = "address") -> Network:
     """The sandbox chain that stands in for a real one, whose `block_seconds` it names."""
     chain_id = f"flamewire:sandbox-{kind}"
     tokens = tuple(
         Token(Asset(f"{kind}:{symbol}", decimals), f"{chain_id}/{path}", contract)
         for symbol, decimals, path, contract in _TOKENS[kind]
     )
-    return Network(kind, chain_id, False, tokens, _BLOCK_SECONDS[kind], FINALITY_BLOCKS)
+    return Network(
+        kind, chain_id, False, tokens, _BLOCK_SECONDS[kind], FINALITY_BLOCKS, identifies_by
+    )
 
 
 def unlisted_token(network: Network) -> Token:
     """Something else that lives there, and that nobody asked for."""
     asset = Asset(f"{network.name}:UNLISTED", 9)
     return Token(asset, f"{network.chain_id}/unlisted:1", "unlisted")
+
+
+def mark_of(memo: str) -> str:
+    """What a sandbox chain shows of a memo: its hash, as Substrate does of a remark."""
+    return _hex(hashlib.blake2b(memo.encode(), digest_size=32).digest())
 
 
 def deposit_account(seed: str, chain_id: str, index: int) -> bytes:
