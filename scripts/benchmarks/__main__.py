@@ -13,6 +13,7 @@ import json
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -129,6 +130,10 @@ def run(names: Sequence[str], options: Options) -> Outcome:
         except (BenchmarkFailed, ServiceMissing) as error:
             outcome.failures[name] = str(error)
             say(f"{name} FAILED: {error}")
+            continue
+        except Exception as error:  # noqa: BLE001 - a fault of one does not cost the others' figures
+            outcome.failures[name] = repr(error)
+            say(f"{name} FAILED:\n{traceback.format_exc()}")
             continue
         outcome.figures += [(name, figure) for figure in figures]
         say(f"{name}: {len(figures)} figures in {time.monotonic() - began:.0f} s")

@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -97,6 +97,14 @@ def _writers(server: EmbeddedPostgres, count: int, seconds: float) -> Measured:
 def _projectors(server: EmbeddedPostgres, count: int) -> Measured:
     """From the moment they may begin until all read models are where the store is."""
     processes = [_work("project", server.url) for _ in range(count)]
+    try:
+        return _projected(server, processes)
+    finally:
+        for process in processes:  # ended already, unless something went wrong
+            process.kill()
+
+
+def _projected(server: EmbeddedPostgres, processes: Sequence[subprocess.Popen[str]]) -> Measured:
     for process in processes:
         assert process.stdout is not None
         process.stdout.readline()
@@ -143,8 +151,8 @@ async def _behind(url: str) -> int:
     pool = read_pool(url)
     async with PostgresEventStore(url) as store, pool:
         positions = await ReadModels(pool).positions()
-        return sum(
-            await store.head(partition)
-            - min(at for (_, shard), at in positions.items() if shard == partition)
-            for partition in range(store.partitions)
-        )
+        behind = 0
+        for partition in range(store.partitions):
+            slowest = min(at for (_, shard), at in positions.items() if shard == partition)
+            behind += await store.head(partition) - slowest
+        return behind
