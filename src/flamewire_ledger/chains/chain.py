@@ -149,3 +149,7 @@ class Throttled(ChainUnavailable):
 
 class WrongChain(Exception):
     """An endpoint is of another chain than configured. Nothing it says is to be believed."""
+
+
+class WrongToken(WrongChain):
+    """A token of the networks file is not what the chain has there. The message says what to correct."""

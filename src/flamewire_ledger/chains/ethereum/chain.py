@@ -22,8 +22,10 @@ from flamewire_ledger.chains.chain import (
     PendingTransfer,
     Token,
 )
-from flamewire_ledger.chains.ethereum.deposits import DepositAddresses
+from flamewire_ledger.chains.ethereum.deposits import DepositAddresses, deposits_of
+from flamewire_ledger.chains.ethereum.tokens import check_tokens
 from flamewire_ledger.chains.ethereum.transfers import Decoder, block_of
+from flamewire_ledger.chains.forwarders import Forwarders
 from flamewire_ledger.chains.networks.ethereum import EthereumSettings
 from flamewire_ledger.domain.transfer import Block
 
@@ -44,7 +46,8 @@ class EthereumChain:
         self._now = now
         self._decoder = Decoder(network)
         self._connection: Connection | None = None
-        self._deposits: DepositAddresses | None = None
+        self._deposits: DepositAddresses | Forwarders | None = None
+        self._are_tokens_checked = False
         self._blocks_at_once = _BLOCKS_MAX
 
     @property
@@ -58,6 +61,7 @@ class EthereumChain:
 
     async def heads(self) -> Heads:
         """Which finality counts is configured: a node that fails to say what is final confirms nothing."""
+        await self._check_tokens()
         if self._settings.finality == "confirmations":
             (latest,) = await self._ask(("eth_getBlockByNumber", ["latest", False]))
             block = block_of(_there(latest))
@@ -113,7 +117,7 @@ class EthereumChain:
 
     def deposit(self, index: int) -> Deposit:
         if self._deposits is None:
-            self._deposits = DepositAddresses(self._settings.xpub)
+            self._deposits = deposits_of(self._settings)
         return self._deposits.deposit(index)
 
     def canonical_address(self, text: str) -> str:
@@ -130,6 +134,12 @@ class EthereumChain:
         if self._connection is not None:
             await self._connection.aclose()
             self._connection = None
+
+    async def _check_tokens(self) -> None:
+        """Before anything of the chain is believed, and once. Raises WrongToken."""
+        if not self._are_tokens_checked:
+            await check_tokens(self._network, lambda questions: self._ask(*questions))
+            self._are_tokens_checked = True
 
     async def _some_blocks(self, first: int, last: int) -> list[BlockTransfers]:
         questions: list[Question] = []

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flamewire_ledger.chains.chain import Deposit
+from flamewire_ledger.chains.forwarders import Forwarders
+from flamewire_ledger.chains.networks.ethereum import EthereumSettings
 
 _ACCOUNT_DEPTH: Final = 3
 _EXTERNAL_DEPTH: Final = 4
@@ -17,6 +19,14 @@ INDEX_MAX: Final = 2**31 - 1  # beyond that BIP-32 derives with the private key 
 
 class BadExtendedKey(ValueError):
     """The extended key cannot be used. The message never holds the key."""
+
+
+def deposits_of(settings: EthereumSettings) -> DepositAddresses | Forwarders:
+    """What gives a network its addresses: keys of a wallet, or contracts."""
+    if settings.forwarders is not None:
+        return settings.forwarders
+    assert settings.xpub is not None, "a network has an xpub or forwarders: its file was read"
+    return DepositAddresses(settings.xpub)
 
 
 class DepositAddresses:

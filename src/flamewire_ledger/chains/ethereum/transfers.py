@@ -2,7 +2,8 @@
 
 Only what succeeded counts: a transaction's receipt says so, and a failed one has no logs. ETH
 that a contract passes on within a transaction (from a multisig wallet or an exchange's sweeper,
-say) is in no list a plain node gives out, and is not seen here.
+say) has a log on chains with EIP-7708, Ethereum's since the Amsterdam fork. On others it is in no
+list a plain node gives out, and is not seen here.
 
 Index 0 is the transaction's own ETH, n its nth Transfer log. A log's number within the block
 would change when the transaction comes back in another block; its place among its own
@@ -25,6 +26,8 @@ from flamewire_ledger.domain.transfer import Block, Transfer
 TRANSFER_TOPIC: Final = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 # The first four bytes of keccak256("transfer(address,uint256)").
 TRANSFER_CALL: Final = "0xa9059cbb"
+# EIP-7708: who is named as the contract in the log of every move of ETH. Nobody has a key for it.
+COIN_LOGGER: Final = "0xfffffffffffffffffffffffffffffffffffffffe"
 _WORD: Final = 64  # hexadecimal digits
 
 Json = Mapping[str, Any]
@@ -76,8 +79,8 @@ class Decoder:
         if native is not None:
             yield native
         place = 0
-        for log in receipt["logs"]:
-            if not _is_transfer(log):
+        for number, log in enumerate(receipt["logs"]):
+            if not _is_transfer(log) or (number == 0 and _is_own(transaction, log)):
                 continue
             place += 1
             transfer = self._logged(transaction["hash"], place, log)
@@ -118,6 +121,8 @@ class Decoder:
 
     def _asset(self, contract: str) -> Asset:
         """A token that is not configured is named by its contract; its decimals are not known."""
+        if contract.lower() == COIN_LOGGER:
+            return self._coin
         token = self._tokens.get(contract.lower())
         if token is not None:
             return token.asset
@@ -141,6 +146,17 @@ def _is_transfer(log: Json) -> bool:
         and topics[0] == TRANSFER_TOPIC
         and len(log["data"]) == 2 + _WORD
         and not log.get("removed", False)
+    )
+
+
+def _is_own(transaction: Json, log: Json) -> bool:
+    """Whether this first log is the transaction's own ETH over again (EIP-7708): that is index 0."""
+    _, sender, receiver = log["topics"]
+    return (
+        log["address"].lower() == COIN_LOGGER
+        and sender[-40:].lower() == transaction["from"][-40:].lower()
+        and receiver[-40:].lower() == (transaction["to"] or "")[-40:].lower()
+        and int(log["data"], 16) == int(transaction["value"], 16)
     )
 
 

@@ -3,6 +3,8 @@
 chain_id = 1
 rpc_urls = ["https://…"]             # the first is preferred, the others step in
 xpub = "xpub…"                       # of an account, or of its external chain; never an xprv
+forwarders = { factory = "0x…", treasury = "0x…" }    # instead of xpub: see chains/forwarders.py
+block_seconds = 12
 finality = "finalized"               # or "confirmations", for chains without that block tag
 confirmations = 12                   # used with finality = "confirmations"
 coin = { symbol = "POL", slip44 = 966 }
@@ -18,6 +20,7 @@ import base58
 
 from flamewire_ledger.chains.addresses import parse_evm
 from flamewire_ledger.chains.chain import Network, Token
+from flamewire_ledger.chains.forwarders import Forwarders, factory_of
 from flamewire_ledger.chains.networks.table import Table
 from flamewire_ledger.domain.money import DECIMALS_MAX, Asset
 from flamewire_ledger.domain.rejection import InvalidAddress
@@ -33,7 +36,9 @@ class EthereumSettings:
 
     evm_chain_id: int
     rpc_urls: tuple[str, ...] = field(repr=False)
-    xpub: str = field(repr=False)  # not secret, but it links all of a merchant's addresses
+    # One of the two. An xpub is not secret, but it links all of a merchant's addresses.
+    xpub: str | None = field(default=None, repr=False)
+    forwarders: Forwarders | None = None
     finality: Finality = "finalized"
     timeout_seconds: float = 10.0
     uses_mempool: bool = True
@@ -48,18 +53,20 @@ def read_ethereum(name: str, given: Table) -> tuple[Network, EthereumSettings]:
         raise given.wrong("finality", 'is "finalized" or "confirmations"')
     if finality == "confirmations" and "confirmations" not in given.table:
         raise given.wrong("confirmations", 'is needed with finality = "confirmations"')
+    coin = _coin(name, chain_id, given)
     network = Network(
         name=name,
         chain_id=chain_id,
         livemode=given.flag("livemode"),
-        tokens=(_coin(name, chain_id, given), *_tokens(name, chain_id, given)),
+        tokens=(coin, *_tokens(name, chain_id, given, coin)),
         block_seconds=given.number("block_seconds", 12, least=1),
         confirmations_min=given.number("confirmations", 12, least=1),
     )
     settings = EthereumSettings(
         evm_chain_id=evm_chain_id,
         rpc_urls=given.urls("rpc_urls", "https", "http"),
-        xpub=_xpub(given),
+        xpub=_xpub(given) if "forwarders" not in given.table else None,
+        forwarders=_forwarders(given) if "forwarders" in given.table else None,
         finality=cast("Finality", finality),
         timeout_seconds=given.number("timeout_seconds", 10, least=1),
         uses_mempool=given.flag("mempool", True),
@@ -77,29 +84,54 @@ def _coin(name: str, chain_id: str, given: Table) -> Token:
     return Token(Asset(f"{name}:{symbol}", decimals), f"{chain_id}/slip44:{slip44}")
 
 
-def _tokens(name: str, chain_id: str, given: Table) -> list[Token]:
+def _tokens(name: str, chain_id: str, given: Table, coin: Token) -> list[Token]:
     tokens: list[Token] = []
     for number, table in enumerate(given.typed("tokens", list, "an array of tables", []), start=1):
         if not isinstance(table, dict):
             raise given.wrong("tokens", "is an array of tables")
         one = Table(f"{given.what}, token {number}", table)
         symbol = one.symbol()
-        try:
-            contract = parse_evm(one.text("contract"))
-        except InvalidAddress as error:
-            raise one.wrong("contract", f"is no address: {error.detail}") from None
+        contract = _address(one, "contract")
         decimals = one.number("decimals", least=0, most=DECIMALS_MAX)
         one.refuse_others()
         token = Token(Asset(f"{name}:{symbol}", decimals), f"{chain_id}/erc20:{contract}", contract)
         if any(
-            token.asset.code == other.asset.code or contract == other.contract for other in tokens
+            token.asset.code == other.asset.code or contract == other.contract
+            for other in (coin, *tokens)
         ):
             raise one.wrong("symbol", "and contract are each there once")
         tokens.append(token)
     return tokens
 
 
+def _address(given: Table, key: str) -> str:
+    try:
+        return parse_evm(given.text(key))
+    except InvalidAddress as error:
+        raise given.wrong(key, f"is no address: {error.detail}") from None
+
+
+def _forwarders(given: Table) -> Forwarders:
+    """The factory says nothing that the treasury does not: it is there to find what is mistyped."""
+    if "xpub" in given.table:
+        raise given.wrong("xpub", "or forwarders: addresses are made by one of the two")
+    one = Table(f"{given.what}, forwarders", given.typed("forwarders", dict, "a table"))
+    treasury, factory = _address(one, "treasury"), _address(one, "factory")
+    one.refuse_others()
+    if int(treasury, 16) == 0:
+        raise one.wrong("treasury", "is the address that nobody has")
+    if factory != factory_of(treasury):
+        raise one.wrong(
+            "factory",
+            f"is not the factory of this treasury, which is {factory_of(treasury)}: "
+            "one of the two is mistyped",
+        )
+    return Forwarders(factory, treasury)
+
+
 def _xpub(given: Table) -> str:
+    if "xpub" not in given.table:
+        raise given.wrong("xpub", "is missing; or give forwarders, which make the addresses then")
     xpub = given.text("xpub")
     if xpub[1:4] == "prv":
         raise given.wrong(

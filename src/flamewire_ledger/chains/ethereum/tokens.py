@@ -1,0 +1,55 @@
+"""Whether the tokens of the networks file are what the chain has at their addresses.
+
+Wrong decimals would make every amount wrong by powers of ten, and where no contract is nothing can
+arrive: both stop the ledger before it believes a transfer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+from flamewire_ledger.chains.chain import ChainUnavailable, Network, Token, WrongToken
+
+_log = logging.getLogger(__name__)
+
+DECIMALS_CALL: Final = "0x313ce567"  # the first four bytes of keccak256("decimals()")
+_WORD: Final = 2 + 64  # characters
+Ask: TypeAlias = Callable[[Sequence[tuple[str, list[Any]]]], Awaitable[list[Any]]]
+
+
+async def check_tokens(network: Network, ask: Ask) -> None:
+    """Raises WrongToken with what to correct; ChainUnavailable while nobody can say."""
+    tokens = [token for token in network.tokens if token.contract is not None]
+    codes = await ask([("eth_getCode", [token.contract, "latest"]) for token in tokens])
+    for token, code in zip(tokens, codes, strict=True):
+        if not isinstance(code, str):
+            raise ChainUnavailable("eth_getCode: the node's answer makes no sense")
+        if not code.removeprefix("0x"):
+            raise WrongToken(
+                f"there is no contract at {token.contract} on {network.name}: correct the contract "
+                f"of token {token.asset.symbol} in the networks file"
+            )
+    for token in tokens:
+        await _check_decimals(network, token, ask)
+
+
+async def _check_decimals(network: Network, token: Token, ask: Ask) -> None:
+    """ERC-20 lets a token keep its decimals to itself: then the file is believed."""
+    call = {"to": token.contract, "data": DECIMALS_CALL}
+    try:
+        (answer,) = await ask([("eth_call", [call, "latest"])])
+    except ChainUnavailable as error:
+        if "revert" not in str(error):
+            raise
+        answer = "0x"
+    if not isinstance(answer, str) or len(answer) != _WORD:
+        _log.warning("token %s does not say its decimals: the file does", token.asset.code)
+        return
+    decimals = int(answer, 16)
+    if decimals != token.asset.decimals:
+        raise WrongToken(
+            f"token {token.asset.symbol} on {network.name} has {decimals} decimals, "
+            f"not {token.asset.decimals}: correct its decimals or its contract in the networks file"
+        )
