@@ -99,10 +99,11 @@ def test_money_for_no_credit_account_does_not_become_credits():
     story().given(request(), *UNDERPAID).when(resolve("credit")).then_refused(NotAllowed)
 
 
-def test_money_after_it_became_credits_is_multiple():
+@pytest.mark.parametrize(("units", "label"), [(60, "overpaid"), (100, "multiple")])
+def test_money_after_it_became_credits_is_too_much(units: int, label: str):
     spec = story().given(request(for_credits=True), *UNDERPAID, resolve("credit"))
-    spec.when(final(60, "0xb", at=40))
-    assert spec.outcome[-1].labels == ("multiple",)
+    spec.when(final(units, "0xb", at=40))
+    assert spec.outcome[-1].labels == (label,)
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def _why(payment: Payment) -> Why:
 def after_confirmation(payment: Payment, arrival: Arrival, at: datetime) -> Facts:
     """What follows from a transfer that has just become final."""
     if payment.is_settled:
-        labels: tuple[Label, ...] = () if arrival.is_in_suspense else ("multiple",)
+        labels = () if arrival.is_in_suspense else _labels_of_excess(payment)
         return (excess_recorded(payment, labels),)
     if payment.is_enough(payment.counted(confirmed=True)):
         return succeed(payment, at, arrival.transfer.transaction_id)
@@ -187,8 +187,27 @@ def succeed(
     event = replace(event, totals=after.totals)
     if not any(after.held()):
         return (event,)
-    is_over = any(not arrival.is_in_suspense for arrival in after.held())
-    return event, excess_recorded(after, ("overpaid",) if is_over else ())
+    return event, excess_recorded(after, _labels_of_excess(after))
+
+
+def _labels_of_excess(payment: Payment) -> tuple[Label, ...]:
+    """`multiple` when several transfers brought two payments or more, `overpaid` when it is less.
+
+    Judged by all that is confirmed, so that it says the same whichever became final first.
+    """
+    held = [arrival for arrival in payment.held() if not arrival.is_in_suspense]
+    if not held:
+        return ()
+    final = [
+        arrival
+        for arrival in payment.arrivals.values()
+        if arrival.status == "confirmed" and not arrival.is_in_suspense
+    ]
+    came = payment.worth_of_all((each, each.transfer.amount.units) for each in final)
+    left = payment.worth_of_all((each, each.open_units) for each in held)
+    # A person may have settled it for less than the request: then what is left is looked at alone.
+    is_second = payment.is_enough(came / 2) or payment.is_enough(left)
+    return ("multiple",) if is_second and len(final) > 1 else ("overpaid",)
 
 
 def excess_recorded(payment: Payment, labels: tuple[Label, ...]) -> PaymentExcessRecorded:

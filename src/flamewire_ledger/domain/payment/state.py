@@ -120,7 +120,7 @@ class Payment:
             return Fraction(0)
         return Fraction(self.requested.amount.units * units, option.due.units)
 
-    def _worth_of_all(self, parts: Iterable[tuple[Arrival, int]]) -> Fraction:
+    def worth_of_all(self, parts: Iterable[tuple[Arrival, int]]) -> Fraction:
         """The worth of so many units of each. Units at one rate are added up before they become a
         fraction: dust is cheap to send, and a thousand fractions are not cheap to add.
         """
@@ -140,7 +140,7 @@ class Payment:
 
     def counted(self, *, confirmed: bool) -> Fraction:
         """What counts towards the request: confirmed and unused, or all that is on its way too."""
-        return self._worth_of_all(
+        return self.worth_of_all(
             (arrival, arrival.open_units)
             if arrival.status == "confirmed"
             else (arrival, arrival.transfer.amount.units)
@@ -184,9 +184,9 @@ class Payment:
             return Totals(detected=nothing, confirmed=nothing, excess=nothing, due=due)
         live = [arrival for arrival in self.arrivals.values() if arrival.is_live]
         final = [arrival for arrival in live if arrival.status == "confirmed"]
-        detected = self._worth_of_all((each, each.transfer.amount.units) for each in live)
-        confirmed = self._worth_of_all((each, each.transfer.amount.units) for each in final)
-        unapplied = self._worth_of_all((each, each.open_units) for each in final)
+        detected = self.worth_of_all((each, each.transfer.amount.units) for each in live)
+        confirmed = self.worth_of_all((each, each.transfer.amount.units) for each in final)
+        unapplied = self.worth_of_all((each, each.open_units) for each in final)
         is_settled = self.is_settled
         missing = 0 if is_settled else requested.units - floor(self.counted(confirmed=True))
         return Totals(
