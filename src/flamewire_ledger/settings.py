@@ -108,6 +108,13 @@ class Settings(BaseSettings):
     networks_file: Path | None = Field(
         default=None, description="TOML file that names the real networks to take payments on."
     )
+    unclaimed_owner: str = Field(
+        default="operator",
+        min_length=1,
+        max_length=200,
+        description="The merchant in whose books stands what came to a shared address and is no payment's, "
+        "by the name of its keys; one of each mode.",
+    )
     watch_poll_seconds: Annotated[Decimal, Field(gt=0, le=60)] = Field(
         default=Decimal("0.25"), description="Seconds between two looks at a chain's head."
     )
@@ -133,6 +140,20 @@ class Settings(BaseSettings):
         description="Printed on invoices; the merchant's name when empty.",
     )
 
+    challenge_domain: str = Field(
+        default="",
+        max_length=255,
+        pattern=r"^[A-Za-z0-9.:\[\]-]*$",
+        description="Who asks payers to prove that an address is theirs, as their wallets show it: your domain; "
+        "`host` and `port` when empty.",
+    )
+    challenge_seconds: int = Field(
+        default=900,
+        ge=30,
+        le=86_400,
+        description="How long such a challenge can be signed, in seconds.",
+    )
+
     requests_per_minute_max: PositiveInt = Field(
         default=1_200_000, description="Requests a minute that one API key may make."
     )
@@ -147,6 +168,11 @@ class Settings(BaseSettings):
     def archive_directory(self) -> Path:
         """Where archives are."""
         return self.data_dir / "archives" if self.archive_dir is None else self.archive_dir
+
+    @property
+    def domain_of_challenges(self) -> str:
+        """What challenges name."""
+        return self.challenge_domain or f"{self.host}:{self.port}"
 
     @field_validator("data_dir", "networks_file", "archive_dir")
     @classmethod

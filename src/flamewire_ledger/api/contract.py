@@ -12,6 +12,7 @@ from flamewire_ledger.api import (
     credit_accounts,
     events,
     invoices,
+    ownership,
     payment_intents,
     prices,
     sandbox,
@@ -26,6 +27,7 @@ from flamewire_ledger.api.models import books as book_models
 from flamewire_ledger.api.models import credit_accounts as credit_models
 from flamewire_ledger.api.models import events as event_models
 from flamewire_ledger.api.models import invoices as invoice_models
+from flamewire_ledger.api.models import ownership as ownership_models
 from flamewire_ledger.api.models import payment_intents as payment_models
 from flamewire_ledger.api.models import prices as price_models
 from flamewire_ledger.api.models import sandbox as sandbox_models
@@ -39,6 +41,7 @@ _PRICES: Final = "/v1/prices/{base}-{quote}"
 _CREDITS: Final = "/v1/credit_accounts"
 _INVOICES: Final = "/v1/invoices"
 _KEYS: Final = "/v1/api_keys"
+_OWNERSHIP: Final = "/v1/ownership"
 
 # One line and what hangs from it is one operation: this is a table, and read as one.
 # fmt: off
@@ -158,6 +161,29 @@ _KEYS_AND_SANDBOX: Final = (
         request=sandbox_models.AdvanceClock),
 )
 
+_OWNERSHIP_AND_ADDRESSES: Final = (
+    Operation("create_ownership_challenge", "POST", f"{_OWNERSHIP}/challenges",
+        "Ask a payer to prove that an address is theirs", "ownership:write",
+        handler=ownership.issue, response=ownership_models.OwnershipChallengeView,
+        request=ownership_models.CreateOwnershipChallenge, status=201, key="optional",
+        description="The payer signs `message`. It can be signed until it expires, and proves once."),
+    Operation("prove_ownership", "POST", f"{_OWNERSHIP}/challenges/{{id}}/proof",
+        "Register the address of a challenge by its signature", "ownership:write",
+        handler=ownership.prove, response=ownership_models.RegisteredAddress,
+        request=ownership_models.ProveOwnership, key="optional",
+        description="A signature that proves nothing is 422 `proof_invalid`, and its `reason` says why."),
+    Operation("list_registered_addresses", "GET", f"{_OWNERSHIP}/addresses",
+        "List registered addresses, newest first", "ownership:read", handler=ownership.list_all,
+        response=ownership_models.RegisteredAddresses,
+        query=ownership_models.ListRegisteredAddresses),
+    Operation("get_registered_address", "GET", f"{_OWNERSHIP}/addresses/{{id}}",
+        "Look at a registered address", "ownership:read", handler=ownership.get,
+        response=ownership_models.RegisteredAddress, query=Fresh),
+    Operation("revoke_registered_address", "POST", f"{_OWNERSHIP}/addresses/{{id}}/revoke",
+        "Let an address count no more", "ownership:write", handler=ownership.revoke,
+        response=ownership_models.RegisteredAddress, request=NoBody, key="optional"),
+)
+
 _SIGNATURES_AND_TOOLS: Final = (
     Operation("verify_signature", "POST", "/v1/signatures/verify", "Whether an address signed this",
         None, handler=signatures.verify, response=signature_models.SignatureVerdict,
@@ -176,6 +202,7 @@ _SINGLE: Final = (
     *_CREDIT_ACCOUNTS,
     *_BOOKS,
     *_KEYS_AND_SANDBOX,
+    *_OWNERSHIP_AND_ADDRESSES,
     *_SIGNATURES_AND_TOOLS,
 )
 COMMANDS: Final = {it.name: it for it in _SINGLE if it.build is not None}

@@ -104,6 +104,8 @@ class Offer:
     credit_price: Decimal = Decimal(1)  # US dollars a credit
     late_policy: LatePolicy = field(default_factory=LatePolicy)
     seller_name: str = ""  # on invoices; the merchant's own name when empty
+    challenge_domain: str = "localhost"  # who asks payers to prove that an address is theirs
+    challenge_seconds: int = 900
 
 
 Entropy: TypeAlias = Callable[[int], bytes]

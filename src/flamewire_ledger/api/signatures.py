@@ -25,14 +25,19 @@ BODY_BYTES_MAX: Final = 4 * 1024 * 1024
 
 
 async def verify(call: Call) -> Answer:
-    body: VerifySignature = call.body
+    return Answer(to_json(rendered(await verdict_on(call, call.body))))
+
+
+async def verdict_on(call: Call, body: VerifySignature, pointer: str = "/network") -> Verdict:
+    """The verdict on what is claimed; a problem where a node is missing, or does not answer. `pointer`
+    is what asked for a node.
+    """
     try:
-        verdict = await judge(body, call.chains, call.parts.signatures)
+        return await judge(body, call.chains, call.parts.signatures)
     except Unverifiable as error:
         if error.is_passing:
             raise problems.node_unavailable(str(error)) from None
-        raise Malformed(str(error), pointer="/network") from None
-    return Answer(to_json(rendered(verdict)))
+        raise Malformed(str(error), pointer=pointer) from None
 
 
 def rendered(verdict: Verdict) -> dict[str, Any]:

@@ -17,6 +17,7 @@ _NAMES: Final = {
     "ca": "credit account",
     "pl": "price lock",
     "inv": "invoice",
+    "own": "ownership challenge",
 }
 
 

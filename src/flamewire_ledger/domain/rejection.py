@@ -5,10 +5,12 @@ A rejection is expected: it has a code, and nothing was recorded.
     Rejection
     ├── Malformed                 the command does not describe something that could be done
     │   ├── UnknownAsset · UnknownNetwork · InvalidAmount · InvalidAddress
+    │   ├── ProofInvalid          the challenge was not signed by this address; `facts` say why
     ├── NotFound                  no such thing, or not the caller's
     ├── AlreadyExists
     ├── NotAllowed                a thing in this state does not do that
     │   ├── LockUsed · LockExpired
+    │   ├── ChallengeUsed · ChallengeExpired
     ├── InsufficientCredits       carries what is available
     ├── IdempotencyKeyReused      the same key came with other content
     ├── PriceUnavailable          no price that can be trusted; try later
@@ -57,6 +59,12 @@ class InvalidAddress(Malformed):
     code = "invalid_address"
 
 
+class ProofInvalid(Malformed):
+    """`facts` has the `reason`, as verdicts on signatures name it."""
+
+    code = "proof_invalid"
+
+
 class NotFound(Rejection):
     code = "not_found"
 
@@ -75,6 +83,14 @@ class LockUsed(NotAllowed):
 
 class LockExpired(NotAllowed):
     code = "price_lock_expired"
+
+
+class ChallengeUsed(NotAllowed):
+    code = "challenge_used"
+
+
+class ChallengeExpired(NotAllowed):
+    code = "challenge_expired"
 
 
 class InsufficientCredits(Rejection):

@@ -85,7 +85,7 @@ class ReadModels:
         reference: str | None = None,
         credit_account_id: str | None = None,
     ) -> Listing:
-        return await self._list(
+        return await self.listing(
             "payments",
             page,
             merchant_id=merchant_id,
@@ -98,7 +98,7 @@ class ReadModels:
         return await self._one("price_lock_by_id", merchant_id=merchant_id, lock_id=lock_id)
 
     async def price_locks(self, merchant_id: str, page: Page) -> Listing:
-        return await self._list("price_locks", page, merchant_id=merchant_id)
+        return await self.listing("price_locks", page, merchant_id=merchant_id)
 
     # Credits.
 
@@ -127,7 +127,7 @@ class ReadModels:
         self, merchant_id: str, page: Page, now: datetime, *, external_id: str | None = None
     ) -> Listing:
         """Accounts without their grants; balances as `credit_account` has them."""
-        listing = await self._list(
+        listing = await self.listing(
             "credit_accounts", page, merchant_id=merchant_id, now=now, external_id=external_id
         )
         return Listing([_lapsed_account(row) for row in listing.rows], listing.has_more)
@@ -142,13 +142,13 @@ class ReadModels:
     async def holds(
         self, merchant_id: str, account_id: str, page: Page, *, status: str | None = None
     ) -> Listing:
-        return await self._list(
+        return await self.listing(
             "holds", page, merchant_id=merchant_id, account_id=account_id, status=status
         )
 
     async def credit_entries(self, merchant_id: str, account_id: str, page: Page) -> Listing:
         """Pages by position: a line's cursor is its `position` as text."""
-        return await self._list(
+        return await self.listing(
             "credit_entries", positions_only(page), merchant_id=merchant_id, account_id=account_id
         )
 
@@ -165,7 +165,7 @@ class ReadModels:
         status: str | None = None,
         payment_id: str | None = None,
     ) -> Listing:
-        return await self._list(
+        return await self.listing(
             "invoices", page, merchant_id=merchant_id, status=status, payment_id=payment_id
         )
 
@@ -253,7 +253,7 @@ class ReadModels:
         event_type: str | None = None,
     ) -> Listing:
         """Pages by position: a row's cursor is its `position` as text."""
-        return await self._list(
+        return await self.listing(
             "audit",
             positions_only(page),
             merchant_id=merchant_id,
@@ -337,8 +337,10 @@ class ReadModels:
         rows = await ask(self._pool, question, **parameters)
         return rows[0] if rows else None
 
-    async def _list(self, question: str, page: Page, **parameters: Any) -> Listing:
-        """One row more than asked for says whether there is another page."""
+    async def listing(self, question: str, page: Page, **parameters: Any) -> Listing:
+        """A page of any question that is there as `…_older` and `…_newer`: one row more than asked for
+        says whether there is another.
+        """
         limit = page.limit + 1
         if page.ending_before is None:
             cursor = page.starting_after

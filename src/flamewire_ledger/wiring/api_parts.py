@@ -54,6 +54,8 @@ def api_parts(ledger: Ledger, writer: Writer, health: Health) -> Parts:
             credit_price=settings.credit_price,
             late_policy=LatePolicy(settings.late_policy, settings.late_honour_seconds),
             seller_name=settings.seller_name,
+            challenge_domain=settings.domain_of_challenges,
+            challenge_seconds=settings.challenge_seconds,
         ),
     )
 
