@@ -115,7 +115,7 @@ class ScriptedChain:
     def canonical_address(self, text: str) -> str:
         return text
 
-    def payment_uri(self, token: Token, address: str, units: int) -> str:
+    def payment_uri(self, token: Token, address: str, units: int, memo: str | None = None) -> str:
         return address
 
     async def aclose(self) -> None:

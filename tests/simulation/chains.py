@@ -115,8 +115,8 @@ class UnreliableNode:
     def canonical_address(self, text: str) -> str:
         return self._chain.canonical_address(text)
 
-    def payment_uri(self, token: Token, address: str, units: int) -> str:
-        return self._chain.payment_uri(token, address, units)
+    def payment_uri(self, token: Token, address: str, units: int, memo: str | None = None) -> str:
+        return self._chain.payment_uri(token, address, units, memo)
 
     async def aclose(self) -> None:
         return None

@@ -214,7 +214,7 @@ def _option(one: Terms, deposit: Deposit) -> PaymentOption:
         asset_id=token.asset_id,
         due=due,
         address=deposit.address,
-        uri=chain.payment_uri(token, deposit.address, due.units),
+        uri=chain.payment_uri(token, deposit.address, due.units, deposit.memo),
         price_lock_id=one.lock.lock_id if one.lock is not None else None,
         derivation=deposit.derivation or None,
         identified_by=identified_by,

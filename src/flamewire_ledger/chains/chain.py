@@ -65,6 +65,7 @@ class Heads:
 
     latest: Block
     finalized_height: int
+    earliest_height: int = 0  # below it there is nothing to be had: endpoints may forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class EndpointReport:
     state: EndpointState
     height: int | None  # of its head when it was last asked; None: never
     failures: int  # how often it was set aside since the process started
-    reason: str | None  # why it is set aside
+    reason: str | None  # why it is set aside, or in what it contradicts others
 
 
 class Chain(Protocol):
@@ -126,7 +127,8 @@ class Chain(Protocol):
     def canonical_address(self, text: str) -> str:
         """The one spelling of an address; raises InvalidAddress with the reason when it is none."""
 
-    def payment_uri(self, token: Token, address: str, units: int) -> str: ...
+    def payment_uri(self, token: Token, address: str, units: int, memo: str | None = None) -> str:
+        """What a wallet opens; with the deposit's memo where the chain's URIs have a place for it."""
 
     async def aclose(self) -> None: ...
 

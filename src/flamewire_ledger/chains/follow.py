@@ -153,7 +153,8 @@ class Follower:
         head = heads.latest.height
         if since is None or heads.latest.at < since - CLOCKS_DIFFER:
             return head
-        low, high = 0, head  # blocks are in the order of their times: search by halves
+        # Blocks are in the order of their times: search by halves.
+        low, high = min(heads.earliest_height, head), head
         while low < high:
             middle = (low + high) // 2
             answer = await self._chain.block_at(middle)

@@ -241,7 +241,7 @@ class SandboxChain:
     def canonical_address(self, text: str) -> str:
         return self._spelling.parse(text)
 
-    def payment_uri(self, token: Token, address: str, units: int) -> str:
+    def payment_uri(self, token: Token, address: str, units: int, memo: str | None = None) -> str:
         """A URI that no wallet opens: real money does not go to a sandbox."""
         asset = _quoted(token.asset.symbol)
         return f"{self._network.chain_id}/{address}?asset={asset}&units={units}"
