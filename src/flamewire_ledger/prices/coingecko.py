@@ -17,6 +17,9 @@ _IDS: Final[Mapping[str, str]] = {
     "USDC": "usd-coin",
     "USDT": "tether",
     "BTC": "bitcoin",
+    "POL": "polygon-ecosystem-token",
+    "BNB": "binancecoin",
+    "AVAX": "avalanche-2",
 }
 
 
