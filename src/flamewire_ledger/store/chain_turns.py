@@ -31,11 +31,19 @@ class PostgresChainTurn:
     """The turn of one chain, for one follower. Lends its connection as Connections lends its own."""
 
     def __init__(
-        self, connections: Connections, chain_id: str, *, standby_seconds: float = STANDBY_SECONDS
+        self,
+        connections: Connections,
+        chain_id: str,
+        *,
+        name: str = "a watcher",
+        standby_seconds: float = STANDBY_SECONDS,
     ) -> None:
-        """A turn has a connection of its own, beyond those that are shared."""
+        """A turn has a connection of its own, beyond those that are shared. `name` is what people
+        are shown of who has it: a machine and a process, say.
+        """
         self._connections = connections
         self._chain_id = chain_id
+        self._name = name
         self._standby_seconds = standby_seconds
         self._connection: Connection | None = None
         self._lost = asyncio.Event()
@@ -90,6 +98,8 @@ class PostgresChainTurn:
     async def _wait(self, connection: Connection) -> None:
         try:
             await connection.execute(_SQL["notice_soon"])
+            named = {"name": self._name, "chain_id": self._chain_id}
+            await connection.execute(_SQL["be_seen"], named)
             # The one that holds it is another process: there is no event of ours to wait for.
             while not await self._is_locked(connection):
                 self._is_standing_by = True
