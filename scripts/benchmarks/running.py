@@ -23,7 +23,7 @@ import httpx
 import psutil
 
 from flamewire_ledger.cli.embedded_postgres import EmbeddedPostgres
-from flamewire_ledger.wiring.keys import merchant_id_of
+from flamewire_ledger.domain.merchant import merchant_id_of
 from scripts.benchmarks.figure import BenchmarkFailed
 from scripts.benchmarks.load.process import ROOT
 from scripts.benchmarks.processes import Cost, cost, parts_of_ledger, tree

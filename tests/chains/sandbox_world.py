@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from flamewire_ledger.chains.chain import Heads
+from flamewire_ledger.chains.chain import Heads, IdentifiesBy
 from flamewire_ledger.chains.sandbox.chain import Behaviour, SandboxChain
 from flamewire_ledger.chains.sandbox.journal import (
     JournalRow,
@@ -37,8 +37,15 @@ class HoldableChain(SandboxChain):
 class SandboxWorld:
     can_reorganise = True
 
-    def __init__(self, kind: Kind, journal: SandboxJournal | None = None) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        journal: SandboxJournal | None = None,
+        *,
+        identifies_by: IdentifiesBy = "address",
+    ) -> None:
         self.kind = kind
+        self.identifies_by = identifies_by
         self.journal = journal or MemorySandboxJournal()
         self.real_now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
         self.ahead = timedelta(0)
@@ -52,6 +59,7 @@ class SandboxWorld:
             lambda: self.real_now + self.ahead,
             lambda: self.real_now,
             block_seconds=Decimal(1),
+            identifies_by=self.identifies_by,
         )
 
     @property
@@ -75,11 +83,16 @@ class SandboxWorld:
         return await self.chain.pay(address, unlisted_token(self.chain.network), units)
 
     async def play(
-        self, address: str, units: int, behaviour: Behaviour, symbol: str | None = None
+        self,
+        address: str,
+        units: int,
+        behaviour: Behaviour,
+        symbol: str | None = None,
+        mark: str | None = None,
     ) -> Transfer:
         token = self.chain.network.token(symbol or self.coin)
         assert token is not None
-        return await self.chain.pay(address, token, units, behaviour)
+        return await self.chain.pay(address, token, units, behaviour, mark)
 
     async def mine(self, blocks: int = 1) -> None:
         self.real_now += blocks * BLOCK

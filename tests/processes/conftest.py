@@ -14,6 +14,7 @@ from flamewire_ledger.commands.decider import Done
 from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.domain.identifiers import command_id
+from flamewire_ledger.processes.assignment import Assignment
 from flamewire_ledger.processes.checkpoint import MemoryCheckpoints, MemoryDeadLetters
 from flamewire_ledger.processes.process import Process
 from flamewire_ledger.processes.reaction import Reactions
@@ -23,7 +24,7 @@ from flamewire_ledger.processes.settlement import Settlement
 from flamewire_ledger.store.memory import MemoryEventStore
 from tests.processes.stories import CODEC, MERCHANT, NOON
 
-ALL = (Settlement(), Reversal())
+ALL = (Settlement(), Reversal(), Assignment())
 
 
 class Workshop:

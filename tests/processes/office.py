@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from flamewire_ledger.chains.chain import IdentifiesBy
 from flamewire_ledger.chains.follow import Follower
 from flamewire_ledger.chains.progress import MemoryFollowerState
 from flamewire_ledger.commands import payment as payments
@@ -76,11 +77,34 @@ class ReadModels:
                 "payment_id": fact.payment_id,
                 "merchant_id": merchant_id,
                 "expires_at": fact.expires_at,
+                "requested_at": fact.requested_at,
+                "identified_by": option.identified_by,
+                "mark": option.mark,
+                "asset": option.due.asset.code,
+                "due_units": option.due.units,
             }
-            for merchant_id, fact in self._facts(PaymentRequested.type)
+            for merchant_id, fact in reversed(self._facts(PaymentRequested.type))
             for option in fact.options
             if option.network == network and option.address in addresses and not self.is_parked
         ][:limit]
+
+    async def ask(
+        self, projection: str, question: str, parameters: Mapping[str, Any]
+    ) -> Sequence[dict[str, Any]]:
+        """Of payments at an address of many, newest first."""
+        kind = {"deposits_marked": "mark", "deposits_due": "amount"}[question]
+        rows = await self.deposits_at(parameters["network"], parameters["addresses"])
+        rows = [row for row in rows if row["identified_by"] == kind]
+        match question:
+            case "deposits_marked":
+                places = set(zip(parameters["addresses"], parameters["marks"], strict=True))
+                return [row for row in rows if (row["address"], row["mark"]) in places]
+            case "deposits_due":
+                names = ("addresses", "assets", "units")
+                due = set(zip(*(parameters[name] for name in names), strict=True))
+                asked = ("address", "asset", "due_units")
+                return [row for row in rows if tuple(row[name] for name in asked) in due]
+        raise AssertionError(question)
 
     async def merchant(self, merchant_id: str) -> dict[str, Any] | None:
         for _, fact in self._facts("merchant.registered.v1"):
@@ -99,8 +123,8 @@ class ReadModels:
 class Office:
     """A ledger in memory that takes payments, a sandbox chain, and its watcher."""
 
-    def __init__(self, partitions: int = 1) -> None:
-        self.world = SandboxWorld("bittensor")
+    def __init__(self, partitions: int = 1, identifies_by: IdentifiesBy = "address") -> None:
+        self.world = SandboxWorld("bittensor", identifies_by=identifies_by)
         self.store = MemoryEventStore(lambda: NOON, partitions)
         self.writer = Writer(self.store, CODEC)
         self.reads = ReadModels(self.store)
@@ -108,7 +132,11 @@ class Office:
         self.watching = self.watch(self.writer)
 
     def watch(self, writer: Any, **changes: Any) -> Watching:
-        given: dict[str, Any] = {"network": self.world.chain.network, **changes}
+        chain = self.world.chain
+        shared = None if self.world.identifies_by == "address" else chain.deposit(0).address
+        given: dict[str, Any] = {
+            "network": chain.network, "shared_address": shared, **changes
+        }  # fmt: skip
         board = PriceBoard(sandbox_feeds(lambda: self.now))
         return Watching(
             store=self.store, reads=self.reads, writer=writer, prices=board,
@@ -140,14 +168,19 @@ class Office:
     ) -> str:
         """Ask for 25 of the currency at the chain's deposit address of that number."""
         payment_id = derived_id("pi", NOON, str(number))
+        deposit = self.world.chain.deposit(number)
         option = PaymentOption(
             network=network,
             chain_id="flamewire:sandbox-bittensor",
             asset_id="flamewire:sandbox-bittensor/slip44:1005",
-            due=Amount(TAO, DUE),
-            address=self.world.chain.deposit(number).address,
+            due=Amount(TAO, DUE + deposit.adds_units),
+            address=deposit.address,
             uri="",
             price_lock_id=None,
+            derivation=deposit.derivation,
+            identified_by=self.world.identifies_by,
+            memo=deposit.memo,
+            mark=deposit.mark,
         )
         command = RequestPayment(
             payment_id=payment_id,
@@ -164,9 +197,12 @@ class Office:
         await self.writer.submit(payments.envelope(origin, command))
         return payment_id
 
-    async def pay(self, number: int, units: int = DUE, **how: Any) -> Transfer:
-        address = self.world.chain.deposit(number).address
-        return await self.world.play(address, units, **{"behaviour": "normal", **how})
+    async def pay(self, number: int, units: int | None = None, **how: Any) -> Transfer:
+        """As the payment of that number asks for, unless it is said otherwise."""
+        deposit = self.world.chain.deposit(number)
+        how = {"behaviour": "normal", "mark": deposit.mark, **how}
+        due = DUE + deposit.adds_units
+        return await self.world.play(deposit.address, due if units is None else units, **how)
 
     async def facts(self, payment_id: str) -> list[Any]:
         found = []

@@ -6,9 +6,10 @@ Test and live are two merchants: their books never meet.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import ClassVar, Final, TypeAlias, assert_never
 
+from flamewire_ledger.domain.identifiers import derived_id
 from flamewire_ledger.domain.rejection import (
     AlreadyExists,
     LimitReached,
@@ -18,6 +19,13 @@ from flamewire_ledger.domain.rejection import (
 )
 
 API_KEYS_MAX: Final = 1_000  # in force at once
+_NAMED_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)  # part of every merchant's id; never changes
+
+
+def merchant_id_of(name: str, *, livemode: bool) -> str:
+    """The merchant of that name, in that mode."""
+    return derived_id("mer", _NAMED_AT, name, "live" if livemode else "test")
+
 
 # Facts. A key's secret is never here, only a hash that finds it again.
 

@@ -16,7 +16,12 @@ from flamewire_ledger.domain.credit_account import (
     ReverseGrant,
 )
 from flamewire_ledger.domain.invoice import IssueReceipt, VoidInvoice
-from flamewire_ledger.domain.payment import ExpirePayment, RequireResolution
+from flamewire_ledger.domain.payment import (
+    ConfirmTransfer,
+    DropTransfer,
+    ExpirePayment,
+    RequireResolution,
+)
 from flamewire_ledger.domain.price_lock import ExpirePriceLock
 
 ProcessCommand: TypeAlias = (
@@ -27,6 +32,8 @@ ProcessCommand: TypeAlias = (
     | IssueReceipt
     | VoidInvoice
     | RequireResolution
+    | ConfirmTransfer
+    | DropTransfer
     | ExpirePayment
     | ExpirePriceLock
 )
@@ -41,7 +48,7 @@ def envelope_of(command: ProcessCommand, origin: Origin) -> Envelope:
             return invoice.issue(origin, command)
         case VoidInvoice():
             return invoice.void(origin, command)
-        case RequireResolution() | ExpirePayment():
+        case RequireResolution() | ExpirePayment() | ConfirmTransfer() | DropTransfer():
             return payment.envelope(origin, command)
         case ExpirePriceLock():
             return price_lock.envelope(origin, command)

@@ -38,6 +38,7 @@ class FollowUp:
 
     name: str
     command: ProcessCommand
+    merchant_id: str | None = None  # whose it is, where that is not the fact's merchant
 
 
 class Process(Protocol):

@@ -168,7 +168,7 @@ class Reactions:
         names = (recorded.stream_id, str(recorded.version), follow_up.name)
         origin = Origin(
             command_id=command_id(*names),
-            merchant_id=recorded.merchant_id,
+            merchant_id=follow_up.merchant_id or recorded.merchant_id,
             actor=f"process:{process}",
             # What follows is the cause's consequence in whatever words this version of the code
             # puts it.

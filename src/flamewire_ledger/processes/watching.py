@@ -1,8 +1,8 @@
 """What a chain says becomes commands on payments: recorded, confirmed, dropped.
 
-A transfer finds its payment by the address it went to, whatever the network and asset: that it is
-the wrong one is for the payment to decide, because the money has arrived. Test money never
-reaches a live payment, nor the other way round.
+Whose a transfer is, identification.py finds out; that it is the wrong one is for the payment to
+decide, because the money has arrived. Test money never reaches a live payment, nor the other way
+round. What came to an address of many payments and is none of theirs is held (holding.py).
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.domain.identifiers import command_id
 from flamewire_ledger.domain.money import Amount, Asset, Rate, share
 from flamewire_ledger.domain.payment import (
-    OPTIONS_MAX,
     ConfirmTransfer,
     DropTransfer,
     PaymentCommand,
@@ -42,14 +41,17 @@ from flamewire_ledger.domain.payment import (
 from flamewire_ledger.domain.price_lock import Quote
 from flamewire_ledger.domain.rejection import LimitReached, PriceUnavailable, Rejection
 from flamewire_ledger.domain.transfer import Transfer
+from flamewire_ledger.processes import identification
+from flamewire_ledger.processes.holding import Holding
+from flamewire_ledger.processes.identification import Identification, Owner, Unclaimed, Whose
 from flamewire_ledger.queries.database import ReadModelNotBuilt, Row
-from flamewire_ledger.store.event_store import StoreUnavailable
+from flamewire_ledger.store.event_store import RecordedEvent, StoreUnavailable
 
 _log = structlog.get_logger(__name__)
 
 READ_MODELS: Final = ("deposit_addresses", "merchants")
 DOLLAR: Final = Asset("USD", 2)
-_MERCHANTS_KEPT_MAX: Final = 10_000
+OPERATOR: Final = "operator"  # the merchant that owns what nobody claims, by default
 
 
 class Store(Protocol):
@@ -60,19 +62,17 @@ class Store(Protocol):
 
     async def head(self, partition: int) -> int: ...
 
+    async def load(
+        self, partition: int, after_versions: Mapping[str, int]
+    ) -> Mapping[str, Sequence[RecordedEvent]]: ...
 
-class ReadModels(Protocol):
+
+class ReadModels(identification.ReadModels, Protocol):
     """What is asked of queries.read_models.ReadModels."""
 
     async def wait_for(
         self, partition: int, position: int, names: Collection[str], timeout_seconds: float
     ) -> bool: ...
-
-    async def deposits_at(
-        self, network: str, addresses: Sequence[str], *, limit: int = ...
-    ) -> Sequence[Row]: ...
-
-    async def merchant(self, merchant_id: str) -> Row | None: ...
 
     async def payment(self, merchant_id: str, payment_id: str) -> Row | None: ...
 
@@ -100,21 +100,14 @@ class WatchingLimits:
     behind_seconds_max: float = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Whose payment an address belongs to."""
-
-    payment_id: str
-    merchant_id: str
-    expires_at: datetime
-
-
 class Watching:
     """The listener of one chain's follower.
 
     `networks_alike` are the names of other networks on which the same address can have been given
     out: on every EVM network an address is the same. `now` is the time its merchants live by;
-    `credit_price` is US dollars a credit.
+    `credit_price` is US dollars a credit. `shared_address` is that of all payments on this network,
+    where they are told apart by mark or by amount; `unclaimed_owner` names the merchant in whose
+    books stands what comes there and is nobody's. `told_by` is who is on record for all of it.
     """
 
     def __init__(
@@ -127,19 +120,29 @@ class Watching:
         now: Callable[[], datetime],
         *,
         networks_alike: Sequence[str] = (),
+        shared_address: str | None = None,
+        unclaimed_owner: str = OPERATOR,
         credit_price: Decimal = Decimal(1),
         limits: WatchingLimits | None = None,
+        told_by: str = "watcher",
     ) -> None:
         self._network = network
+        self._actor = f"{told_by}:{network.chain_id}"
         self._store = store
         self._reads = reads
         self._writer = writer
         self._prices = prices
         self._now = now
-        self._names = (network.name, *(n for n in networks_alike if n != network.name))
         self._credit_price = credit_price
         self._limits = limits or WatchingLimits()
-        self._is_of_this_mode: dict[str, bool] = {}  # by merchant
+        self._identification = Identification(
+            network,
+            reads,
+            (network.name, *(name for name in networks_alike if name != network.name)),
+            shared_address=shared_address,
+            addresses_max=self._limits.addresses_max,
+        )
+        self._holding = Holding(network, store, now, unclaimed_owner, told_by)
         self._failed: set[str] = set()
 
     # Whose is it?
@@ -151,8 +154,7 @@ class Watching:
         address that is there.
         """
         await self._caught_up()
-        owners = await self._owners({transfer.address for transfer in transfers})
-        return {transfer.key for transfer in transfers if transfer.address in owners}
+        return await self._identification.whose([(transfer, None) for transfer in transfers])
 
     async def _caught_up(self) -> None:
         for partition in range(self._store.partitions):
@@ -163,62 +165,63 @@ class Watching:
                     f"{' or '.join(READ_MODELS)} is behind position {head} of partition {partition}"
                 )
 
-    async def _owners(self, addresses: Collection[str]) -> Mapping[str, Owner]:
-        owners: dict[str, Owner] = {}
-        for name in self._names:
-            missing = sorted(address for address in addresses if address not in owners)
-            for some in _in_parts(missing, self._limits.addresses_max):
-                # One row for each way to pay: a row left out would be a payer who is not seen.
-                limit = len(some) * OPTIONS_MAX
-                for row in await self._reads.deposits_at(name, some, limit=limit):
-                    if row["address"] not in owners and await self._is_ours(row["merchant_id"]):
-                        owners[row["address"]] = Owner(
-                            row["payment_id"], row["merchant_id"], row["expires_at"]
-                        )
-        return owners
-
-    async def _is_ours(self, merchant_id: str) -> bool:
-        """Whether the merchant is of this network's mode. A merchant's mode never changes."""
-        known = self._is_of_this_mode.get(merchant_id)
-        if known is None:
-            row = await self._reads.merchant(merchant_id)
-            known = row is not None and row["livemode"] == self._network.livemode
-            if row is not None:
-                if len(self._is_of_this_mode) >= _MERCHANTS_KEPT_MAX:
-                    self._is_of_this_mode.clear()
-                self._is_of_this_mode[merchant_id] = known
-        return known
-
     # What follows from it.
 
     async def observed(self, observations: Sequence[Observation]) -> Collection[str]:
         """Send the commands, many at once; the keys of the transfers whose command failed."""
-        owners = await self._owners_of_known({each.transfer.address for each in observations})
+        owners = await self._owners_of_known(observations)
         refused: set[str] = set()
         for each in observations:
-            if each.transfer.address not in owners:
+            if each.transfer.key not in owners:
                 self._report(each, "the read model does not know its address any more")
                 refused.add(each.transfer.key)
         for some in _in_parts(observations, self._limits.commands_max):
-            owned = [each for each in some if each.transfer.address in owners]
-            envelopes = [
-                await self._envelope(each, owners[each.transfer.address]) for each in owned
-            ]
+            owned = [each for each in some if each.transfer.key in owners]
+            sent = await self._envelopes(owned, owners)
+            envelopes = [envelope for _, envelope in sent]
             outcomes = await self._writer.submit_many(envelopes) if envelopes else ()
-            for observation, outcome in zip(owned, outcomes, strict=True):
+            for (observation, _), outcome in zip(sent, outcomes, strict=True):
                 if not self._is_taken_in(observation, outcome):
                     refused.add(observation.transfer.key)
         return refused
 
-    async def _owners_of_known(self, addresses: Collection[str]) -> Mapping[str, Owner]:
-        """The owners of addresses that had one when their transfers were met: a read model that
-        lacks one now is behind where it was.
+    async def _owners_of_known(self, observations: Sequence[Observation]) -> Mapping[str, Whose]:
+        """Whose the transfers are that were somebody's when they were met: a read model that lacks
+        a payment now may be behind where it was.
         """
-        owners = await self._owners(addresses)
-        if any(address not in owners for address in addresses):
+        seen = [(each.transfer, each.seen_at) for each in observations]
+        owners = await self._identification.whose(seen)
+        if not all(isinstance(owners.get(transfer.key), Owner) for transfer, _ in seen):
             await self._caught_up()
-            owners = await self._owners(addresses)
+            owners = await self._identification.whose(seen)
         return owners
+
+    async def _envelopes(
+        self, observations: Sequence[Observation], owners: Mapping[str, Whose]
+    ) -> list[tuple[Observation, Envelope]]:
+        """One for each, and a second where what was held turns out to be a payment's."""
+        held = await self._holding.of(
+            [
+                each.transfer
+                for each in observations
+                if isinstance(whose := owners[each.transfer.key], Owner) and whose.is_shared
+            ]
+        )
+        envelopes: list[tuple[Observation, Envelope]] = []
+        for each in observations:
+            whose = owners[each.transfer.key]
+            standing = held.get(each.transfer.key)
+            if isinstance(whose, Unclaimed):
+                if not isinstance(each, Dropped):
+                    self._holding.warn(each.transfer, whose.why)
+                envelopes.append((each, self._holding.envelope(each, whose.why)))
+            elif standing == "on the books":
+                envelopes.append((each, self._holding.envelope(each, "unknown_mark")))
+            else:
+                if standing == "received":
+                    envelopes.append((each, self._holding.letting_go(each)))
+                envelopes.append((each, await self._envelope(each, whose)))
+        return envelopes
 
     async def _envelope(self, observation: Observation, owner: Owner) -> Envelope:
         command, stage = await self._command(observation, owner)
@@ -226,7 +229,7 @@ class Watching:
         origin = Origin(
             command_id=name,
             merchant_id=owner.merchant_id,
-            actor=f"watcher:{self._network.chain_id}",
+            actor=self._actor,
             fingerprint=name.bytes,
             correlation_id=observation.transfer.transaction_id,
         )

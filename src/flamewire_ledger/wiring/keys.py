@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,8 +17,13 @@ from flamewire_ledger.commands.decider import Done, Envelope, Facts, Subject
 from flamewire_ledger.commands.merchant import MERCHANT
 from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.domain import merchant
-from flamewire_ledger.domain.identifiers import derived_id, encode, uuid7
-from flamewire_ledger.domain.merchant import CreateApiKey, RegisterMerchant, RevokeApiKey
+from flamewire_ledger.domain.identifiers import encode, uuid7
+from flamewire_ledger.domain.merchant import (
+    CreateApiKey,
+    RegisterMerchant,
+    RevokeApiKey,
+    merchant_id_of,
+)
 from flamewire_ledger.domain.rejection import NotFound, Rejection
 from flamewire_ledger.security.api_keys import SECRET_BYTES, secret_from, sha256_of
 from flamewire_ledger.security.scopes import check_scopes
@@ -28,14 +32,8 @@ from flamewire_ledger.wiring.api_parts import KEY_REMEMBERED_SECONDS
 from flamewire_ledger.wiring.ledger import Ledger
 
 SANDBOX_MERCHANT = "sandbox"
-_NAMED_AT = datetime(2026, 1, 1, tzinfo=UTC)  # part of every merchant's id; never changes
 _VISIBLE_SECONDS_MAX = 2.0
 _MERCHANTS = ("merchants",)
-
-
-def merchant_id_of(name: str, *, livemode: bool) -> str:
-    """The merchant of that name, in that mode."""
-    return derived_id("mer", _NAMED_AT, name, "live" if livemode else "test")
 
 
 async def create_key(ledger: Ledger, *, name: str, scopes: tuple[str, ...], livemode: bool) -> str:

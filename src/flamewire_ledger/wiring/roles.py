@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import structlog
 
 from flamewire_ledger.commands.writer import Writer
+from flamewire_ledger.processes.assignment import Assignment
 from flamewire_ledger.processes.checkpoint import PostgresCheckpoints, PostgresDeadLetters
 from flamewire_ledger.processes.deadlines import Deadlines
 from flamewire_ledger.processes.process import Process
@@ -156,7 +157,7 @@ async def _start_projector(
 
 def processes() -> tuple[Process, ...]:
     """Every process of the ledger."""
-    return (Settlement(), Reversal())
+    return (Settlement(), Reversal(), Assignment())
 
 
 def _start_reactor(
