@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flamewire_ledger.chains.networks import NetworksFileError, parse_networks, read_networks
+from flamewire_ledger.domain.money import Amount, Asset
 
 XPUB = "xpub6CUGRUonZSQ4TWtTMmzXdrXDtypWKiKrhko4egpiMZbpiaQL2jkwSB1icqYh2cfDfVxdx4df189oLKnC5fSwqPfgyP3hooxujYzAu3fDVmz"
 XPRV = XPUB.replace("xpub", "xprv")
@@ -115,6 +116,52 @@ def test_a_name_and_a_chain_are_each_there_once() -> None:
         parse_networks(WHOLE * 2)
     with pytest.raises(NetworksFileError, match="eip155:1 is in the networks file twice"):
         parse_networks(WHOLE + WHOLE.replace('"ethereum"\nkind', '"other"\nkind'))
+
+
+RULES = """
+requests_per_second = 25
+quorum = 2
+quorum_above = { USDC = "1000.00" }
+"""
+
+
+def test_how_the_endpoints_of_a_network_are_used() -> None:
+    (found,) = parse_networks(WHOLE + RULES)
+    rules = found.settings.endpoint_rules
+    assert (rules.requests_per_second, rules.quorum) == (25, 2)
+    coin, usdc = (token.asset for token in found.network.tokens)
+    assert rules.needs_quorum(Amount(coin, 1)), "of what has no limit any amount needs the quorum"
+    assert not rules.needs_quorum(Amount(usdc, 1_000_000_000))
+    assert rules.needs_quorum(Amount(usdc, 1_000_000_001))
+    assert not rules.needs_quorum(Amount(Asset("ethereum:0xdead", 0), 10**30))
+
+
+def test_without_a_word_one_endpoint_is_enough() -> None:
+    (found,) = parse_networks(WHOLE)
+    rules = found.settings.endpoint_rules
+    assert (rules.requests_per_second, rules.quorum) == (None, 1)
+    assert not rules.needs_quorum(Amount(found.network.tokens[0].asset, 10**30))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("= 25", "= 0"), "requests_per_second is a whole number from 1"),
+        (("quorum = 2", "quorum = 0"), "quorum is a whole number from 1"),
+        (("quorum = 2", "quorum = 3"), "quorum is 3, and there are 2 endpoints to ask"),
+        (("quorum = 2", "quorum = 1"), "quorum_above means nothing without a quorum of 2"),
+        (("USDC", "USDT"), "quorum_above names USDT, which is no asset of this network"),
+        (('"1000.00"', "1000"), "quorum_above of USDC: an amount is a plain decimal in a string"),
+        (("1000.00", "0.0000001"), "quorum_above of USDC: "),
+        (('{ USDC = "1000.00" }', '"1000"'), "quorum_above is a table such as"),
+    ],
+)
+def test_rules_for_endpoints_that_cannot_be_kept_are_named(
+    change: tuple[str, str], sentence: str
+) -> None:
+    with pytest.raises(NetworksFileError) as caught:
+        parse_networks(WHOLE + RULES.replace(*change))
+    assert sentence in str(caught.value)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -15,13 +15,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 from flamewire_ledger.chains.chain import (
     ChainUnavailable,
     EndpointReport,
+    EndpointState,
     QuestionRefused,
     Throttled,
     WrongChain,
@@ -38,6 +39,8 @@ T = TypeVar("T")
 _Fault: TypeAlias = Literal["fails", "lags", "throttles", "lies"]
 _ASKED_AT_LAST: Final[frozenset[_Fault]] = frozenset({"fails", "lags"})
 REASON_MAX: Final = 300  # characters
+_LAG_SECONDS_MAX: Final = 120
+_LAG_BLOCKS_LEAST: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,12 @@ class EndpointLimits:
     lag_blocks_max: int = 10
     told_seconds_max: float = 60.0  # heads that were told longer ago are compared with no other
     compare_seconds: float = 30.0  # how often `is_comparison_due` says that all should be asked
+
+    @classmethod
+    def for_blocks_of(cls, seconds: int, requests_per_second: int | None = None) -> EndpointLimits:
+        """An endpoint may lag two minutes' worth of blocks, and a few however long they take."""
+        lag_blocks_max = max(_LAG_BLOCKS_LEAST, _LAG_SECONDS_MAX // seconds)
+        return cls(requests_per_second=requests_per_second, lag_blocks_max=lag_blocks_max)
 
 
 @dataclass(slots=True)
@@ -74,6 +83,15 @@ class _Place(Generic[E]):
     well_at: float = 0.0  # it has to behave until then for the strikes to be forgotten
     is_proven: bool = False
     aside: _Aside | None = None
+    doubt: _Doubt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """What is held against an endpoint while nobody can tell who is right."""
+
+    reason: str
+    until: float
 
 
 class Endpoints(Generic[E]):
@@ -163,10 +181,39 @@ class Endpoints(Generic[E]):
         `even_set_aside` asks them too, except who wants to be left alone.
         """
 
-        async def one(place: _Place[E]) -> tuple[int, T | ChainUnavailable]:
+        left_out: list[tuple[int, T | ChainUnavailable]] = []
+        asked: list[_Place[E]] = []
+        for place in self._places:
             aside = self._aside(place)
             if aside and (aside.fault == "throttles" or not even_set_aside):
-                return place.number, ChainUnavailable(f"it is set aside: {aside.reason}")
+                why = ChainUnavailable(f"it is set aside: {aside.reason}")
+                left_out.append((place.number, why))
+            else:
+                asked.append(place)
+        answers = [*left_out, *await self._ask_these(asked, question, requests)]
+        return sorted(answers, key=lambda each: each[0])
+
+    async def ask_several(
+        self, question: Callable[[E], Awaitable[T]], count: int, *, requests: int = 1
+    ) -> Sequence[tuple[int, T]]:
+        """The answers of the healthiest `count` endpoints, each with its number; of fewer when no
+        more are ready, one at least. Raises as `ask` does.
+        """
+        ready = [place for place in self._places if self._aside(place) is None]
+        answers: list[tuple[int, T]] = []
+        while ready and len(answers) < count:
+            some, ready = ready[: count - len(answers)], ready[count - len(answers) :]
+            for number, answer in await self._ask_these(some, question, requests):
+                if isinstance(answer, QuestionRefused):
+                    raise answer
+                if not isinstance(answer, ChainUnavailable):
+                    answers.append((number, answer))
+        return answers or [await self.ask_whom(question, requests=requests)]
+
+    async def _ask_these(
+        self, places: Sequence[_Place[E]], question: Callable[[E], Awaitable[T]], requests: int
+    ) -> Sequence[tuple[int, T | ChainUnavailable]]:
+        async def one(place: _Place[E]) -> tuple[int, T | ChainUnavailable]:
             try:
                 return place.number, await self._ask_one(place, question, requests)
             except ChainUnavailable as error:
@@ -174,7 +221,7 @@ class Endpoints(Generic[E]):
             except WrongChain as error:
                 return place.number, ChainUnavailable(str(error))
 
-        return await asyncio.gather(*(one(place) for place in self._places))
+        return await asyncio.gather(*(one(place) for place in places))
 
     async def _ask_one(
         self, place: _Place[E], question: Callable[[E], Awaitable[T]], requests: int
@@ -226,6 +273,40 @@ class Endpoints(Generic[E]):
         changes nothing, so that what many questions find out at once counts once.
         """
         self._put_aside(self._places[number - 1], "lies", reason)
+
+    def outvote(self, said: Mapping[int, Hashable], what: str) -> None:
+        """Set aside who says something else than most of those who spoke, by number.
+
+        `what` is what they spoke of: "its block 7". Where no two make up a majority nobody is set
+        aside, and the reports tell that they differ.
+        """
+        most, count = None, 0
+        for each in said.values():
+            agreeing = sum(other == each for other in said.values())
+            if agreeing > count:
+                most, count = each, agreeing
+        is_decided = count > 1 and 2 * count > len(said)
+        for number, each in said.items():
+            if len(said) > count and not is_decided:
+                self._doubt(
+                    self._places[number - 1],
+                    f"{what} is not what others say, and there is no majority",
+                )
+            elif each != most:
+                self.set_aside(number, f"{what} is not what most of the endpoints say")
+
+    def _doubt(self, place: _Place[E], reason: str) -> None:
+        if self._doubted(place) != reason:
+            _log.error("%s, endpoint %d: %s", self._network, place.number, reason)
+        place.doubt = _Doubt(reason, self._clock() + self._limits.told_seconds_max)
+
+    def _doubted(self, place: _Place[E]) -> str | None:
+        if place.doubt is not None and self._clock() >= place.doubt.until:
+            place.doubt = None
+        return place.doubt.reason if place.doubt else None
+
+    def is_set_aside(self, number: int) -> bool:
+        return self._aside(self._places[number - 1]) is not None
 
     def _put_aside(
         self, place: _Place[E], fault: _Fault, reason: str, *, at_least_seconds: float = 0.0
@@ -309,9 +390,10 @@ class Endpoints(Generic[E]):
                 for place in self._places]  # fmt: skip
 
     def _report(self, place: _Place[E], *, in_use: bool) -> EndpointReport:
-        report = EndpointReport(
-            place.number, "in use" if in_use else "standing by", place.height, place.failures, None
-        )
+        state: EndpointState = "in use" if in_use else "standing by"
         if place.aside is None:
-            return report
-        return replace(report, state="set aside", reason=place.aside.reason)
+            return EndpointReport(
+                place.number, state, place.height, place.failures, self._doubted(place)
+            )
+        reason = place.aside.reason
+        return EndpointReport(place.number, "set aside", place.height, place.failures, reason)

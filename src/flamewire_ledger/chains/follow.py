@@ -13,9 +13,10 @@ import logging
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, assert_never
 
+from flamewire_ledger.chains.catching_up import Stride, first_height
 from flamewire_ledger.chains.chain import (
     BlockTransfers,
     Chain,
@@ -23,6 +24,7 @@ from flamewire_ledger.chains.chain import (
     Heads,
     PendingTransfer,
 )
+from flamewire_ledger.chains.finality import Finality, Unattested
 from flamewire_ledger.chains.observation import (
     Confirmed,
     Detected,
@@ -38,7 +40,6 @@ from flamewire_ledger.domain.transfer import Transfer
 _log = logging.getLogger(__name__)
 
 BLOCKS_KEPT_MAX: Final = 10_000  # however far behind a chain's finality falls
-CLOCKS_DIFFER: Final = timedelta(seconds=60)  # ours, and those of the makers of blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Limits:
     """How much at once, and how long to wait."""
 
     batch_blocks_max: int = 100
+    quiet_blocks_max: int = 500  # far below finality, where little happens
     blocks_kept: int = 256  # below finality: how deep a broken promise of the chain can be noticed
     # A transfer in no block and not pending is given up once the chain has grown by so much.
     patience_blocks: int = 1
@@ -80,6 +82,8 @@ class Follower:
         self._start_height = start_height
         self._since = since
         self._chain_id = chain.network.chain_id
+        self._finality = Finality(chain)
+        self._stride = Stride(self._limits.batch_blocks_max, self._limits.quiet_blocks_max)
         self._progress: Progress | None = None
         self._unsure_until = 0.0  # by the event loop's time
         self._ignored: frozenset[str] = frozenset()  # pending, and nobody's
@@ -88,6 +92,11 @@ class Follower:
     def height(self) -> int | None:
         """The last block taken in; None before the first step."""
         return self._progress.height if self._progress else None
+
+    @property
+    def unattested(self) -> Sequence[Unattested]:
+        """Transfers in final blocks that too few endpoints attest: they are not confirmed."""
+        return self._finality.unattested
 
     async def run(
         self, *, retry_on: tuple[type[Exception], ...] = (), until: asyncio.Event | None = None
@@ -150,19 +159,7 @@ class Follower:
         if self._start_height is not None:
             return self._start_height
         since = await self._since() if self._since is not None else None
-        head = heads.latest.height
-        if since is None or heads.latest.at < since - CLOCKS_DIFFER:
-            return head
-        # Blocks are in the order of their times: search by halves.
-        low, high = min(heads.earliest_height, head), head
-        while low < high:
-            middle = (low + high) // 2
-            answer = await self._chain.block_at(middle)
-            if answer is not None and answer[0].at < since - CLOCKS_DIFFER:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+        return await first_height(self._chain, heads, since)
 
     # Reorganisations.
 
@@ -217,12 +214,16 @@ class Follower:
     ) -> Sequence[BlockTransfers] | None:
         """The next blocks, each the parent of the next; None if they do not follow the cursor."""
         first = progress.height + 1
-        last = min(heads.latest.height, progress.height + self._limits.batch_blocks_max)
+        last = min(
+            heads.latest.height, progress.height + self._stride.blocks(progress.height, heads)
+        )
         if first > last:
             return ()
         linked: list[BlockTransfers] = []
         height, parent = progress.height, progress.hash
-        for found in await self._chain.blocks(first, last):
+        blocks = await self._chain.blocks(first, last)
+        self._stride.took(last - first + 1, blocks)
+        for found in blocks:
             if found.block.height != height + 1:
                 break  # a hole in the answer: what is behind it is asked for again
             if parent is not None and found.parent_hash != parent:
@@ -239,7 +240,7 @@ class Follower:
             progress.advance(block_transfers.block)
         if found or progress.height >= heads.latest.height:
             # Else the cursor's block may be abandoned by now: nothing has been linked to it.
-            observations += self._confirmed(progress, heads)
+            observations += await self._finality.confirmed(progress, heads)
         if progress.height >= heads.latest.height:
             observations += await self._mempool(progress)
         if observations:
@@ -271,20 +272,6 @@ class Follower:
             for each in await self._write_down(progress, met)
             if each.block is not None
         ]
-
-    def _confirmed(self, progress: Progress, heads: Heads) -> list[Observation]:
-        final = min(heads.finalized_height, progress.height)
-        observations: list[Observation] = []
-        for tracked in list(progress.tracked.values()):
-            block = tracked.block
-            if block is None or tracked.confirmed or block.height > final:
-                continue
-            confirmations = max(heads.latest.height, progress.height) - block.height + 1
-            observations.append(
-                Confirmed(tracked.transfer, block, confirmations, tracked.seen_at, progress.epoch)
-            )
-            progress.put(replace(tracked, confirmed=True))
-        return observations
 
     # What is in no block.
 

@@ -1,8 +1,8 @@
 """How fast one endpoint is asked: no more than so many requests in any second.
 
-Providers count in windows of their own, and each question of a batch for itself. So a batch is one
-second's worth at most, and what was sent within the last second is remembered: no window of a
-second, wherever it begins, holds more than is allowed.
+Providers count in windows of their own, and each question of a batch for itself. So what was sent
+within the last second is remembered: no window of a second, wherever it begins, holds more than is
+allowed. A batch larger than that goes out at once, and is paid for by waiting longer behind it.
 """
 
 from __future__ import annotations
@@ -31,18 +31,22 @@ class Pace:
         self._per_second = requests_per_second
         self._clock = clock
         self._sleep = sleep
-        self._sent: deque[tuple[float, int]] = deque()  # a second's worth at most
+        self._sent: deque[tuple[float, int]] = deque()
         self._turn = asyncio.Lock()  # who waits is served in order
 
     async def wait(self, requests: int = 1) -> None:
-        """Until so many requests may be sent; more than a second's worth count as just that."""
+        """Until so many requests may be sent, or a whole second's worth if they are more."""
         if self._per_second is None:
             return
-        requests = min(requests, self._per_second)
         async with self._turn:
-            while (seconds := self._seconds_until_free(requests, self._per_second)) > 0:
+            first = min(requests, self._per_second)
+            while (seconds := self._seconds_until_free(first, self._per_second)) > 0:
                 await self._sleep(seconds)
-            self._sent.append((self._clock(), requests))
+            sent_at = self._clock()
+            while requests > 0:
+                self._sent.append((sent_at, min(requests, self._per_second)))
+                requests -= self._per_second
+                sent_at += _WINDOW_SECONDS
 
     def _seconds_until_free(self, requests: int, per_second: int) -> float:
         now = self._clock()

@@ -9,6 +9,8 @@ finality = "finalized"               # or "confirmations", for chains without th
 confirmations = 12                   # used with finality = "confirmations"
 coin = { symbol = "POL", slip44 = 966 }
 tokens = [{ symbol = "USDC", contract = "0xA0b8…", decimals = 6 }]
+
+and those of endpoint_rules.py.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import base58
 from flamewire_ledger.chains.addresses import parse_evm
 from flamewire_ledger.chains.chain import Network, Token
 from flamewire_ledger.chains.forwarders import Forwarders, factory_of
+from flamewire_ledger.chains.networks.endpoint_rules import EndpointRules, read_endpoint_rules
 from flamewire_ledger.chains.networks.table import Table
 from flamewire_ledger.domain.money import DECIMALS_MAX, Asset
 from flamewire_ledger.domain.rejection import InvalidAddress
@@ -42,6 +45,7 @@ class EthereumSettings:
     finality: Finality = "finalized"
     timeout_seconds: float = 10.0
     uses_mempool: bool = True
+    endpoint_rules: EndpointRules = EndpointRules()
 
 
 def read_ethereum(name: str, given: Table) -> tuple[Network, EthereumSettings]:
@@ -62,14 +66,16 @@ def read_ethereum(name: str, given: Table) -> tuple[Network, EthereumSettings]:
         block_seconds=given.number("block_seconds", 12, least=1),
         confirmations_min=given.number("confirmations", 12, least=1),
     )
+    rpc_urls = given.urls("rpc_urls", "https", "http")
     settings = EthereumSettings(
         evm_chain_id=evm_chain_id,
-        rpc_urls=given.urls("rpc_urls", "https", "http"),
+        rpc_urls=rpc_urls,
         xpub=_xpub(given) if "forwarders" not in given.table else None,
         forwarders=_forwarders(given) if "forwarders" in given.table else None,
         finality=cast("Finality", finality),
         timeout_seconds=given.number("timeout_seconds", 10, least=1),
         uses_mempool=given.flag("mempool", True),
+        endpoint_rules=read_endpoint_rules(given, network.tokens, len(rpc_urls)),
     )
     return network, settings
 

@@ -1,0 +1,203 @@
+"""Whether enough endpoints say the same: of the blocks that are read, and of those that are final.
+
+With a quorum, blocks are read from so many endpoints at once and taken in where all of them tell
+the same; where they differ all endpoints are asked, and who contradicts the majority is set aside.
+While fewer answer, reading goes on with those that are left, so that a dead endpoint stops nothing;
+but what is confirmed has been attested by the whole quorum, above the amounts it is asked for.
+Without a majority nobody is set aside: nothing is taken in or attested, and the reports say so.
+
+Endpoints agree about what is final, so that is compared every now and then, quorum or not. Near the
+head honest endpoints may have rival blocks for a while.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from flamewire_ledger.chains.chain import BlockTransfers
+from flamewire_ledger.chains.endpoints import Endpoints
+from flamewire_ledger.chains.networks.endpoint_rules import EndpointRules
+from flamewire_ledger.domain.transfer import Block, Transfer
+
+E = TypeVar("E")
+VOTES_KEPT_MAX: Final = 64  # blocks; a block of many transfers is asked for once
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one endpoint says of the chain: its head, what is final, and blocks by height."""
+
+    height: int
+    finalized_height: int
+    hashes: Mapping[int, str]  # of the heights that were asked for, as far as it has them
+
+
+@dataclass(frozen=True, slots=True)
+class _Votes:
+    """What endpoints said of one final block, each as comparable things."""
+
+    at: float
+    said: tuple[tuple[str, frozenset[Hashable]], ...]
+
+
+class Quorum(Generic[E]):
+    """The judgement over a pool's endpoints.
+
+    `look` asks an endpoint for its view, with the hashes of its blocks at some heights; `block` for
+    its block at a height with the transfers in it, None where it has none there.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints[E],
+        rules: EndpointRules,
+        *,
+        look: Callable[[E, Collection[int]], Awaitable[View]],
+        block: Callable[[E, int], Awaitable[BlockTransfers | None]],
+        fork_seconds_max: float = 20.0,
+        votes_seconds_max: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Rival blocks are borne for `fork_seconds_max`; votes against a transfer count so long."""
+        self._endpoints = endpoints
+        self._rules = rules
+        self._look = look
+        self._block = block
+        self._fork_seconds_max = fork_seconds_max
+        self._votes_seconds_max = votes_seconds_max
+        self._clock = clock
+        self._votes: OrderedDict[str, _Votes] = OrderedDict()  # by block hash
+        self._agreed: tuple[int, str] | None = None  # the last final block all had
+        self._fork: tuple[int, float] | None = None  # height, since when
+
+    # Reading.
+
+    async def read(
+        self, question: Callable[[E], Awaitable[Sequence[BlockTransfers]]]
+    ) -> Sequence[BlockTransfers]:
+        """The blocks as far as the endpoints of a quorum have and tell the same."""
+        answers = await self._endpoints.ask_several(question, self._rules.quorum)
+        agreed: list[BlockTransfers] = []
+        for rivals in zip(*(blocks for _, blocks in answers), strict=False):
+            if any(rival != rivals[0] for rival in rivals):
+                numbers = (number for number, _ in answers)
+                await self._settle(dict(zip(numbers, rivals, strict=True)))
+                break
+            agreed.append(rivals[0])
+        else:
+            self._fork = None
+        return agreed
+
+    async def _settle(self, rivals: Mapping[int, BlockTransfers]) -> None:
+        """Find out who is wrong of a block. Rival blocks near the head may both be right for now."""
+        height = next(iter(rivals.values())).block.height
+        if len({rival.block.hash for rival in rivals.values()}) > 1:
+            now = self._clock()
+            if self._fork is None or self._fork[0] != height:
+                self._fork = (height, now)
+            if now - self._fork[1] < self._fork_seconds_max:
+                return
+        said = dict(rivals)
+        if len(self._endpoints) > len(said):
+            answers = await self._endpoints.ask_all(lambda endpoint: self._block(endpoint, height))
+            said = {n: answer for n, answer in answers if isinstance(answer, BlockTransfers)}
+        self._endpoints.outvote(said, f"its block {height}")
+
+    # Attesting.
+
+    async def attested(self, transfer: Transfer, block: Block) -> bool:
+        """Whether a quorum of endpoints has this block, calls it final, and has the transfer in it."""
+        if not self._rules.needs_quorum(transfer.amount):
+            return True
+        votes = self._votes.get(block.hash)
+        if votes is None or not self._attest(votes, transfer, block):
+            if votes is not None and self._clock() - votes.at < self._votes_seconds_max:
+                return False
+            votes = await self._vote(block)
+        return self._attest(votes, transfer, block)
+
+    def _attest(self, votes: _Votes, transfer: Transfer, block: Block) -> bool:
+        named = _name(transfer)
+        agreeing = [1 for digest, names in votes.said if digest == block.hash and named in names]
+        return len(agreeing) >= self._rules.quorum
+
+    async def _vote(self, block: Block) -> _Votes:
+        answers = await self._endpoints.ask_all(
+            lambda endpoint: self._final_block(endpoint, block.height)
+        )
+        said = {
+            number: (answer.block.hash, frozenset(_name(each) for each in answer.transfers))
+            for number, answer in answers
+            if isinstance(answer, BlockTransfers)
+        }
+        self._endpoints.outvote(said, f"its block {block.height}")
+        votes = _Votes(self._clock(), tuple(said.values()))
+        self._votes[block.hash] = votes
+        self._votes.move_to_end(block.hash)
+        while len(self._votes) > VOTES_KEPT_MAX:
+            self._votes.popitem(last=False)
+        return votes
+
+    async def _final_block(self, endpoint: E, height: int) -> BlockTransfers | None:
+        view = await self._look(endpoint, ())
+        if view.finalized_height < height:
+            return None
+        return await self._block(endpoint, height)
+
+    # Comparing.
+
+    async def compare(self, *, even_set_aside: bool = False) -> None:
+        """Ask each endpoint for its head, and for the blocks that any of them calls final.
+
+        Who lags is set aside, and who has another final block than the majority, or than the one
+        all had before: unless nobody has that one any more.
+        """
+        self._endpoints.compared()
+        views = await self._views((), even_set_aside=even_set_aside)
+        for number, view in views.items():
+            self._endpoints.spoke_of(number, view.height)
+        heights = {min(view.finalized_height, view.height) for view in views.values()}
+        if self._agreed is not None:
+            heights.add(self._agreed[0])
+        if len(views) < 2:
+            return
+        views = await self._views(sorted(heights), even_set_aside=even_set_aside)
+        self._compare_with_agreed(views)
+        for height in sorted(heights):
+            said = {n: view.hashes[height] for n, view in views.items() if height in view.hashes}
+            self._endpoints.outvote(said, f"its final block {height}")
+            if len(said) == len(views) > 1 and len(set(said.values())) == 1:
+                self._agreed = (height, next(iter(said.values())))
+
+    async def _views(self, heights: Collection[int], *, even_set_aside: bool) -> Mapping[int, View]:
+        answers = await self._endpoints.ask_all(
+            lambda endpoint: self._look(endpoint, heights), even_set_aside=even_set_aside
+        )
+        return {number: view for number, view in answers if isinstance(view, View)}
+
+    def _compare_with_agreed(self, views: Mapping[int, View]) -> None:
+        if self._agreed is None:
+            return
+        height, digest = self._agreed
+        said = {n: view.hashes[height] for n, view in views.items() if height in view.hashes}
+        if digest not in said.values():
+            self._agreed = None  # the chain broke its own promise, or it is a new one
+            return
+        for number, other in said.items():
+            if other != digest:
+                self._endpoints.set_aside(number, f"its final block {height} is not what it was")
+
+
+def _name(transfer: Transfer) -> Hashable:
+    """What endpoints have to agree in. An asset's decimals are of our configuration, not of theirs."""
+    return (
+        transfer.transaction_id,
+        transfer.index,
+        transfer.address,
+        transfer.amount.asset.code,
+        transfer.amount.units,
+    )
