@@ -141,6 +141,8 @@ class Metric:
     together: Literal["most", "sum"] = "most"
 
 
+_CHAIN: Final = ("network", "chain_id")  # a name can be a test network's and a live one's
+
 METRICS: Final[Mapping[str, Metric]] = {
     "processes": Metric("gauge", "Processes of this ledger that are up.", ("kind",), "sum"),
     "commands": Metric("counter", "Commands answered, by outcome.", ("outcome",)),
@@ -162,6 +164,20 @@ METRICS: Final[Mapping[str, Metric]] = {
     "process_position": Metric("gauge", "Checkpoint of a process.", ("name", "partition")),
     "process_commands": Metric("counter", "Commands that processes sent.", ("outcome",)),
     "process_parked": Metric("counter", "Events a process could not handle.", ("name",)),
+    "chain_head": Metric("gauge", "Height of a chain's newest block.", _CHAIN),
+    "chain_finalized": Metric("gauge", "Height up to which a chain is final.", _CHAIN),
+    "chain_followed": Metric("gauge", "Height up to which a chain was followed.", _CHAIN),
+    "chain_lag_blocks": Metric("gauge", "Blocks between what was followed and the head.", _CHAIN),
+    "chain_head_age_seconds": Metric(
+        "gauge", "Seconds since the time of the newest block.", _CHAIN
+    ),
+    "chain_endpoints": Metric("gauge", "Endpoints of a chain, by state.", (*_CHAIN, "state")),
+    "chain_transfers": Metric(
+        "gauge", "Transfers to our addresses that a follower keeps, by stage.", (*_CHAIN, "stage")
+    ),
+    "chain_unattested": Metric(
+        "gauge", "Transfers in final blocks that too few endpoints attest.", _CHAIN
+    ),
     "deadlines_due": Metric(
         "counter", "Deadlines that were met with a command.", ("kind", "outcome")
     ),
@@ -192,6 +208,11 @@ class Meters:
 
     def set(self, name: str, value: float, /, **labels: str) -> None:
         self._of(name, labels).set(value)
+
+    def forget(self, name: str, /, **labels: str) -> None:
+        """Say nothing any more of what is said no longer: another process may say it now."""
+        if self._series.pop((name, *labels.items()), None) is not None:
+            self._made[name].remove(*(labels[label] for label in METRICS[name].labels))
 
     def seconds(self, name: str, value: float, /, **labels: str) -> None:
         self._of(name, labels).observe(value)

@@ -28,9 +28,8 @@ async def connections(ledger_url: str) -> AsyncIterator[Connections]:
 def watcher(chain: ScriptedChain, ears: Ears, connections: Connections) -> Watcher:
     turn = PostgresChainTurn(connections, chain.network.chain_id, standby_seconds=0.05)
     limits = Limits(poll_seconds=0.02, backoff_seconds=0.02)
-    return Watcher(
-        Follower(chain, ears, PostgresFollowerState(turn), limits=limits, start_height=0), turn
-    )
+    follower = Follower(chain, ears, PostgresFollowerState(turn), limits=limits, start_height=0)
+    return Watcher(chain, follower, turn)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, assert_never
@@ -34,7 +34,7 @@ from flamewire_ledger.chains.observation import (
     ListenerBusy,
     Observation,
 )
-from flamewire_ledger.chains.progress import FollowerState, Progress, Tracked, load
+from flamewire_ledger.chains.progress import FollowerState, Progress, Stage, Tracked, load
 from flamewire_ledger.domain.transfer import Transfer
 
 _log = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ class Follower:
         self._finality = Finality(chain)
         self._stride = Stride(self._limits.batch_blocks_max, self._limits.quiet_blocks_max)
         self._progress: Progress | None = None
+        self._heads: Heads | None = None
         self._unsure_until = 0.0  # by the event loop's time
         self._ignored: frozenset[str] = frozenset()  # pending, and nobody's
 
@@ -92,6 +93,16 @@ class Follower:
     def height(self) -> int | None:
         """The last block taken in; None before the first step."""
         return self._progress.height if self._progress else None
+
+    @property
+    def heads(self) -> Heads | None:
+        """What the chain said last; None before it said anything."""
+        return self._heads
+
+    @property
+    def stages(self) -> Mapping[Stage, int]:
+        """How many transfers to our addresses are kept in mind, by how far they are."""
+        return self._progress.stages() if self._progress else {}
 
     @property
     def unattested(self) -> Sequence[Unattested]:
@@ -136,7 +147,7 @@ class Follower:
             pass
 
     async def _step(self) -> bool:
-        heads = await self._chain.heads()
+        heads = self._heads = await self._chain.heads()
         progress = await self._loaded(heads)
         if self._contradicted(progress, heads):
             return await self._walk_back(progress, heads)

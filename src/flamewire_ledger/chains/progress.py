@@ -6,10 +6,11 @@ without knowing the chains.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from flamewire_ledger.domain.transfer import Block, Transfer
 
@@ -19,6 +20,9 @@ CursorRow: TypeAlias = tuple[int, str | None, int]
 BlockRow: TypeAlias = tuple[int, str]
 # transfer, its block (None: in none), first seen, reported as confirmed, missing since this height
 TransferRow: TypeAlias = tuple[Transfer, Block | None, datetime, bool, int | None]
+
+
+Stage: TypeAlias = Literal["detected", "included", "confirmed"]
 
 
 class FollowerState(Protocol):
@@ -64,6 +68,12 @@ class Tracked:
     missing_since: int | None = None  # the height at which it was first in no block and not pending
 
     @property
+    def stage(self) -> Stage:
+        if self.confirmed:
+            return "confirmed"
+        return "detected" if self.block is None else "included"
+
+    @property
     def row(self) -> TransferRow:
         return self.transfer, self.block, self.seen_at, self.confirmed, self.missing_since
 
@@ -88,6 +98,10 @@ class Progress:
     @property
     def has_changed(self) -> bool:
         return bool(self.added or self.changed or self.gone)
+
+    def stages(self) -> Mapping[Stage, int]:
+        """How many transfers there are of each."""
+        return Counter(tracked.stage for tracked in self.tracked.values())
 
     def put(self, tracked: Tracked) -> None:
         self.tracked[tracked.transfer.key] = tracked

@@ -10,6 +10,7 @@ import typer
 
 from flamewire_ledger.cli import (
     archive,
+    chains,
     dlq,
     keys,
     migrate,
@@ -41,6 +42,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(projection.app, name="projection")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(archive.app, name="archive")
+app.add_typer(chains.app, name="chains")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(signature.app, name="signature")
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import psycopg
 import psycopg_pool
 
-from flamewire_ledger.chains.chain import WrongChain
+from flamewire_ledger.chains.chain import ChainUnavailable, WrongChain
 from flamewire_ledger.chains.networks import NetworksFileError
+from flamewire_ledger.chains.observation import ListenerBusy
 from flamewire_ledger.cli.postgres_errors import EmbeddedPostgresError
 from flamewire_ledger.domain.rejection import Rejection
+from flamewire_ledger.processes.rescanning import RescanRefused
 from flamewire_ledger.projector.catalog import CatalogError, UnknownProjection
 from flamewire_ledger.projector.dead_letters import NoSuchLetter
 from flamewire_ledger.queries.database import ReadModelNotBuilt
@@ -19,6 +21,7 @@ from flamewire_ledger.settings import SettingsError
 from flamewire_ledger.store.event_store import StoreUnavailable
 from flamewire_ledger.store.frames import ArchiveError, ArchiveMissing
 from flamewire_ledger.store.migrate import MigrationError
+from flamewire_ledger.wiring.rescans import UnknownNetwork
 
 NOT_SO = 1
 WRONG_USE = 2
@@ -38,15 +41,31 @@ def explain(error: BaseException) -> CommandError | None:
     match error:
         case CommandError():
             return error
-        case SettingsError() | NetworksFileError() | WrongChain() | CatalogError():
+        case (
+            SettingsError()
+            | NetworksFileError()
+            | WrongChain()
+            | UnknownNetwork()
+            | RescanRefused()
+            | CatalogError()
+            | UnknownProjection()
+        ):
             return CommandError(str(error), WRONG_USE)
         case ReadModelNotBuilt():
             return CommandError(
                 "The read models are not built yet: start `flamewire serve projector`, or `flamewire up`.",
                 SERVICE_MISSING,
             )
-        case UnknownProjection():
-            return CommandError(str(error), WRONG_USE)
+        case ChainUnavailable():
+            return CommandError(
+                f"The chain does not answer: {error}; see `flamewire chains status`.",
+                SERVICE_MISSING,
+            )
+        case ListenerBusy():
+            return CommandError(
+                f"The ledger could not take it in: {error}; see that `flamewire up`, or a projector, runs.",
+                SERVICE_MISSING,
+            )
         case EmbeddedPostgresError() | MigrationError() | ArchiveMissing():
             return CommandError(str(error), SERVICE_MISSING)
         case NoSuchLetter() | ArchiveError():

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from flamewire_ledger.api.parts import Check
 from flamewire_ledger.chains.chain import Network
 from flamewire_ledger.processes.reactor import Reactor
 from flamewire_ledger.projector.consume import Projector
 from flamewire_ledger.store.event_store import StoreUnavailable
+from flamewire_ledger.wiring.chain_reports import Reports
 from flamewire_ledger.wiring.ledger import Ledger
 
 _CHAIN: Final = "chain "  # and the network's name
-
-
-class Watches(Protocol):
-    """A watcher, as far as its health goes."""
-
-    @property
-    def height(self) -> int | None: ...
-
-    @property
-    def is_standing_by(self) -> bool: ...
 
 
 def is_chain(name: str) -> bool:
@@ -41,7 +32,7 @@ class Health:
         self._of_all = of_all
         self._projector: Projector | None = None
         self._reactor: Reactor | None = None
-        self._watchers: list[tuple[Network, Watches]] = []
+        self._watchers: list[tuple[Network, Reports]] = []
         self._relays = False
         self._is_serving: Callable[[], bool] | None = None
 
@@ -51,7 +42,7 @@ class Health:
     def watch_reactor(self, reactor: Reactor) -> None:
         self._reactor = reactor
 
-    def watch_chain(self, network: Network, watcher: Watches) -> None:
+    def watch_chain(self, network: Network, watcher: Reports) -> None:
         self._watchers.append((network, watcher))
 
     def watch_relay(self) -> None:
@@ -113,10 +104,9 @@ class Health:
         return Check("projector", projector.is_ready, details)
 
     @staticmethod
-    def _chain(network: Network, watcher: Watches) -> Check:
+    def _chain(network: Network, watcher: Reports) -> Check:
         """One that stands by is as ready as it can be: another process follows the chain."""
-        details: dict[str, object] = {"chain_id": network.chain_id, "height": watcher.height}
-        if watcher.is_standing_by:
-            details["standing_by"] = True
-        is_ready = watcher.height is not None or watcher.is_standing_by
+        report = watcher.report()
+        details = {"chain_id": network.chain_id, **report.details()}
+        is_ready = report.height is not None or report.is_standing_by
         return Check(_CHAIN + network.name, is_ready, details)

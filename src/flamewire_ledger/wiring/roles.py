@@ -29,10 +29,11 @@ from flamewire_ledger.projector.connections import write_pool
 from flamewire_ledger.projector.consume import Projector
 from flamewire_ledger.store.segments import keep_room_ahead
 from flamewire_ledger.store.shares import PostgresShares, Shares
+from flamewire_ledger.wiring.chain_reports import measure_chains
 from flamewire_ledger.wiring.health import Health, is_chain
 from flamewire_ledger.wiring.ledger import Ledger
 from flamewire_ledger.wiring.status import Status, serve_status
-from flamewire_ledger.wiring.watchers import followers
+from flamewire_ledger.wiring.watchers import chain_meters, followers
 
 if TYPE_CHECKING:
     from flamewire_ledger.relay.consumer import Consumer
@@ -77,8 +78,11 @@ async def run_roles(
         if "reactor" in roles:
             _start_reactor(ledger, writer, health, tasks)
         if "watcher" in roles:
-            for follower in followers(ledger, writer, health):
-                tasks.append(asyncio.create_task(follower.run(), name="watcher"))
+            watchers = followers(ledger, writer, health)
+            for watcher in watchers:
+                tasks.append(asyncio.create_task(watcher.run(), name="watcher"))
+            measuring = measure_chains(chain_meters(ledger, watchers))
+            tasks.append(asyncio.create_task(measuring, name="chain meters"))
         if "relay" in roles and ledger.settings.amqp_url is not None:
             _start_relay(ledger, health, stack, tasks)
         if "api" in roles:

@@ -6,6 +6,8 @@ Watchers may run in several processes: each chain is followed by one of them, th
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,13 +15,15 @@ from typing import Final
 
 import structlog
 
-from flamewire_ledger.chains.chain import Network
+from flamewire_ledger.chains.chain import Chain, Network
 from flamewire_ledger.chains.follow import Follower, Limits
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.processes.watching import Watching, watch
+from flamewire_ledger.processes.watching import Writer as Submits
 from flamewire_ledger.store.chain_records import PostgresFollowerState
 from flamewire_ledger.store.chain_turns import PostgresChainTurn
 from flamewire_ledger.store.event_store import StoreUnavailable
+from flamewire_ledger.wiring.chain_reports import ChainMeter, ChainReport
 from flamewire_ledger.wiring.health import Health
 from flamewire_ledger.wiring.ledger import Ledger
 
@@ -31,7 +35,8 @@ _SANDBOX_POLL_SECONDS: Final = 0.1
 class Watcher:
     """Follows one chain whenever it is its turn, until it is cancelled."""
 
-    def __init__(self, follower: Follower, turn: PostgresChainTurn) -> None:
+    def __init__(self, chain: Chain, follower: Follower, turn: PostgresChainTurn) -> None:
+        self.chain = chain
         self._follower = follower
         self._turn = turn
 
@@ -44,6 +49,18 @@ class Watcher:
     def is_standing_by(self) -> bool:
         """Whether another process follows the chain."""
         return self._turn.is_standing_by
+
+    def report(self) -> ChainReport:
+        """How far it is, and how the chain's endpoints do; what was heard last."""
+        follower = self._follower
+        return ChainReport(
+            follower.height,
+            follower.heads,
+            follower.stages,
+            self.chain.endpoints(),
+            len(follower.unattested),
+            self.is_standing_by,
+        )
 
     async def run(self) -> None:
         while True:
@@ -61,35 +78,68 @@ def followers(ledger: Ledger, writer: Writer, health: Health) -> Sequence[Watche
     # A look at a sandbox chain asks nobody: its blocks come with time, and payments ring a bell.
     often = replace(limits, poll_seconds=min(limits.poll_seconds, _SANDBOX_POLL_SECONDS))
     started_at = ledger.clock.now()
+    who = f"{socket.gethostname()}:{os.getpid()}"
     watchers = []
     for chain in ledger.chains:
         network = chain.network
-        now = ledger.now_of(livemode=network.livemode)
-        alike = [
-            other.network.name
-            for other in ledger.chains
-            if other.network.name != network.name and other.network.livemode == network.livemode
-        ]
-        listener = Watching(
-            network,
-            ledger.store,
-            ledger.reads,
-            writer,
-            ledger.prices if network.livemode else ledger.sandbox_prices,
-            now,
-            networks_alike=alike,
-            credit_price=ledger.settings.credit_price,
-        )
         since = (
             None if chain in ledger.sandbox_chains else _waiting_since(ledger, network, started_at)
         )
-        turn = PostgresChainTurn(ledger.connections, network.chain_id)
-        state = PostgresFollowerState(turn)
-        its_limits = often if chain in ledger.sandbox_chains else limits
-        watcher = Watcher(Follower(chain, listener, state, limits=its_limits, since=since), turn)
+        turn = PostgresChainTurn(ledger.connections, network.chain_id, name=who)
+        follower = Follower(
+            chain,
+            listener(ledger, chain, writer),
+            PostgresFollowerState(turn),
+            limits=often if chain in ledger.sandbox_chains else limits,
+            since=since,
+        )
+        watcher = Watcher(chain, follower, turn)
         health.watch_chain(network, watcher)
         watchers.append(watcher)
     return watchers
+
+
+def chain_meters(ledger: Ledger, watchers: Sequence[Watcher]) -> Sequence[ChainMeter]:
+    """One for each; the age of a head is by the time that the chain's merchants live by."""
+    return [
+        ChainMeter(network, watcher, ledger.meters, ledger.now_of(livemode=network.livemode))
+        for watcher in watchers
+        for network in (watcher.chain.network,)
+    ]
+
+
+def listener(
+    ledger: Ledger, chain: Chain, writer: Submits, *, told_by: str = "watcher"
+) -> Watching:
+    """What turns that which is seen on this chain into commands."""
+    network = chain.network
+    return Watching(
+        network,
+        ledger.store,
+        ledger.reads,
+        writer,
+        ledger.prices if network.livemode else ledger.sandbox_prices,
+        ledger.now_of(livemode=network.livemode),
+        networks_alike=names_alike(ledger, network),
+        shared_address=shared_address(chain),
+        unclaimed_owner=ledger.settings.unclaimed_owner,
+        credit_price=ledger.settings.credit_price,
+        told_by=told_by,
+    )
+
+
+def names_alike(ledger: Ledger, network: Network) -> Sequence[str]:
+    """The other networks of its mode: an address of ours may have been given out for one of them."""
+    return [
+        other.network.name
+        for other in ledger.chains
+        if other.network.name != network.name and other.network.livemode == network.livemode
+    ]
+
+
+def shared_address(chain: Chain) -> str | None:
+    """Where all payments on this network are paid, if they are told apart by mark or by amount."""
+    return None if chain.network.identifies_by == "address" else chain.deposit(0).address
 
 
 def _waiting_since(

@@ -13,6 +13,7 @@ from typing import Any
 
 from flamewire_ledger.chains.observation import Observation
 from flamewire_ledger.commands import payment as payments
+from flamewire_ledger.commands.decider import Done
 from flamewire_ledger.commands.merchant import envelope as merchant_envelope
 from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.commands.writer import Writer
@@ -20,10 +21,13 @@ from flamewire_ledger.domain.identifiers import command_id, derived_id
 from flamewire_ledger.domain.merchant import RegisterMerchant
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.payment import (
+    Payment,
+    PaymentCommand,
     PaymentOption,
     PaymentTransferConfirmed,
     PaymentTransferReorganised,
     RequestPayment,
+    evolve,
 )
 from flamewire_ledger.domain.transfer import Transfer
 from flamewire_ledger.prices.board import PriceBoard
@@ -39,6 +43,35 @@ _CODEC = Codec()
 _USD = Asset("USD", 2)
 
 
+class BooksToo(ReadModels):
+    """Tells of a payment's transfers as well."""
+
+    async def deposits_at(
+        self, network: str, addresses: Sequence[str], *, limit: int = 10_000
+    ) -> Sequence[dict[str, Any]]:
+        rows = await super().deposits_at(network, addresses, limit=limit)
+        return [{"derivation": None, **row} for row in rows]
+
+    async def payment(self, merchant_id: str, payment_id: str) -> dict[str, Any] | None:
+        row = await super().payment(merchant_id, payment_id)
+        state: Payment | None = None
+        for event in (each for events in self._seen.values() for each in events):
+            if event.stream_id == payment_id:
+                state = evolve(state, _CODEC.decode(event))
+        if row is None or state is None:
+            return row
+        transfers = [
+            {
+                "network": each.transfer.network,
+                "transaction_id": each.transfer.transaction_id,
+                "index": each.transfer.index,
+                "status": each.status,
+            }
+            for each in state.arrivals.values()
+        ]
+        return {**row, "transfers": transfers}
+
+
 class Till:
     """Waits for DUE_UNITS of the chain's coin at the first deposit address. `open` makes one."""
 
@@ -47,12 +80,17 @@ class Till:
         self.now = now
         self.store = MemoryEventStore(lambda: now)
         self.writer = Writer(self.store, _CODEC)
-        reads = ReadModels(self.store)
-        self.watching = Watching(
-            world.chain.network, self.store, reads, self.writer,
-            PriceBoard(sandbox_feeds(lambda: now)), lambda: now,
-        )  # fmt: skip
+        self.reads = BooksToo(self.store)
+        self.watching = self.watch(self.writer)
         self.payment_id = derived_id("pi", now, "till")
+        self._merchant_id = derived_id("mer", now, "till")
+
+    def watch(self, writer: Any, **changes: Any) -> Watching:
+        board = PriceBoard(sandbox_feeds(lambda: self.now))
+        return Watching(
+            self._world.chain.network, self.store, self.reads, writer, board, lambda: self.now,
+            **changes,
+        )  # fmt: skip
 
     async def known(self, transfers: Sequence[Transfer]) -> Collection[str]:
         return await self.watching.known(transfers)
@@ -77,9 +115,14 @@ class Till:
                 booked.remove(fact.transfer)
         return booked
 
+    async def send(self, command: PaymentCommand) -> None:
+        """A command that nobody on the chain gave."""
+        origin = Origin(command_id("send", str(command)), self._merchant_id, "test")
+        assert isinstance(await self.writer.submit(payments.envelope(origin, command)), Done)
+
     async def ask(self) -> None:
         network = self._world.chain.network
-        merchant_id = derived_id("mer", self.now, "till")
+        merchant_id = self._merchant_id
         register = RegisterMerchant(merchant_id, "till", network.livemode, self.now)
         origin = Origin(command_id("register"), merchant_id, "test")
         await self.writer.submit(merchant_envelope(origin, register))
