@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import assert_never
 
 from flamewire_ledger.chains.chain import Chain
 from flamewire_ledger.chains.ethereum.chain import EthereumChain
 from flamewire_ledger.chains.networks import ConfiguredNetwork, read_networks
+from flamewire_ledger.chains.networks.ethereum import EthereumSettings
+from flamewire_ledger.chains.networks.substrate import SubstrateSettings
+from flamewire_ledger.chains.substrate.chain import SubstrateChain
 from flamewire_ledger.settings import Settings
 
 
@@ -27,4 +31,10 @@ def real_chains(
 
 
 def _chain(configured: ConfiguredNetwork, now: Callable[[], datetime]) -> Chain:
-    return EthereumChain(configured.network, configured.settings, now)
+    match configured.settings:
+        case EthereumSettings() as settings:
+            return EthereumChain(configured.network, settings, now)
+        case SubstrateSettings() as settings:
+            return SubstrateChain(configured.network, settings)
+        case _:
+            assert_never(configured.settings)
