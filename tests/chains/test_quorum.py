@@ -62,7 +62,6 @@ class Court:
             EndpointRules(None, quorum, {COIN.code: above}),
             look=lambda node, heights: node.look(heights),
             block=lambda node, height: node.block_at(height),
-            fork_seconds_max=20,
             votes_seconds_max=1,
             clock=self.clock,
         )

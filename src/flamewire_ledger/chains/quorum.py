@@ -58,16 +58,15 @@ class Quorum(Generic[E]):
         *,
         look: Callable[[E, Collection[int]], Awaitable[View]],
         block: Callable[[E, int], Awaitable[BlockTransfers | None]],
-        fork_seconds_max: float = 20.0,
         votes_seconds_max: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Rival blocks are borne for `fork_seconds_max`; votes against a transfer count so long."""
+        """Votes against a transfer are asked for again after `votes_seconds_max`."""
         self._endpoints = endpoints
         self._rules = rules
         self._look = look
         self._block = block
-        self._fork_seconds_max = fork_seconds_max
+        self._fork_seconds_max = endpoints.limits.fork_seconds_max
         self._votes_seconds_max = votes_seconds_max
         self._clock = clock
         self._votes: OrderedDict[str, _Votes] = OrderedDict()  # by block hash
