@@ -1,0 +1,1 @@
+"""Sui: checkpoints over gRPC, and over GraphQL where nodes no longer have them."""

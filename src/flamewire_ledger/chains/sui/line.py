@@ -1,0 +1,268 @@
+"""The line to a network's endpoints and to its archive: one checkpoint or many, believed or not.
+
+Whoever contradicts what was believed is held against the others: most of them are right, and the
+rest are set aside. Where no two agree, what was believed stands. A checkpoint that is to be judged
+without anything known before, as when a follower looks where it left off, is asked of all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+from flamewire_ledger.chains.chain import (
+    BlockTransfers,
+    ChainUnavailable,
+    EndpointReport,
+    Network,
+    WrongChain,
+)
+from flamewire_ledger.chains.endpoints import Endpoints
+from flamewire_ledger.chains.networks.sui import SuiSettings
+from flamewire_ledger.chains.sui.archive import Archive
+from flamewire_ledger.chains.sui.known import KnownDigests
+from flamewire_ledger.chains.sui.node import Node
+from flamewire_ledger.chains.sui.tip import Tip
+from flamewire_ledger.chains.sui.transfers import Checkpoint, TransferReader
+from flamewire_ledger.domain.transfer import Block, Transfer
+
+_log = logging.getLogger(__name__)
+_AT_ONCE: Final = 8  # questions under way
+T = TypeVar("T")
+
+
+class Line:
+    """Connections of one network. Use it from one event loop."""
+
+    def __init__(self, network: Network, settings: SuiSettings) -> None:
+        self._name = network.name
+        self._rules = settings.endpoints
+        self._reader = TransferReader(network, settings.payment_kit)
+        with_events = self._reader.wants_events
+        nodes = [
+            Node(url, settings.genesis, settings.timeout_seconds, with_events=with_events)
+            for url in settings.grpc_urls
+        ]
+        self.endpoints = Endpoints(nodes, self._rules.limits(network), network=network.name)
+        self._archive = (
+            Archive(
+                settings.graphql_url,
+                settings.genesis,
+                settings.timeout_seconds,
+                with_events=with_events,
+            )
+            if settings.graphql_url is not None
+            else None
+        )
+        self._known = KnownDigests()
+        self._tip = Tip(network.name, self.endpoints, self._believed)
+        self._height = 0  # the highest that was ever told
+        self._wrong: WrongChain | None = None
+
+    # Questions.
+
+    async def check(self) -> None:
+        """Whether there is an endpoint of the configured chain. Raises WrongChain."""
+        await self._ask(lambda node: node.check())
+
+    async def latest(self) -> Checkpoint:
+        """The newest checkpoint: as the subscription has told it just now, or else asked for."""
+        self._tip.want()
+        if self.endpoints.is_comparison_due:
+            await self.look()
+        told = self._tip.newest()
+        if told is None:
+            number, told = await self._ask_whom(lambda node: node.latest())
+            self.endpoints.spoke_of(number, told.height)
+            await self._agree(number, told)
+        self._height = max(self._height, told.height)
+        return told
+
+    @property
+    def earliest_height(self) -> int:
+        """Below it nothing can be had, as far as is known."""
+        if self._archive is not None:
+            return 0
+        lowest = [node.lowest_height for node in self.endpoints.all if node.is_checked]
+        return min(lowest, default=0)
+
+    async def blocks(self, first: int, last: int) -> Sequence[BlockTransfers]:
+        """In order, without a hole; fewer where there are fewer."""
+        last = min(last, await self._height_for(last))
+        found: list[BlockTransfers] = []
+        for start in range(first, last + 1, _AT_ONCE):
+            heights = range(start, min(last, start + _AT_ONCE - 1) + 1)
+            answers = await asyncio.gather(
+                *(self._block(height) for height in heights), return_exceptions=True
+            )
+            for answer in answers:
+                if isinstance(answer, BaseException):
+                    if found and isinstance(answer, ChainUnavailable):
+                        return found  # the next question begins with it
+                    raise answer
+                found.append(answer)
+        return found
+
+    async def block_at(self, height: int) -> tuple[Block, str] | None:
+        """What is at a height, and what before it. Asked of all where nothing is known of it."""
+        if height < 0 or height > await self._height_for(height):
+            return None
+        told = self._tip.block(height)
+        if told is not None:
+            return told.block, told.parent_hash
+        if len(self.endpoints) > 1 and self._known.get(height) is None:
+            checkpoint = await self._by_votes(height)
+        else:
+            number, checkpoint = await self._ask_whom(lambda node: node.summary(height))
+            if checkpoint is not None:
+                await self._agree(number, checkpoint)
+        checkpoint = checkpoint or await self._elsewhere(
+            height, lambda node: node.summary(height), lambda archive: archive.summary(height)
+        )
+        return checkpoint.block, checkpoint.previous_digest
+
+    async def attested(self, transfer: Transfer, block: Block) -> bool:
+        """Whether as many endpoints as the networks file asks for say that this block holds it."""
+        if not self._rules.needs_quorum(transfer.amount):
+            return True
+        answers = await self.endpoints.ask_all(lambda node: node.checkpoint(block.height))
+        said = {
+            number: (answer.digest, transfer in self._reader.block_transfers(answer).transfers)
+            for number, answer in answers
+            if isinstance(answer, Checkpoint)
+        }
+        self.endpoints.outvote(said, f"its checkpoint {block.height}")
+        return sum(each == (block.hash, True) for each in said.values()) >= self._rules.quorum
+
+    async def look(self) -> Sequence[EndpointReport]:
+        """How each endpoint does, asked now."""
+        for number, answer in await self.endpoints.ask_all(
+            lambda node: node.latest(), even_set_aside=True
+        ):
+            if isinstance(answer, Checkpoint):
+                self.endpoints.spoke_of(number, answer.height)
+        self.endpoints.compared()
+        return self.endpoints.reports()
+
+    async def aclose(self) -> None:
+        await self._tip.aclose()
+        for node in self.endpoints.all:
+            await node.aclose()
+        if self._archive is not None:
+            await self._archive.aclose()
+
+    # One checkpoint.
+
+    async def _height_for(self, height: int) -> int:
+        """The head's height; asked for again only where it has to be higher than it was."""
+        return self._height if height <= self._height else (await self.latest()).height
+
+    async def _block(self, height: int) -> BlockTransfers:
+        told = self._tip.block(height)
+        if told is not None:
+            return told
+        number, checkpoint = await self._ask_whom(lambda node: node.checkpoint(height))
+        if checkpoint is not None:
+            return await self._believed(number, checkpoint)
+        checkpoint = await self._elsewhere(
+            height, lambda node: node.checkpoint(height), lambda archive: archive.checkpoint(height)
+        )
+        self._known.believe(checkpoint)
+        return self._reader.block_transfers(checkpoint)
+
+    async def _elsewhere(
+        self,
+        height: int,
+        of_node: Callable[[Node], Awaitable[Checkpoint | None]],
+        of_archive: Callable[[Archive], Awaitable[Checkpoint | None]],
+    ) -> Checkpoint:
+        """A checkpoint that an endpoint no longer has: another does, or the archive."""
+        if len(self.endpoints) > 1:
+            for number, answer in await self.endpoints.ask_all(of_node):
+                if isinstance(answer, Checkpoint):
+                    await self._agree(number, answer)
+                    return answer
+        if self._archive is None:
+            raise ChainUnavailable(
+                f"no endpoint has checkpoint {height} any more: name a graphql_url in the networks file"
+            )
+        found = await of_archive(self._archive)
+        if found is None:
+            raise ChainUnavailable(f"neither an endpoint nor the archive has checkpoint {height}")
+        if self._known.contradiction(found) is not None:
+            raise ChainUnavailable(f"the archive contradicts what is known of checkpoint {height}")
+        return found
+
+    # Belief.
+
+    async def _believed(self, number: int, checkpoint: Checkpoint) -> BlockTransfers:
+        await self._agree(number, checkpoint)
+        self._height = max(self._height, checkpoint.height)
+        return self._reader.block_transfers(checkpoint)
+
+    async def _agree(self, number: int, checkpoint: Checkpoint) -> None:
+        """Believe it, or raise ChainUnavailable once it is settled who contradicts whom."""
+        at = self._known.contradiction(checkpoint)
+        if at is None:
+            self._known.believe(checkpoint)
+            return
+        known, most = self._known.get(at), await self._vote(at)
+        if most is not None and most.digest != known:
+            self._known.forget_from(at)
+        elif not self.endpoints.is_set_aside(number):
+            self.endpoints.set_aside(
+                number, f"its checkpoint {at} is not what it was: Sui takes nothing back"
+            )
+        raise ChainUnavailable(f"endpoint {number} contradicts what is known of checkpoint {at}")
+
+    async def _vote(self, height: int) -> Checkpoint | None:
+        """What most endpoints say is there, two at least; those who say otherwise are set aside."""
+        answers = await self.endpoints.ask_all(lambda node: node.summary(height))
+        told = {number: each for number, each in answers if isinstance(each, Checkpoint)}
+        said = {number: (each.digest, each.previous_digest) for number, each in told.items()}
+        self.endpoints.outvote(said, f"its checkpoint {height}")
+        for number, each in said.items():
+            agreeing = sum(other == each for other in said.values())
+            if agreeing > 1 and 2 * agreeing > len(said):
+                return told[number]
+        return None
+
+    async def _by_votes(self, height: int) -> Checkpoint | None:
+        """A checkpoint of which nothing is known. None: no endpoint that can be asked has it."""
+        answers = await self.endpoints.ask_all(lambda node: node.summary(height))
+        told = {number: each for number, each in answers if isinstance(each, Checkpoint)}
+        if all(isinstance(each, ChainUnavailable) for _, each in answers):
+            _, alone = await self._ask_whom(lambda node: node.summary(height))
+            return alone
+        self.endpoints.outvote(
+            {number: each.digest for number, each in told.items()}, f"its checkpoint {height}"
+        )
+        standing = {
+            each.digest: each
+            for number, each in told.items()
+            if not self.endpoints.is_set_aside(number)
+        }
+        if len(standing) > 1:
+            raise ChainUnavailable(f"the endpoints contradict each other about checkpoint {height}")
+        return next(iter(standing.values()), None)
+
+    # Endpoints.
+
+    async def _ask(self, question: Callable[[Node], Awaitable[T]]) -> T:
+        return (await self._ask_whom(question))[1]
+
+    async def _ask_whom(self, question: Callable[[Node], Awaitable[T]]) -> tuple[int, T]:
+        """WrongChain as long as nobody has proved to be right, however often it is asked."""
+        try:
+            answer = await self.endpoints.ask_whom(question)
+        except WrongChain as error:
+            self._wrong = error
+            raise
+        except ChainUnavailable:
+            if self._wrong is not None:
+                raise self._wrong from None
+            raise
+        self._wrong = None
+        return answer

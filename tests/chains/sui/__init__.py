@@ -1,0 +1,1 @@
+"""Sui: what only its adapter has, and the suite of all chains."""
