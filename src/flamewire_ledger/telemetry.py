@@ -178,6 +178,9 @@ METRICS: Final[Mapping[str, Metric]] = {
     "chain_unattested": Metric(
         "gauge", "Transfers in final blocks that too few endpoints attest.", _CHAIN
     ),
+    "unclaimed_transfers": Metric(
+        "gauge", "Transfers at a shared address that wait for a person.", ("chain",)
+    ),
     "deadlines_due": Metric(
         "counter", "Deadlines that were met with a command.", ("kind", "outcome")
     ),

@@ -18,6 +18,7 @@ from flamewire_ledger.api import (
     sandbox,
     signatures,
     tools,
+    unclaimed_transfers,
 )
 from flamewire_ledger.api.batch import Batch
 from flamewire_ledger.api.fields import AsOf, Fresh, NoBody, Page
@@ -33,6 +34,7 @@ from flamewire_ledger.api.models import prices as price_models
 from flamewire_ledger.api.models import sandbox as sandbox_models
 from flamewire_ledger.api.models import signatures as signature_models
 from flamewire_ledger.api.models import tools as tool_models
+from flamewire_ledger.api.models import unclaimed_transfers as unclaimed_models
 from flamewire_ledger.api.operation import NDJSON, PDF, Operation
 
 _INTENTS: Final = "/v1/payment_intents"
@@ -42,6 +44,7 @@ _CREDITS: Final = "/v1/credit_accounts"
 _INVOICES: Final = "/v1/invoices"
 _KEYS: Final = "/v1/api_keys"
 _OWNERSHIP: Final = "/v1/ownership"
+_UNCLAIMED: Final = "/v1/unclaimed_transfers"
 
 # One line and what hangs from it is one operation: this is a table, and read as one.
 # fmt: off
@@ -184,6 +187,26 @@ _OWNERSHIP_AND_ADDRESSES: Final = (
         response=ownership_models.RegisteredAddress, request=NoBody, key="optional"),
 )
 
+_UNCLAIMED_TRANSFERS: Final = (
+    Operation("list_unclaimed_transfers", "GET", _UNCLAIMED,
+        "List what came to a shared address and is no payment's, newest first", "unclaimed:read",
+        handler=unclaimed_transfers.list_all, response=unclaimed_models.UnclaimedTransfers,
+        query=unclaimed_models.ListUnclaimedTransfers,
+        description="Of the merchant in whose books it stands: the operator's, by default."),
+    Operation("get_unclaimed_transfer", "GET", f"{_UNCLAIMED}/{{id}}",
+        "Look at an unclaimed transfer", "unclaimed:read", handler=unclaimed_transfers.get,
+        response=unclaimed_models.UnclaimedTransferView, query=Fresh),
+    Operation("assign_unclaimed_transfer", "POST", f"{_UNCLAIMED}/{{id}}/assign",
+        "Say which payment intent it is for", "unclaimed:write", handler=unclaimed_transfers.assign,
+        response=unclaimed_models.UnclaimedTransferView,
+        request=unclaimed_models.AssignUnclaimedTransfer, key="required",
+        description="Of any merchant of the same mode. It has the transfer a moment later."),
+    Operation("resolve_unclaimed_transfer", "POST", f"{_UNCLAIMED}/{{id}}/resolve",
+        "Send it back, or keep it", "unclaimed:write", handler=unclaimed_transfers.resolve,
+        response=unclaimed_models.UnclaimedTransferView,
+        request=unclaimed_models.ResolveUnclaimedTransfer, key="required"),
+)
+
 _SIGNATURES_AND_TOOLS: Final = (
     Operation("verify_signature", "POST", "/v1/signatures/verify", "Whether an address signed this",
         None, handler=signatures.verify, response=signature_models.SignatureVerdict,
@@ -203,6 +226,7 @@ _SINGLE: Final = (
     *_BOOKS,
     *_KEYS_AND_SANDBOX,
     *_OWNERSHIP_AND_ADDRESSES,
+    *_UNCLAIMED_TRANSFERS,
     *_SIGNATURES_AND_TOOLS,
 )
 COMMANDS: Final = {it.name: it for it in _SINGLE if it.build is not None}

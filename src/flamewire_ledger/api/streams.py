@@ -18,6 +18,7 @@ _NAMES: Final = {
     "pl": "price lock",
     "inv": "invoice",
     "own": "ownership challenge",
+    "ut": "unclaimed transfer",
 }
 
 

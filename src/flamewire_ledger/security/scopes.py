@@ -17,6 +17,7 @@ RESOURCES: Final = (
     "ledger",
     "events",
     "sandbox",
+    "unclaimed",
     "keys",
 )
 SCOPES: Final = frozenset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from flamewire_ledger.api.parts import Check
@@ -33,6 +33,7 @@ class Health:
         self._projector: Projector | None = None
         self._reactor: Reactor | None = None
         self._watchers: list[tuple[Network, Reports]] = []
+        self._unclaimed: Callable[[], Mapping[str, int]] = dict
         self._relays = False
         self._is_serving: Callable[[], bool] | None = None
 
@@ -44,6 +45,9 @@ class Health:
 
     def watch_chain(self, network: Network, watcher: Reports) -> None:
         self._watchers.append((network, watcher))
+
+    def watch_unclaimed(self, by_chain: Callable[[], Mapping[str, int]]) -> None:
+        self._unclaimed = by_chain
 
     def watch_relay(self) -> None:
         self._relays = True
@@ -103,10 +107,11 @@ class Health:
             details["broken"] = dict(projector.broken)
         return Check("projector", projector.is_ready, details)
 
-    @staticmethod
-    def _chain(network: Network, watcher: Reports) -> Check:
+    def _chain(self, network: Network, watcher: Reports) -> Check:
         """One that stands by is as ready as it can be: another process follows the chain."""
         report = watcher.report()
         details = {"chain_id": network.chain_id, **report.details()}
+        if unclaimed := self._unclaimed().get(network.chain_id):
+            details["unclaimed_transfers"] = unclaimed  # a person has to say whose they are
         is_ready = report.height is not None or report.is_standing_by
         return Check(_CHAIN + network.name, is_ready, details)

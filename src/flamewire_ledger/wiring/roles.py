@@ -33,6 +33,7 @@ from flamewire_ledger.wiring.chain_reports import measure_chains
 from flamewire_ledger.wiring.health import Health, is_chain
 from flamewire_ledger.wiring.ledger import Ledger
 from flamewire_ledger.wiring.status import Status, serve_status
+from flamewire_ledger.wiring.unclaimed import UnclaimedCount
 from flamewire_ledger.wiring.watchers import chain_meters, followers
 
 if TYPE_CHECKING:
@@ -78,6 +79,9 @@ async def run_roles(
         if "reactor" in roles:
             _start_reactor(ledger, writer, health, tasks)
         if "watcher" in roles:
+            unclaimed = UnclaimedCount(ledger.reads, ledger.meters)
+            health.watch_unclaimed(lambda: unclaimed.by_chain)
+            tasks.append(asyncio.create_task(unclaimed.run(), name="unclaimed transfers"))
             watchers = followers(ledger, writer, health)
             for watcher in watchers:
                 tasks.append(asyncio.create_task(watcher.run(), name="watcher"))
