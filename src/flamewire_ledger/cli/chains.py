@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from flamewire_ledger.chains.chain import EndpointReport
+from flamewire_ledger.cli import sweep
 from flamewire_ledger.cli.faults import NOT_SO
 from flamewire_ledger.cli.output import print_json, print_rows, progress_bar, say
 from flamewire_ledger.cli.session import visit
@@ -18,7 +19,11 @@ from flamewire_ledger.wiring.chain_status import ChainStatus, chain_statuses
 from flamewire_ledger.wiring.rescans import chain_called
 from flamewire_ledger.wiring.rescans import rescan as run_rescan
 
-app = typer.Typer(help="Chains: status, rescan.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Chains: status, rescan, sweep, factory.", no_args_is_help=True, rich_markup_mode=None
+)
+app.command("sweep")(sweep.sweep)
+app.command("factory")(sweep.factory)
 _DataDir = Annotated[Path | None, typer.Option()]
 _Json = Annotated[bool, typer.Option("--json")]
 _STATUS: tuple[str, ...] = (
