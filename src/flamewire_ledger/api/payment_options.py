@@ -2,8 +2,8 @@
 is promised.
 
 Without `pay_with`, every asset of every network of the caller's mode is offered; one whose price is
-not to be had is left out, so that one silent source does not close the shop. What was asked for by
-name is offered or refused.
+not to be had is left out, so that one silent source does not close the shop; so is one of which so
+little would not arrive. What was asked for by name is offered or refused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ from flamewire_ledger.domain.identifiers import derived_id
 from flamewire_ledger.domain.money import Amount, Rate
 from flamewire_ledger.domain.payment import PaymentOption
 from flamewire_ledger.domain.price_lock import LockPrice, PriceLock, UsePriceLock
-from flamewire_ledger.domain.rejection import Malformed, PriceUnavailable, UnknownNetwork
+from flamewire_ledger.domain.rejection import (
+    InvalidAmount,
+    Malformed,
+    PriceUnavailable,
+    UnknownNetwork,
+)
 
 OPTIONS_MAX: Final = 32
 
@@ -115,14 +120,18 @@ def ways(
 async def terms(
     call: Call, offered: Sequence[Way], by_name: bool, amount: Amount, moment: Moment
 ) -> Sequence[Terms]:
-    """Each way with its due at the rate of now. Raises PriceUnavailable when none is left."""
+    """Each way with its due at the rate of now. Raises PriceUnavailable or InvalidAmount when none is
+    left.
+    """
     found: list[Terms] = []
-    unavailable: PriceUnavailable | None = None
+    unavailable: PriceUnavailable | InvalidAmount | None = None
     till = call.till(moment.now)
     for way in offered[:OPTIONS_MAX]:
         try:
-            found.append(await _terms(till, way, amount, moment))
-        except PriceUnavailable as error:
+            one = await _terms(till, way, amount, moment)
+            _refuse_too_little(one)
+            found.append(one)
+        except (PriceUnavailable, InvalidAmount) as error:
             if by_name:
                 raise
             unavailable = error
@@ -132,6 +141,18 @@ async def terms(
         "this ledger takes no payments with such a key: no network is set up for it",
         pointer="/network",
     )
+
+
+def _refuse_too_little(one: Terms) -> None:
+    """Raises InvalidAmount where a transfer of what is due would not arrive."""
+    token, due = one.way.token, one.due
+    if due.units < token.least_units:
+        least = Amount(due.asset, token.least_units)
+        raise InvalidAmount(
+            f"{due.text} {due.asset.symbol} would not arrive: on {one.way.chain.network.name} an "
+            f"account begins with {least.text}; ask for more, or on another network",
+            pointer="/amount",
+        )
 
 
 async def _terms(till: Till, way: Way, amount: Amount, moment: Moment) -> Terms:
@@ -168,7 +189,9 @@ def locked_terms(
             pointer="/price_lock_id",
         )
     use = UsePriceLock(lock.locked.lock_id, moment.payment_id, moment.now)
-    return [Terms(matching[0], rate.base_for(amount), use)]
+    one = Terms(matching[0], rate.base_for(amount), use)
+    _refuse_too_little(one)
+    return [one]
 
 
 async def options(
