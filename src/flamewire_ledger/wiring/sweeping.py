@@ -4,7 +4,7 @@ it the ledger never saw come.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,7 @@ from flamewire_ledger.chains.forwarders import Forwarders
 from flamewire_ledger.domain.money import Amount
 from flamewire_ledger.domain.payment import OPTIONS_MAX
 from flamewire_ledger.wiring.ledger import Ledger
+from flamewire_ledger.wiring.rescans import chain_called
 
 _PAGE_ROWS: Final = 10_000
 _ARRIVED: Final = frozenset({"included", "confirmed"})
@@ -43,24 +44,30 @@ class Sweeping:
 async def planned_sweep(
     ledger: Ledger, name: str, indexes: Sequence[int], sender: str | None
 ) -> Sweeping:
-    """A plan for these numbers, or for all that were given out. Raises NothingToSweepWith."""
-    chain = _chain(ledger, name)
+    """A plan for these numbers, or for all that were given out.
+
+    `name` may be a CAIP-2 id. Raises UnknownNetwork and NothingToSweepWith.
+    """
+    chain = chain_called(ledger, name)
+    if not isinstance(chain, EthereumChain):
+        raise NothingToSweepWith(f"{name} is no EVM network of the networks file")
     forwarders = chain.settings.forwarders
     if forwarders is None:
         raise NothingToSweepWith(
             f"{name} has an xpub: its deposits are addresses of your wallet, which spends them"
         )
-    wanted = indexes or await _given_out(ledger, name, forwarders)
+    # Of one factory, addresses are the same on all networks: payers take the wrong one.
+    names = [each.network.name for each in _evm(ledger) if each.settings.forwarders == forwarders]
+    wanted = indexes or [
+        index for each in names for index in await _given_out(ledger, each, forwarders)
+    ]
     plan = await chain.plan_sweep(wanted, sender=sender)
-    unseen = await _unseen(ledger, name, plan)
-    return Sweeping(name, chain.settings.evm_chain_id, forwarders, plan, unseen)
+    unseen = await _unseen(ledger, chain.network.name, names, plan)
+    return Sweeping(chain.network.name, chain.settings.evm_chain_id, forwarders, plan, unseen)
 
 
-def _chain(ledger: Ledger, name: str) -> EthereumChain:
-    for chain in ledger.chains:
-        if chain.network.name == name and isinstance(chain, EthereumChain):
-            return chain
-    raise NothingToSweepWith(f"{name} is no EVM network of the networks file")
+def _evm(ledger: Ledger) -> Sequence[EthereumChain]:
+    return [chain for chain in ledger.chains if isinstance(chain, EthereumChain)]
 
 
 async def _given_out(ledger: Ledger, name: str, forwarders: Forwarders) -> Sequence[int]:
@@ -79,21 +86,18 @@ async def _given_out(ledger: Ledger, name: str, forwarders: Forwarders) -> Seque
     return found
 
 
-async def _unseen(ledger: Ledger, name: str, plan: SweepPlan) -> tuple[Unseen, ...]:
+async def _unseen(
+    ledger: Ledger, name: str, names: Sequence[str], plan: SweepPlan
+) -> tuple[Unseen, ...]:
     """Of addresses that were never swept: what they hold is what ever came."""
-    fresh = [
-        held for held in (*plan.swept, *(stuck for stuck, _ in plan.stuck)) if not held.was_swept
-    ]
-    addresses = [held.address for held in fresh]
-    # One row for each way to pay a payment.
-    limit = len(addresses) * OPTIONS_MAX
-    rows = await ledger.reads.deposits_at(name, addresses, limit=limit)
-    owners = {row["address"]: (row["merchant_id"], row["payment_id"]) for row in rows}
+    every = (*plan.swept, *(held for held, _ in plan.stuck))
+    fresh = [held for held in every if not held.was_swept]
+    owners = await _owners(ledger, names, [held.address for held in fresh])
     found: list[Unseen] = []
     for held in fresh:
         merchant_id, payment_id = owners.get(held.address, (None, None))
-        seen: dict[str, int] = {}
-        if merchant_id is not None:
+        seen: Mapping[str, int] = {}
+        if merchant_id is not None and payment_id is not None:
             seen = await _seen(ledger, name, merchant_id, payment_id, held)
         found += [
             Unseen(held.index, held.address, payment_id, Amount(amount.asset, units))
@@ -101,6 +105,19 @@ async def _unseen(ledger: Ledger, name: str, plan: SweepPlan) -> tuple[Unseen, .
             if (units := amount.units - seen.get(amount.asset.code, 0)) > 0
         ]
     return tuple(found)
+
+
+async def _owners(
+    ledger: Ledger, names: Sequence[str], addresses: Sequence[str]
+) -> Mapping[str, tuple[str, str]]:
+    """Merchant and payment by address."""
+    found: dict[str, tuple[str, str]] = {}
+    for name in names:
+        # One row for each way to pay a payment.
+        limit = len(addresses) * OPTIONS_MAX
+        for row in await ledger.reads.deposits_at(name, addresses, limit=limit):
+            found[row["address"]] = (row["merchant_id"], row["payment_id"])
+    return found
 
 
 async def _seen(
