@@ -17,6 +17,7 @@ from tests.services.fixtures import (
     redis_server,
     redis_url,
     substrate,
+    sui_signer,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "redis_server",
     "redis_url",
     "substrate",
+    "sui_signer",
 ]

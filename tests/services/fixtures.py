@@ -1,6 +1,6 @@
 """The fixtures that hand servers to tests; tests/conftest.py passes them on to every test.
 
-Shared, for the whole run: `postgres_url`, `amqp_url`, `redis_url`. A test's own: `database_url`,
+Shared, for the whole run: `postgres_url`, `amqp_url`, `redis_url`, `sui_signer`. A test's own: `database_url`,
 `ledger_url`, `amqp_prefix`, `redis_prefix`, `anvil`, `substrate`. To see a failure: `postgres_server`,
 `redis_server` and `rabbitmq_server` may be killed and started again, `amqp_link` and `link_to` cut.
 """
@@ -25,6 +25,7 @@ from tests.services.postgres import Databases, PrivatePostgres, SharedPostgres, 
 from tests.services.rabbitmq import Broker, SharedRabbitMQ
 from tests.services.redis import PrivateRedis, SharedRedis
 from tests.services.substrate import Substrate
+from tests.services.sui.wallet import Signer
 
 REQUIRE = "FLAMEWIRE_TEST_REQUIRE_SERVICES"
 
@@ -172,6 +173,15 @@ def substrate(tmp_path: Path) -> Iterator[Substrate]:
         node.start()
     yield node
     node.stop()
+
+
+@pytest.fixture(scope="session")
+def sui_signer() -> Iterator[Signer]:
+    """What signs transactions of Sui, for every payer of the run."""
+    with or_skip("sui"):
+        signer = Signer()
+    yield signer
+    signer.close()
 
 
 @pytest.fixture

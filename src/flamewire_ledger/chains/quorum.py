@@ -15,10 +15,10 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
-from flamewire_ledger.chains.chain import BlockTransfers
+from flamewire_ledger.chains.chain import BlockTransfers, ChainUnavailable, Heads
 from flamewire_ledger.chains.endpoints import Endpoints
 from flamewire_ledger.chains.networks.endpoint_rules import EndpointRules
 from flamewire_ledger.domain.transfer import Block, Transfer
@@ -31,9 +31,16 @@ VOTES_KEPT_MAX: Final = 64  # blocks; a block of many transfers is asked for onc
 class View:
     """What one endpoint says of the chain: its head, what is final, and blocks by height."""
 
-    height: int
-    finalized_height: int
+    heads: Heads
     hashes: Mapping[int, str]  # of the heights that were asked for, as far as it has them
+
+    @property
+    def height(self) -> int:
+        return self.heads.latest.height
+
+    @property
+    def finalized_height(self) -> int:
+        return min(self.heads.finalized_height, self.height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +79,39 @@ class Quorum(Generic[E]):
         self._votes: OrderedDict[str, _Votes] = OrderedDict()  # by block hash
         self._agreed: tuple[int, str] | None = None  # the last final block all had
         self._fork: tuple[int, float] | None = None  # height, since when
+        self._heads: Heads | None = None  # what was agreed last
 
     # Reading.
+
+    async def heads(self) -> Heads:
+        """The highest block that the endpoints of a quorum all have, and what all of them call final.
+
+        While they have rival blocks there, what was agreed before.
+        """
+        views = await self._views_of_several(())
+        lowest = min(views.values(), key=lambda view: view.height)
+        height = lowest.height
+        if any(view.height != height for view in views.values()):
+            views = await self._views_of_several((height,))
+        digests = {view.hashes.get(height, view.heads.latest.hash) for view in views.values()}
+        if digests == {lowest.heads.latest.hash}:
+            final = min(view.finalized_height for view in views.values())
+            self._heads = replace(lowest.heads, finalized_height=final)
+            return self._heads
+        await self._settle(height, {})
+        if self._heads is None:
+            raise ChainUnavailable(f"the endpoints do not agree about block {height}")
+        return self._heads
+
+    async def block_at(
+        self, question: Callable[[E], Awaitable[tuple[Block, str] | None]], height: int
+    ) -> tuple[Block, str] | None:
+        """The block at a height, and its parent's hash, as the endpoints of a quorum all have it."""
+        answers = await self._endpoints.ask_several(question, self._rules.quorum)
+        if any(answer != answers[0][1] for _, answer in answers):
+            await self._settle(height, {})
+            raise ChainUnavailable(f"the endpoints do not agree about block {height}")
+        return answers[0][1]
 
     async def read(
         self, question: Callable[[E], Awaitable[Sequence[BlockTransfers]]]
@@ -84,17 +122,17 @@ class Quorum(Generic[E]):
         for rivals in zip(*(blocks for _, blocks in answers), strict=False):
             if any(rival != rivals[0] for rival in rivals):
                 numbers = (number for number, _ in answers)
-                await self._settle(dict(zip(numbers, rivals, strict=True)))
+                await self._settle(rivals[0].block.height, dict(zip(numbers, rivals, strict=True)))
                 break
             agreed.append(rivals[0])
-        else:
-            self._fork = None
         return agreed
 
-    async def _settle(self, rivals: Mapping[int, BlockTransfers]) -> None:
-        """Find out who is wrong of a block. Rival blocks near the head may both be right for now."""
-        height = next(iter(rivals.values())).block.height
-        if len({rival.block.hash for rival in rivals.values()}) > 1:
+    async def _settle(self, height: int, rivals: Mapping[int, BlockTransfers]) -> None:
+        """Find out who is wrong of a block. Rival blocks near the head may both be right for now.
+
+        Without the rivals everybody is asked, at once or when the fork has lasted for long enough.
+        """
+        if len({rival.block.hash for rival in rivals.values()}) != 1:
             now = self._clock()
             if self._fork is None or self._fork[0] != height:
                 self._fork = (height, now)
@@ -105,6 +143,18 @@ class Quorum(Generic[E]):
             answers = await self._endpoints.ask_all(lambda endpoint: self._block(endpoint, height))
             said = {n: answer for n, answer in answers if isinstance(answer, BlockTransfers)}
         self._endpoints.outvote(said, f"its block {height}")
+
+    async def _views_of_several(self, heights: Collection[int]) -> Mapping[int, View]:
+        """Of those that are not found to lag, unless all do."""
+        views = dict(
+            await self._endpoints.ask_several(
+                lambda endpoint: self._look(endpoint, heights), self._rules.quorum
+            )
+        )
+        for number, view in views.items():
+            self._endpoints.spoke_of(number, view.height)
+        ready = {n: view for n, view in views.items() if not self._endpoints.is_set_aside(n)}
+        return ready or views
 
     # Attesting.
 
@@ -159,7 +209,7 @@ class Quorum(Generic[E]):
         views = await self._views((), even_set_aside=even_set_aside)
         for number, view in views.items():
             self._endpoints.spoke_of(number, view.height)
-        heights = {min(view.finalized_height, view.height) for view in views.values()}
+        heights = {view.finalized_height for view in views.values()}
         if self._agreed is not None:
             heights.add(self._agreed[0])
         if len(views) < 2:

@@ -15,6 +15,7 @@ A rejection is expected: it has a code, and nothing was recorded.
     ├── IdempotencyKeyReused      the same key came with other content
     ├── PriceUnavailable          no price that can be trusted; try later
     └── LimitReached              a bound that exists so that everything stays bounded
+        └── AddressesUsedUp       a pool of deposit addresses has none left
 
 Which HTTP status each becomes is chosen in api/problems.py and nowhere else.
 """
@@ -109,3 +110,7 @@ class PriceUnavailable(Rejection):
 
 class LimitReached(Rejection):
     code = "limit_reached"
+
+
+class AddressesUsedUp(LimitReached):
+    code = "addresses_used_up"

@@ -14,7 +14,9 @@ from flamewire_ledger.chains.ethereum.chain import EthereumChain
 from flamewire_ledger.chains.networks import ConfiguredNetwork, read_networks
 from flamewire_ledger.chains.networks.ethereum import EthereumSettings
 from flamewire_ledger.chains.networks.substrate import SubstrateSettings
+from flamewire_ledger.chains.networks.sui import SuiSettings
 from flamewire_ledger.chains.substrate.chain import SubstrateChain
+from flamewire_ledger.chains.sui.chain import SuiChain
 from flamewire_ledger.settings import Settings
 
 
@@ -36,5 +38,7 @@ def _chain(configured: ConfiguredNetwork, now: Callable[[], datetime]) -> Chain:
             return EthereumChain(configured.network, settings, now)
         case SubstrateSettings() as settings:
             return SubstrateChain(configured.network, settings)
+        case SuiSettings() as settings:
+            return SuiChain(configured.network, settings)
         case _:
             assert_never(configured.settings)

@@ -1,4 +1,4 @@
-"""The line to Ethereum nodes: many questions in one round trip, a deadline, and another node when one fails.
+"""The line to one Ethereum node: many questions in one round trip, at its pace, with a deadline.
 
 Answers are the JSON of the node, undecoded: web3's formatters take longer than all the rest.
 Endpoints often carry a key in their URL, so they are called by number in every message.
@@ -6,133 +6,104 @@ Endpoints often carry a key in their URL, so they are called by number in every 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeAlias, cast
 
-from aiohttp import ClientError, ClientTimeout
+from aiohttp import ClientError, ClientResponseError, ClientTimeout
 from web3 import AsyncHTTPProvider
 from web3.exceptions import Web3Exception
 from web3.types import RPCEndpoint, RPCResponse
 
-from flamewire_ledger.chains.chain import ChainUnavailable, WrongChain
+from flamewire_ledger.chains.chain import (
+    ChainUnavailable,
+    QuestionRefused,
+    Throttled,
+    WrongChain,
+)
+from flamewire_ledger.chains.pace import Pace
 
 _log = logging.getLogger(__name__)
 
 Question: TypeAlias = tuple[str, list[Any]]
-QUESTIONS_MAX: Final = 50  # in one round trip; many providers allow 100
-# JSON-RPC 2.0: invalid request, no such method, invalid parameters. Other endpoints would say the same;
-# anything else may be a limit of this one's.
-_FAULTS_OF_THE_QUESTION: Final = (-32600, -32601, -32602)
-_HOME_AFTER_SECONDS: Final = 60.0  # how long after a failure the first endpoint is tried again
+QUESTIONS_MAX: Final = 100  # in one round trip; what many providers allow
+# JSON-RPC 2.0: invalid request, no such method, invalid parameters; and a call that was reverted.
+# Other endpoints would say the same; anything else may be a limit of this one's.
+_FAULTS_OF_THE_QUESTION: Final = (-32600, -32601, -32602, 3)
+_TOO_MANY_REQUESTS: Final = 429  # as an HTTP status, and as some providers' JSON-RPC code
 
 
-class NodeRefused(ChainUnavailable):
-    """The node answered a question with an error. `code` is JSON-RPC's."""
-
-    def __init__(self, method: str, code: int, message: str) -> None:
-        super().__init__(f"{method}: the node says {message!r} ({code})")
-        self.code = code
+class NodeRefused(QuestionRefused):
+    """The node says that it was asked something wrong."""
 
 
-@dataclass(slots=True)
-class _Endpoint:
-    number: int
-    provider: AsyncHTTPProvider
-    is_checked: bool = False
-    takes_batches: bool = True
+class NodeFailed(ChainUnavailable):
+    """The node answered a question with an error of its own."""
 
 
-class Connection:
-    """A few endpoints of one chain, the first preferred. Use it from one event loop."""
+class Node:
+    """One endpoint. Use it from one event loop; what chain it is of is asked before all else."""
 
     def __init__(
-        self, urls: Sequence[str], evm_chain_id: int, *, timeout_seconds: float = 10.0
+        self,
+        number: int,
+        url: str,
+        evm_chain_id: int,
+        *,
+        timeout_seconds: float = 10.0,
+        requests_per_second: int | None = None,
     ) -> None:
-        timeout = ClientTimeout(total=timeout_seconds)
-        self._endpoints = [
-            _Endpoint(
-                number,
-                AsyncHTTPProvider(
-                    url,
-                    request_kwargs={"timeout": timeout},
-                    exception_retry_configuration=None,
-                ),
-            )
-            for number, url in enumerate(urls, start=1)
-        ]
+        self._number = number
         self._evm_chain_id = evm_chain_id
-        self._current = 0
-        self._left_home_at = 0.0
+        timeout = ClientTimeout(total=timeout_seconds)
+        self._provider = AsyncHTTPProvider(
+            url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
+        )
+        self._pace = Pace(requests_per_second)
+        self._is_checked = False
+        self._takes_batches = True
+        self.questions_max = min(QUESTIONS_MAX, requests_per_second or QUESTIONS_MAX)
         self.round_trips = 0
 
-    async def ask(self, questions: Sequence[Question]) -> list[Any]:
-        """The answers, in order: a round trip for each QUESTIONS_MAX of them.
+    async def ask(self, *questions: Question) -> list[Any]:
+        """The answers, in order: a round trip for each `questions_max` of them.
 
-        Raises NodeRefused when a node answers a question with an error, ChainUnavailable when no
-        endpoint answers, WrongChain when the first that answers is of another chain.
+        Raises NodeRefused or NodeFailed when an answer is an error, Throttled when it is that there
+        were too many questions, ChainUnavailable when there is none, WrongChain when the node is of
+        another chain: that is asked at first, and again when it has been away.
         """
+        if not self._is_checked:
+            await self._check()
         answers: list[Any] = []
-        for first in range(0, len(questions), QUESTIONS_MAX):
-            answers += await self._ask_any(questions[first : first + QUESTIONS_MAX])
+        for first in range(0, len(questions), self.questions_max):
+            answers += await self._ask(questions[first : first + self.questions_max])
         return answers
 
     async def aclose(self) -> None:
-        for endpoint in self._endpoints:
-            await endpoint.provider.disconnect()
+        await self._provider.disconnect()
 
-    # Endpoints.
-
-    async def _ask_any(self, questions: Sequence[Question]) -> list[Any]:
-        """Of the endpoint in use, and of each of the others once when it does not answer."""
-        self._go_home()
-        fault: ChainUnavailable | None = None
-        for _ in self._endpoints:
-            endpoint = self._endpoints[self._current]
-            try:
-                await self._check(endpoint)
-                return await self._ask_one(endpoint, questions)
-            except ChainUnavailable as error:
-                if isinstance(error, NodeRefused) and error.code in _FAULTS_OF_THE_QUESTION:
-                    raise
-                _log.warning("endpoint %d: %s", endpoint.number, error)
-                fault = error
-                self._leave()
-        raise fault or ChainUnavailable("no endpoint is configured")
-
-    def _go_home(self) -> None:
-        away_seconds = asyncio.get_running_loop().time() - self._left_home_at
-        if self._current and away_seconds >= _HOME_AFTER_SECONDS:
-            self._current = 0
-
-    def _leave(self) -> None:
-        if self._current == 0:
-            self._left_home_at = asyncio.get_running_loop().time()
-        self._current = (self._current + 1) % len(self._endpoints)
-
-    async def _check(self, endpoint: _Endpoint) -> None:
-        if endpoint.is_checked:
-            return
-        (answer,) = await self._ask_one(endpoint, [("eth_chainId", [])])
+    async def _check(self) -> None:
+        (answer,) = await self._ask([("eth_chainId", [])])
         if not isinstance(answer, str) or int(answer, 16) != self._evm_chain_id:
-            sentence = (
-                f"endpoint {endpoint.number} is of chain {answer}, not {self._evm_chain_id}: "
+            raise WrongChain(
+                f"endpoint {self._number} is of chain {answer}, not {self._evm_chain_id}: "
                 "correct rpc_urls or chain_id in the networks file"
             )
-            if any(other.is_checked for other in self._endpoints):
-                # The configuration is right elsewhere: a stray stand-in must not end what works.
-                raise ChainUnavailable(sentence)
-            raise WrongChain(sentence)
-        endpoint.is_checked = True
+        self._is_checked = True
 
-    # Round trips.
-
-    async def _ask_one(self, endpoint: _Endpoint, questions: Sequence[Question]) -> list[Any]:
+    async def _ask(self, questions: Sequence[Question]) -> list[Any]:
+        await self._pace.wait(len(questions))
         try:
-            responses = await self._responses(endpoint, questions)
+            responses = await self._responses(questions)
+        except ClientResponseError as error:
+            self._is_checked = False
+            if error.status == _TOO_MANY_REQUESTS:
+                raise Throttled("it wants to be asked less", _retry_after(error)) from None
+            raise ChainUnavailable(f"a node did not answer: HTTP status {error.status}") from None
         except (ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
+            self._is_checked = False
             reason = str(error) if isinstance(error, OSError) else ""
             # A ClientError's own text may hold the URL, and with it a key.
             name = type(error).__name__
@@ -147,23 +118,19 @@ class Connection:
             for (method, _), response in zip(questions, responses, strict=True)
         ]
 
-    async def _responses(
-        self, endpoint: _Endpoint, questions: Sequence[Question]
-    ) -> list[RPCResponse]:
+    async def _responses(self, questions: Sequence[Question]) -> list[RPCResponse]:
         asked = [(RPCEndpoint(method), parameters) for method, parameters in questions]
-        if len(asked) > 1 and endpoint.takes_batches:
+        if len(asked) > 1 and self._takes_batches:
             self.round_trips += 1
-            answer = await endpoint.provider.make_batch_request(asked)
+            answer = await self._provider.make_batch_request(asked)
             if isinstance(answer, list):
                 if len(answer) != len(asked):
                     raise ValueError("a batch came back with answers missing")
                 return answer
-            _log.warning("endpoint %d takes no batches: it is slower for that", endpoint.number)
-            endpoint.takes_batches = False
+            _log.warning("endpoint %d takes no batches: it is slower for that", self._number)
+            self._takes_batches = False
         self.round_trips += len(asked)
-        return [
-            await endpoint.provider.make_request(method, parameters) for method, parameters in asked
-        ]
+        return [await self._provider.make_request(*question) for question in asked]
 
 
 def _result(method: str, response: RPCResponse) -> Any:
@@ -172,7 +139,31 @@ def _result(method: str, response: RPCResponse) -> Any:
         is_detailed = isinstance(error, dict)
         code = error.get("code", 0) if is_detailed else 0
         message = str(error.get("message", "") if is_detailed else error)[:200]
-        raise NodeRefused(method, code if isinstance(code, int) else 0, message)
+        sentence = f"{method}: the node says {message!r} ({code})"
+        if code == _TOO_MANY_REQUESTS:
+            raise Throttled(sentence)
+        is_refusal = code in _FAULTS_OF_THE_QUESTION or "revert" in message
+        raise (NodeRefused if is_refusal else NodeFailed)(sentence)
     if "result" not in response:
         raise ChainUnavailable(f"{method}: the node's answer has no result")
     return response["result"]
+
+
+def _retry_after(error: ClientResponseError) -> float | None:
+    """RFC 9110: seconds, or a time, which is compared with the node's own clock and not with ours."""
+    headers = error.headers or {}
+    said = headers.get("Retry-After", "").strip()
+    if said.isascii() and said.isdigit():
+        return float(said[:12])
+    until, now = _time(said), _time(headers.get("Date", ""))
+    if until is None or now is None:
+        return None
+    return max(0.0, (until - now).total_seconds())
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None

@@ -21,6 +21,7 @@ from typing import Any, Final, TypeAlias
 from flamewire_ledger.chains.chain import Network
 from flamewire_ledger.chains.networks.ethereum import EthereumSettings, read_ethereum
 from flamewire_ledger.chains.networks.substrate import SubstrateSettings, read_substrate
+from flamewire_ledger.chains.networks.sui import SuiSettings, read_sui
 from flamewire_ledger.chains.networks.table import NetworksFileError, Table
 
 __all__ = ["ConfiguredNetwork", "NetworksFileError", "parse_networks", "read_networks"]
@@ -28,10 +29,11 @@ __all__ = ["ConfiguredNetwork", "NetworksFileError", "parse_networks", "read_net
 NETWORKS_MAX: Final = 64
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
 
-ChainSettings: TypeAlias = EthereumSettings | SubstrateSettings
+ChainSettings: TypeAlias = EthereumSettings | SubstrateSettings | SuiSettings
 _KINDS: Final[Mapping[str, Callable[[str, Table], tuple[Network, ChainSettings]]]] = {
     "ethereum": read_ethereum,
     "substrate": read_substrate,
+    "sui": read_sui,
 }
 
 

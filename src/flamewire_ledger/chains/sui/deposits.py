@@ -20,7 +20,7 @@ from flamewire_ledger.domain.rejection import AddressesUsedUp
 _log = logging.getLogger(__name__)
 
 _FEW_LEFT: Final = 100
-AMOUNTS: Final = 9_973  # different sums to add; a prime, so that payments in a row differ a lot
+AMOUNTS: Final = 9_973  # how many different sums are added before they begin again
 _NONCE_BYTES: Final = 16  # 32 digits, of the 36 characters there may be
 
 
@@ -31,6 +31,7 @@ class AddressPool:
         self._network = network
         self._path = path
         self._addresses: tuple[str, ...] = ()
+        self._seen: tuple[int, int] | None = None  # when the file was changed, and its size
 
     def deposit(self, index: int) -> Deposit:
         """The nth address of the file. Raises AddressesUsedUp, which says what to do."""
@@ -49,7 +50,14 @@ class AddressPool:
     def _read_on(self) -> None:
         """The file as it is now, if it begins as it did: payments know addresses by their place."""
         try:
+            state = self._path.stat()
+            if self._seen == (state.st_mtime_ns, state.st_size):
+                return
             found = read_addresses(self._path)
+        except OSError as error:
+            raise AddressesUsedUp(
+                f"there are no addresses of {self._network}: {error.strerror}"
+            ) from None
         except BadAddressesFile as error:
             raise AddressesUsedUp(f"there are no addresses of {self._network}: {error}") from None
         if found[: len(self._addresses)] != self._addresses:
@@ -57,7 +65,7 @@ class AddressPool:
                 f"the addresses_file of {self._network} does not begin as it did: put back what was "
                 "there, and add new addresses at its end"
             )
-        self._addresses = found
+        self._addresses, self._seen = found, (state.st_mtime_ns, state.st_size)
 
 
 class SharedAddress:
