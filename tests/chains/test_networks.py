@@ -69,6 +69,7 @@ def test_no_networks_are_none() -> None:
         (('decimals = 6', 'decimals = 60'), "decimals is a whole number from 0 to 36"),
         (('decimals = 6', 'decimals = 6, x = 1'), "token 1 in the networks file: x is not known"),
         ((USDC.lower(), USDC.lower()[:-1]), "contract is no address"),
+        (('symbol = "USDC"', 'symbol = "ETH"'), "symbol and contract are each there once"),
         (('mempool', 'finality = "sometimes"\nmempool'), 'finality is "finalized" or'),
         (('[[network]]', '[network]'), "write each network as a table of its own"),
         (('[[network]]', 'x = 1\n[[network]]'), "has [[network]] tables only, not x"),

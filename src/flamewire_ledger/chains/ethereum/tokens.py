@@ -22,6 +22,8 @@ Ask: TypeAlias = Callable[[Sequence[tuple[str, list[Any]]]], Awaitable[list[Any]
 async def check_tokens(network: Network, ask: Ask) -> None:
     """Raises WrongToken with what to correct; ChainUnavailable while nobody can say."""
     tokens = [token for token in network.tokens if token.contract is not None]
+    if not tokens:
+        return
     codes = await ask([("eth_getCode", [token.contract, "latest"]) for token in tokens])
     for token, code in zip(tokens, codes, strict=True):
         if not isinstance(code, str):

@@ -1,0 +1,95 @@
+"""Tokens of the networks file held against what a node says of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from flamewire_ledger.chains.chain import ChainUnavailable, Network, Token, WrongToken
+from flamewire_ledger.chains.ethereum.tokens import check_tokens
+from flamewire_ledger.domain.money import Asset
+from tests.chains.ethereum.anvil_world import AnvilWorld
+
+USDC = "0x" + "d" * 40
+COIN = Token(Asset("base:ETH", 18), "eip155:8453/slip44:60")
+
+
+def network(decimals: int) -> Network:
+    token = Token(Asset("base:USDC", decimals), f"eip155:8453/erc20:{USDC}", USDC)
+    return Network("base", "eip155:8453", True, (COIN, token), 2, 12)
+
+
+class Node:
+    """Says these things of the one contract there is."""
+
+    def __init__(self, code: Any = "0x6000", decimals: Any = f"0x{6:064x}") -> None:
+        self._answers = {"eth_getCode": code, "eth_call": decimals}
+
+    async def ask(self, questions: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        answers = [self._answers[method] for method, _ in questions]
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+
+async def test_what_the_file_says_may_be_what_the_chain_says() -> None:
+    await check_tokens(network(6), Node().ask)
+
+
+async def test_other_decimals_are_refused_with_what_to_correct() -> None:
+    with pytest.raises(WrongToken, match="USDC on base has 6 decimals, not 18: correct"):
+        await check_tokens(network(18), Node().ask)
+
+
+async def test_an_address_without_a_contract_is_refused() -> None:
+    with pytest.raises(WrongToken, match=f"no contract at {USDC} on base: correct the contract"):
+        await check_tokens(network(6), Node(code="0x").ask)
+
+
+@pytest.mark.parametrize("silence", ["0x", ChainUnavailable("eth_call: execution reverted (3)")])
+async def test_a_token_that_keeps_its_decimals_to_itself_is_believed_by_the_file(
+    silence: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        await check_tokens(network(6), Node(decimals=silence).ask)
+    assert "base:USDC does not say its decimals" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        Node(code=ChainUnavailable("away")),
+        Node(code=None),
+        Node(decimals=ChainUnavailable("away")),
+    ],
+)
+async def test_while_nobody_can_say_it_is_asked_again_later(node: Node) -> None:
+    with pytest.raises(ChainUnavailable):
+        await check_tokens(network(6), node.ask)
+
+
+async def test_a_network_without_tokens_asks_nothing() -> None:
+    alone = Network("base", "eip155:8453", True, (COIN,), 2, 12)
+    await check_tokens(alone, Node(code=ChainUnavailable("away")).ask)
+
+
+# On a real node.
+
+
+async def test_nothing_of_a_chain_is_believed_before_its_tokens_are_right(
+    world: AnvilWorld,
+) -> None:
+    contract = world.contract
+    world.contract = world.chain.deposit(5).address
+    chain = world.connect()
+    with pytest.raises(WrongToken, match="there is no contract at"):
+        await chain.heads()
+    await chain.aclose()
+    world.contract = contract
+    chain = world.connect()
+    await chain.heads()
+    await chain.aclose()
