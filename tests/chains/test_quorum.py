@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import pytest
 
-from flamewire_ledger.chains.chain import BlockTransfers, ChainUnavailable
+from flamewire_ledger.chains.chain import BlockTransfers, ChainUnavailable, Heads
 from flamewire_ledger.chains.endpoints import Endpoints
 from flamewire_ledger.chains.networks.endpoint_rules import EndpointRules
 from flamewire_ledger.chains.quorum import Quorum, View
@@ -46,6 +46,14 @@ class Node:
         self._answer()
         return self.block(height) if height <= self.height else None
 
+    async def heads(self) -> Heads:
+        self._answer()
+        return Heads(self.block(self.height).block, self.finalized)
+
+    async def block_and_parent(self, height: int) -> tuple[Block, str] | None:
+        self._answer()
+        return self.block(height).block, self.block(height).parent_hash
+
     async def look(self, heights: Collection[int]) -> View:
         self._answer()
         hashes = {h: self.block(h).block.hash for h in heights if h <= self.height}
@@ -77,6 +85,10 @@ class Court:
 
     async def attested(self, sent: Transfer, height: int = 5) -> bool:
         return await self.quorum.attested(sent, Block(height, f"{height}a", NOON))
+
+    async def heads(self) -> tuple[str, int]:
+        heads = await self.quorum.heads(lambda node: node.heads())
+        return heads.latest.hash, heads.finalized_height
 
     @property
     def aside(self) -> list[int]:
@@ -240,6 +252,68 @@ async def test_while_only_one_answers_reading_goes_on() -> None:
     court.nodes[1].is_down = True
     with pytest.raises(ChainUnavailable):
         await court.read(8)
+
+
+# Heads.
+
+
+async def test_the_head_is_one_that_all_of_the_quorum_have() -> None:
+    court = Court(3)
+    court.nodes[0].height, court.nodes[0].finalized = 12, 9
+    assert await court.heads() == ("9a", 7)
+    assert court.nodes[2].asked == 0
+
+
+async def test_while_heads_are_rivals_the_last_one_that_was_agreed_counts() -> None:
+    court = Court(3)
+    assert await court.heads() == ("9a", 7)
+    for node in court.nodes:
+        node.height = 11
+    court.nodes[0].branch[10:] = ["b"] * 990
+    assert await court.heads() == ("9a", 7)
+    court.nodes[0].branch = ["a"] * 1000
+    assert await court.heads() == ("11a", 7)
+
+
+async def test_one_whose_head_stays_another_is_outvoted_however_the_chain_grows() -> None:
+    court = Court(3)
+    await court.heads()
+    court.nodes[0].branch[9:] = ["b"] * 991
+    for _ in range(2):
+        assert await court.heads() == ("9a", 7)
+        assert court.aside == []
+        court.clock.now += 10
+        for node in court.nodes:
+            node.height += 1
+    assert await court.heads() == ("9a", 7)
+    assert court.aside == [1]
+    assert await court.heads() == ("11a", 7)
+
+
+async def test_rival_heads_from_the_first_moment_are_no_heads() -> None:
+    court = Court(2)
+    court.nodes[0].branch[9:] = ["b"] * 991
+    with pytest.raises(ChainUnavailable, match="do not agree about block 9"):
+        await court.heads()
+
+
+async def test_a_head_that_lags_too_far_holds_nobody_back() -> None:
+    court = Court(3)
+    court.nodes[0].height = court.nodes[2].height = 99
+    assert (await court.heads())[0] == "99a"
+    assert court.aside == [2]
+    court.nodes[2].height = 98
+    assert (await court.heads())[0] == "98a", "the third is asked in its place"
+
+
+async def test_a_block_is_denied_by_no_single_endpoint() -> None:
+    court = Court(2)
+    court.nodes[0].branch[5] = "b"
+    with pytest.raises(ChainUnavailable, match="do not agree about block 5"):
+        await court.quorum.block_at(lambda node: node.block_and_parent(5), 5)
+    answer = await court.quorum.block_at(lambda node: node.block_and_parent(8), 8)
+    assert answer is not None
+    assert answer[0].hash == "8a"
 
 
 # Comparing.

@@ -31,16 +31,9 @@ VOTES_KEPT_MAX: Final = 64  # blocks; a block of many transfers is asked for onc
 class View:
     """What one endpoint says of the chain: its head, what is final, and blocks by height."""
 
-    heads: Heads
+    height: int
+    finalized_height: int
     hashes: Mapping[int, str]  # of the heights that were asked for, as far as it has them
-
-    @property
-    def height(self) -> int:
-        return self.heads.latest.height
-
-    @property
-    def finalized_height(self) -> int:
-        return min(self.heads.finalized_height, self.height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,32 +66,35 @@ class Quorum(Generic[E]):
         self._rules = rules
         self._look = look
         self._block = block
-        self._fork_seconds_max = endpoints.limits.fork_seconds_max
         self._votes_seconds_max = votes_seconds_max
         self._clock = clock
         self._votes: OrderedDict[str, _Votes] = OrderedDict()  # by block hash
         self._agreed: tuple[int, str] | None = None  # the last final block all had
-        self._fork: tuple[int, float] | None = None  # height, since when
+        self._fork_since: float | None = None
         self._heads: Heads | None = None  # what was agreed last
 
     # Reading.
 
-    async def heads(self) -> Heads:
+    async def heads(self, question: Callable[[E], Awaitable[Heads]]) -> Heads:
         """The highest block that the endpoints of a quorum all have, and what all of them call final.
 
         While they have rival blocks there, what was agreed before.
         """
-        views = await self._views_of_several(())
-        lowest = min(views.values(), key=lambda view: view.height)
-        height = lowest.height
-        if any(view.height != height for view in views.values()):
-            views = await self._views_of_several((height,))
-        digests = {view.hashes.get(height, view.heads.latest.hash) for view in views.values()}
-        if digests == {lowest.heads.latest.hash}:
-            final = min(view.finalized_height for view in views.values())
-            self._heads = replace(lowest.heads, finalized_height=final)
-            return self._heads
-        await self._settle(height, {})
+        several = await self._several_heads(question)
+        lowest = min(several, key=lambda heads: heads.latest.height)
+        height = lowest.latest.height
+        digests = {heads.latest.hash for heads in several if heads.latest.height == height}
+        if any(heads.latest.height > height for heads in several):
+            views = await self._endpoints.ask_several(
+                lambda endpoint: self._look(endpoint, (height,)), self._rules.quorum
+            )
+            digests |= {view.hashes.get(height, "") for _, view in views}
+        if len(digests) == 1:
+            self._fork_since = None
+            final = min(heads.finalized_height for heads in several)
+            self._heads = replace(lowest, finalized_height=final)
+        else:
+            await self._settle_fork(height)
         if self._heads is None:
             raise ChainUnavailable(f"the endpoints do not agree about block {height}")
         return self._heads
@@ -109,7 +105,7 @@ class Quorum(Generic[E]):
         """The block at a height, and its parent's hash, as the endpoints of a quorum all have it."""
         answers = await self._endpoints.ask_several(question, self._rules.quorum)
         if any(answer != answers[0][1] for _, answer in answers):
-            await self._settle(height, {})
+            await self._settle_fork(height)
             raise ChainUnavailable(f"the endpoints do not agree about block {height}")
         return answers[0][1]
 
@@ -121,40 +117,37 @@ class Quorum(Generic[E]):
         agreed: list[BlockTransfers] = []
         for rivals in zip(*(blocks for _, blocks in answers), strict=False):
             if any(rival != rivals[0] for rival in rivals):
-                numbers = (number for number, _ in answers)
-                await self._settle(rivals[0].block.height, dict(zip(numbers, rivals, strict=True)))
+                height = rivals[0].block.height
+                if len({rival.block.hash for rival in rivals}) > 1:
+                    await self._settle_fork(height)
+                else:
+                    await self._settle(height)
                 break
             agreed.append(rivals[0])
         return agreed
 
-    async def _settle(self, height: int, rivals: Mapping[int, BlockTransfers]) -> None:
-        """Find out who is wrong of a block. Rival blocks near the head may both be right for now.
+    async def _settle_fork(self, height: int) -> None:
+        """Rival blocks near the head may all be right for a while; then the majority is."""
+        now = self._clock()
+        if self._fork_since is None:
+            self._fork_since = now
+        if now - self._fork_since >= self._endpoints.limits.fork_seconds_max:
+            self._fork_since = now
+            await self._settle(height)
 
-        Without the rivals everybody is asked, at once or when the fork has lasted for long enough.
-        """
-        if len({rival.block.hash for rival in rivals.values()}) != 1:
-            now = self._clock()
-            if self._fork is None or self._fork[0] != height:
-                self._fork = (height, now)
-            if now - self._fork[1] < self._fork_seconds_max:
-                return
-        said = dict(rivals)
-        if len(self._endpoints) > len(said):
-            answers = await self._endpoints.ask_all(lambda endpoint: self._block(endpoint, height))
-            said = {n: answer for n, answer in answers if isinstance(answer, BlockTransfers)}
+    async def _settle(self, height: int) -> None:
+        """Find out who is wrong of a block."""
+        answers = await self._endpoints.ask_all(lambda endpoint: self._block(endpoint, height))
+        said = {n: answer for n, answer in answers if isinstance(answer, BlockTransfers)}
         self._endpoints.outvote(said, f"its block {height}")
 
-    async def _views_of_several(self, heights: Collection[int]) -> Mapping[int, View]:
+    async def _several_heads(self, question: Callable[[E], Awaitable[Heads]]) -> Sequence[Heads]:
         """Of those that are not found to lag, unless all do."""
-        views = dict(
-            await self._endpoints.ask_several(
-                lambda endpoint: self._look(endpoint, heights), self._rules.quorum
-            )
-        )
-        for number, view in views.items():
-            self._endpoints.spoke_of(number, view.height)
-        ready = {n: view for n, view in views.items() if not self._endpoints.is_set_aside(n)}
-        return ready or views
+        several = await self._endpoints.ask_several(question, self._rules.quorum)
+        for number, heads in several:
+            self._endpoints.spoke_of(number, heads.latest.height)
+        ready = [heads for number, heads in several if not self._endpoints.is_set_aside(number)]
+        return ready or [heads for _, heads in several]
 
     # Attesting.
 
@@ -209,7 +202,7 @@ class Quorum(Generic[E]):
         views = await self._views((), even_set_aside=even_set_aside)
         for number, view in views.items():
             self._endpoints.spoke_of(number, view.height)
-        heights = {view.finalized_height for view in views.values()}
+        heights = {min(view.finalized_height, view.height) for view in views.values()}
         if self._agreed is not None:
             heights.add(self._agreed[0])
         if len(views) < 2:
