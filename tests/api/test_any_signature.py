@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -24,8 +24,8 @@ from tests.api.test_signatures import (
 )
 from tests.api.world import World, world
 
-# Of the processor. Fifty milliseconds are promised for a core of its own; here two tests share two.
-SECONDS_MAX = 0.1
+SECONDS_MAX = 0.05  # of the processor, which is promised; the worst here takes a third
+ATTEMPTS = 5
 VALID = [
     of(vector)
     for file, of in ((ETHEREUM, of_ethereum), (SUBSTRATE, of_substrate), (SUI, of_sui))
@@ -156,4 +156,60 @@ def test_a_megabyte_is_answered_soon(loop: asyncio.AbstractEventLoop, standing: 
         body = {key: it for key, it in body.items() if not key.startswith(name[:7])}
         body |= {name: "0x" + "ab" * 524_287 if name.endswith("hex") else "YWJj" * 262_144}
         content = json.dumps(body).encode()
-        assert min(took(loop, standing, content) for _ in range(3)) < SECONDS_MAX
+        assert min(took(loop, standing, content) for _ in range(ATTEMPTS)) < SECONDS_MAX
+
+
+def repeated(unit: str, size: int) -> str:
+    return unit * (size // len(unit))
+
+
+def keys(size: int) -> str:
+    return ",".join(f'"{at:08x}":1' for at in range(size // 13))
+
+
+CLAIM = '"network":"ethereum","address":"0x","kind":"typed_data","signature":""'
+BODIES: dict[str, Callable[[int], str]] = {
+    "lists": lambda size: f'{{{CLAIM},"message":{{"a":[{repeated("[],", size)}1]}}}}',
+    "lists in lists": lambda size: f'{{{CLAIM},"message":{{"a":[{repeated("[[]],", size)}1]}}}}',
+    "objects": lambda size: f'{{{CLAIM},"message":{{"a":[{repeated("{},", size)}1]}}}}',
+    "numbers": lambda size: f'{{{CLAIM},"message":{{"a":[{repeated("1,", size)}1]}}}}',
+    "a number": lambda size: f'{{{CLAIM},"message":{{"a":{repeated("9", size)}}}}}',
+    "keys inside": lambda size: f'{{{CLAIM},"message":{{{keys(size)}}}}}',
+    "keys": lambda size: f"{{{keys(size)}}}",
+    "keys that end in a backslash": lambda size: f"{{{keys(size)}}}".replace('":', '\\\\":'),
+    "lists as a text": lambda size: f'{{{CLAIM},"message":"{repeated("[],", size)}"}}',
+    "quotation marks": lambda size: f'{{{CLAIM},"message":"{repeated(chr(92) + chr(34), size)}"}}',
+    "escapes": lambda size: f'{{{CLAIM},"message":"{repeated(chr(92) + "u00e9", size)}"}}',
+    "owners": lambda size: (
+        f'{{{CLAIM},"message":"","owners":{{"threshold":1,"addresses":[{repeated(chr(34) * 2 + ",", size)}1]}}}}'
+    ),
+    "depth": lambda size: f'{{{CLAIM},"message":{repeated("[", size // 2)}{repeated("]", size // 2)}}}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [48_000, 96_000, 1_000_000, 2_500_000])
+@pytest.mark.parametrize("shape", BODIES)
+def test_no_body_is_long_in_the_reading(
+    loop: asyncio.AbstractEventLoop, standing: World, shape: str, size: int
+):
+    content = BODIES[shape](size).encode()
+    assert min(took(loop, standing, content) for _ in range(ATTEMPTS)) < SECONDS_MAX
+
+
+def test_what_is_long_and_right_is_read(loop: asyncio.AbstractEventLoop, standing: World):
+    """A text may have any letters, also those that are counted elsewhere; typed data may be long."""
+    long = 'a"b\\c[{,' * 16_000
+    body = VALID[0] | {"message": long}
+    body.pop("message_hex", None)
+    for sent, code in (
+        (body, 200),
+        (body | {f"more{at}": 1 for at in range(260)}, 422),
+        (body | {"message": {"domain": {"name": "x" * 100_000}}, "kind": "typed_data"}, 200),
+        (body | {"message": {"domain": {"name": "[,{" * 9_000}}, "kind": "typed_data"}, 200),
+        (body | {"message": {"domain": {"name": [1] * 33_000}}, "kind": "typed_data"}, 422),
+    ):
+
+        async def send(sent: dict[str, Any] = sent) -> int:
+            return (await standing.post(PATH, sent, once=None)).status_code
+
+        assert loop.run_until_complete(send()) == code

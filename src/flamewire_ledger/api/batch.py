@@ -161,7 +161,7 @@ def _call(command: Command, batch: Call, line: Line | PlainLine, till: Till) -> 
 
 def _parse(batch: Call, data: bytes, work: Work) -> Line | PlainLine:
     limits = batch.parts.limits
-    if not may_be_deep(data, limits):
+    if not may_be_deep(data, limits) and data.count(b",") <= limits.json_values_max:
         try:
             plain = _plain.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError):

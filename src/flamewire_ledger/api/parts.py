@@ -92,6 +92,8 @@ class Limits:
     body_bytes_max: int = 1024 * 1024
     header_bytes_max: int = 32 * 1024
     json_depth_max: int = 32
+    json_fields_max: int = 256
+    json_values_max: int = 32 * 1024  # in the lists and objects of a body
     batch_lines_max: int = 1000
     wait_seconds_max: float = 2.0  # for a read model to come to a position
 

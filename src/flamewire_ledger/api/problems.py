@@ -181,6 +181,10 @@ def malformed_json(detail: str) -> Problem:
     return Problem(400, "malformed_json", detail)
 
 
+def too_much_json(detail: str) -> Problem:
+    return Problem(422, Malformed.code, detail)
+
+
 def body_too_large(bytes_max: int) -> Problem:
     return Problem(413, "body_too_large", f"a body has at most {bytes_max} bytes")
 

@@ -18,6 +18,7 @@ from flamewire_ledger.api import problems
 from flamewire_ledger.api.parts import Limits
 
 Model = TypeVar("Model", bound=BaseModel)
+_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _CHARSETS: Final = frozenset({"utf-8", "utf8"})
 
 
@@ -58,18 +59,56 @@ def _text(sent: Mapping[bytes, bytes], name: bytes) -> str:
 
 
 def parse_json(data: bytes, limits: Limits) -> dict[str, Any]:
-    """The object in the body; a 400 where there is none, which repeats nothing of what was sent."""
+    """The object in the body; a 400 where there is none, which repeats nothing of what was sent, and a
+    422 where there is more in it than anybody has to say.
+    """
     try:
-        parsed = msgspec.json.decode(data)
+        parsed = _decoded(data, limits)
     except RecursionError:
         raise problems.malformed_json("the body is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise problems.malformed_json(f"the body is not JSON: {_reason(error)}") from None
     if not isinstance(parsed, dict):
         raise problems.malformed_json("the body is a JSON object")
+    if len(parsed) > limits.json_fields_max:
+        raise _too_much(limits)
     if may_be_deep(data, limits) and _deeper_than(parsed, limits.json_depth_max):
         raise problems.malformed_json("the body is nested too deeply")
     return parsed
+
+
+def _decoded(data: bytes, limits: Limits) -> Any:
+    """A long text is read in no time, but a megabyte of brackets takes a tenth of a second: of values
+    there is a limit, which is told before they are made.
+    """
+    if _values_in(data) <= limits.json_values_max:
+        return msgspec.json.decode(data)
+    # Inside a text no quotation mark stands alone, so these begin and end texts and keys.
+    if data.count(b'"') - data.count(b'\\"') > 4 * limits.json_values_max:
+        raise _too_much(limits)
+    try:
+        fields = _fields.decode(data)
+    except msgspec.ValidationError:
+        return None  # it is JSON, and no object
+    nested = [value for value in map(bytes, fields.values()) if value[:1] in (b"[", b"{")]
+    if (
+        len(fields) > limits.json_fields_max
+        or _values_in(b"".join(nested)) > limits.json_values_max
+    ):
+        raise _too_much(limits)
+    return {name: msgspec.json.decode(value) for name, value in fields.items()}
+
+
+def _values_in(data: bytes) -> int:
+    """How many values are there at most."""
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
+
+
+def _too_much(limits: Limits) -> problems.Problem:
+    return problems.too_much_json(
+        f"a body has at most {limits.json_fields_max} fields, and {limits.json_values_max} values "
+        "in lists and objects"
+    )
 
 
 def may_be_deep(data: bytes, limits: Limits) -> bool:

@@ -20,8 +20,8 @@ from flamewire_ledger.signatures.scheme import MESSAGE_BYTES_MAX, Reason, Unveri
 from flamewire_ledger.signatures.text import read_base64, read_hex
 from flamewire_ledger.signatures.verifier import Statement, Verdict, Verifier, WrittenMembers
 
-# Room for a message that is far too long, so that this can be said of it.
-BODY_BYTES_MAX: Final = 4 * 1024 * 1024
+# Room for a megabyte in hexadecimal digits, so that it can be said that this is too long.
+BODY_BYTES_MAX: Final = 5 * 512 * 1024
 
 
 async def verify(call: Call) -> Answer:

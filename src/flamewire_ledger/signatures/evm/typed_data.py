@@ -19,6 +19,8 @@ from flamewire_ledger.signatures.text import read_hex
 TYPES_MAX: Final = 64
 FIELDS_MAX: Final = 256  # of all types
 VALUES_MAX: Final = 2048  # in all of the document
+# Of all types that are hashed, each with those it names: types that all name each other are many.
+TYPES_BYTES_MAX: Final = 512 * 1024
 DEPTH_MAX: Final = 16
 _DOMAIN: Final = "EIP712Domain"
 # In the order of the standard; a domain has those it names.
@@ -140,6 +142,7 @@ class _Encoder:
         self._type_hashes: dict[str, bytes] = {}
         self._values_left = VALUES_MAX
         self._bytes_left = MESSAGE_BYTES_MAX
+        self._types_bytes_left = TYPES_BYTES_MAX
 
     def struct(self, name: str, value: Any, depth: int) -> bytes:
         fields = self._types[name]
@@ -208,8 +211,11 @@ class _Encoder:
         known = self._type_hashes.get(name)
         if known is None:
             first, *others = self._with_others(name)
-            known = keccak256("".join(map(self._spelled, [first, *sorted(others)])).encode())
-            self._type_hashes[name] = known
+            spelled = "".join(map(self._spelled, [first, *sorted(others)])).encode()
+            self._types_bytes_left -= len(spelled)
+            if self._types_bytes_left < 0:
+                raise _too_large()
+            known = self._type_hashes[name] = keccak256(spelled)
         return known
 
     def _with_others(self, name: str) -> list[str]:
@@ -237,9 +243,11 @@ def _text(value: Any) -> bytes:
 
 
 def _bytes(value: Any) -> bytes:
+    if not isinstance(value, str):
+        raise _malformed()
     try:
         return read_hex(value)
-    except (ValueError, TypeError):
+    except ValueError:
         raise _malformed() from None
 
 
