@@ -7,16 +7,17 @@ from typing import Final
 from coincurve import PublicKey
 from coincurve.ecdsa import cdata_to_der, deserialize_compact
 
-from flamewire_ledger.signatures.curves.ecdsa import read_scalars
+from flamewire_ledger.signatures.curves.ecdsa import Range
 from flamewire_ledger.signatures.scheme import Invalid, Reason
 
 ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+_RANGE: Final = Range(ORDER)
 _PARITIES: Final = (b"\0", b"\1")
 
 
 def recover(digest: bytes, compact: bytes, parity: int) -> PublicKey:
     """The key that signed. `parity` is 0 or 1: that of R's y. Raises Invalid."""
-    read_scalars(compact, ORDER)
+    _RANGE.check(compact)
     try:
         return PublicKey.from_signature_and_message(
             compact[:64] + _PARITIES[parity], digest, hasher=None
@@ -27,7 +28,7 @@ def recover(digest: bytes, compact: bytes, parity: int) -> PublicKey:
 
 def verify(key: bytes, digest: bytes, compact: bytes) -> None:
     """With a compressed key of 33 bytes. Raises Invalid."""
-    read_scalars(compact, ORDER)
+    _RANGE.check(compact)
     try:
         public_key = PublicKey(key)
     except ValueError:

@@ -13,23 +13,25 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from flamewire_ledger.signatures.curves.ecdsa import read_scalars
+from flamewire_ledger.signatures.curves.ecdsa import Range
 from flamewire_ledger.signatures.scheme import Invalid, Reason
 
 ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_RANGE: Final = Range(ORDER)
 _CURVE: Final = SECP256R1()
 _PREHASHED: Final = ECDSA(Prehashed(SHA256()))
 
 
 def verify(key: bytes, digest: bytes, compact: bytes) -> None:
     """With a compressed key of 33 bytes and a digest of 32. Raises Invalid."""
-    r, s = read_scalars(compact, ORDER)
+    _RANGE.check(compact)
     if key[0] not in (2, 3):
         raise Invalid(Reason.KEY_INVALID)
     try:
         public_key = EllipticCurvePublicKey.from_encoded_point(_CURVE, key)
     except ValueError:
         raise Invalid(Reason.KEY_INVALID) from None
+    r, s = int.from_bytes(compact[:32], "big"), int.from_bytes(compact[32:64], "big")
     try:
         public_key.verify(encode_dss_signature(r, s), digest, _PREHASHED)
     except InvalidSignature:
