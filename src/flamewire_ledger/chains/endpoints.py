@@ -105,7 +105,6 @@ class Endpoints(Generic[E]):
     ) -> tuple[int, T]:
         """As `ask`, with the number of the endpoint that answered."""
         fault: ChainUnavailable | None = None
-        foreign: WrongChain | None = None
         for place in self._in_order():
             try:
                 return place.number, await self._ask_one(place, question, requests)
@@ -113,10 +112,9 @@ class Endpoints(Generic[E]):
                 raise
             except ChainUnavailable as error:
                 fault = error
-            except WrongChain as error:
-                foreign = error
-        if foreign is not None and not any(place.standing.is_proven for place in self._places):
-            raise foreign
+            except WrongChain:
+                continue  # it is aside for that, and others may be right
+        self._refuse_the_wrong_chain()
         raise fault or ChainUnavailable(self._why_none())
 
     async def ask_all(
@@ -190,7 +188,7 @@ class Endpoints(Generic[E]):
             place.standing.put_aside("fails", str(error))
             raise
         except WrongChain as error:
-            place.standing.put_aside("lies", str(error))
+            place.standing.put_aside("is foreign", str(error))
             raise
         place.standing.answered()
         return answer
@@ -200,6 +198,15 @@ class Endpoints(Generic[E]):
         ready = [place for place in self._places if place.standing.is_ready]
         weak = [place for place in self._places if place.standing.is_weak]
         return ready + sorted(weak, key=lambda place: place.standing.seconds_left)
+
+    def _refuse_the_wrong_chain(self) -> None:
+        """Where none has ever proved to be right, one of another chain is a mistake in the file."""
+        if any(place.standing.is_proven for place in self._places):
+            return
+        for place in self._places:
+            aside = place.standing.aside
+            if aside is not None and aside.fault == "is foreign":
+                raise WrongChain(aside.reason)
 
     def _why_none(self) -> str:
         if not self._places:

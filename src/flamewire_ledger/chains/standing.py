@@ -16,7 +16,7 @@ from flamewire_ledger.chains.chain import EndpointReport, EndpointState
 _log = logging.getLogger(__name__)
 
 # Why an endpoint is aside decides whether it is asked when nobody else answers.
-Fault: TypeAlias = Literal["fails", "lags", "throttles", "lies"]
+Fault: TypeAlias = Literal["fails", "lags", "throttles", "lies", "is foreign"]
 _WEAKNESSES: Final[frozenset[Fault]] = frozenset({"fails", "lags"})
 _LAG_SECONDS_MAX: Final = 120
 _LAG_BLOCKS_LEAST: Final = 5
@@ -135,8 +135,8 @@ class Standing:
     def counts(self) -> bool:
         """Whether its head was told lately, and is to be compared with others'."""
         is_fresh = self._clock() - self._told_at <= self._limits.told_seconds_max
-        is_liar = self.aside is not None and self.aside.fault == "lies"
-        return self.height is not None and is_fresh and not is_liar
+        is_believed = self.aside is None or self.aside.fault not in ("lies", "is foreign")
+        return self.height is not None and is_fresh and is_believed
 
     def is_ahead(self, blocks: int) -> None:
         """Of the others by so many blocks; behind them by a number below zero."""

@@ -26,7 +26,8 @@ async def test_another_endpoint_steps_in_and_no_url_is_told(
     with endpoint(world) as first, endpoint(world) as second:
         chain = world.connect(rpc_urls=(first.url, second.url))
         await chain.heads()
-        assert (first.requests, second.requests) == (2, 0)  # which chain it is, then the heads
+        # Which chain it is; whether the token is one, and its decimals; then the heads.
+        assert (first.requests, second.requests) == (4, 0)
         first.status = 503
         await chain.heads()
         await chain.heads()

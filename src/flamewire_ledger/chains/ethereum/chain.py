@@ -26,7 +26,7 @@ from flamewire_ledger.chains.endpoints import EndpointLimits
 from flamewire_ledger.chains.ethereum.deposits import DepositAddresses, deposits_of
 from flamewire_ledger.chains.ethereum.sweep import SweepPlan, plan_sweep
 from flamewire_ledger.chains.ethereum.tokens import check_tokens
-from flamewire_ledger.chains.ethereum.transfers import Decoder, block_of
+from flamewire_ledger.chains.ethereum.transfers import Decoder
 from flamewire_ledger.chains.forwarders import Forwarders
 from flamewire_ledger.chains.networks.ethereum import EthereumSettings
 from flamewire_ledger.domain.transfer import Block, Transfer
@@ -74,10 +74,7 @@ class EthereumChain:
         return await self._opened().blocks(first, last)
 
     async def block_at(self, height: int) -> tuple[Block, str] | None:
-        (answer,) = await self._ask(("eth_getBlockByNumber", [hex(height), False]))
-        if answer is None:
-            return None
-        return block_of(answer), str(answer["parentHash"])
+        return await self._opened().block_at(height)
 
     async def pending(self) -> Sequence[PendingTransfer]:
         """What a node would put into its next block. Nodes without a mempool show nothing."""

@@ -1,0 +1,184 @@
+"""The nodes of one Ethereum chain, as one: which of them is asked, and whether enough of them agree.
+
+A follower's step is one history's: its blocks come from the node that told the heads, or from
+nodes that agree with each other. Where another has stepped in meanwhile nothing is given out, so
+that no block of one node becomes final by the word of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from flamewire_ledger.chains.chain import (
+    BlockTransfers,
+    ChainUnavailable,
+    EndpointReport,
+    Heads,
+    Network,
+    Throttled,
+)
+from flamewire_ledger.chains.endpoints import EndpointLimits, Endpoints
+from flamewire_ledger.chains.ethereum.blocks import BlockReader
+from flamewire_ledger.chains.ethereum.connection import Node, NodeFailed, NodeRefused, Question
+from flamewire_ledger.chains.ethereum.transfers import Decoder, block_of
+from flamewire_ledger.chains.networks.ethereum import EthereumSettings
+from flamewire_ledger.chains.quorum import Quorum, View
+from flamewire_ledger.domain.transfer import Block, Transfer
+
+
+class Nodes:
+    """The pool of one network's nodes. Use it from one event loop."""
+
+    def __init__(
+        self,
+        network: Network,
+        settings: EthereumSettings,
+        decoder: Decoder,
+        limits: EndpointLimits | None = None,
+    ) -> None:
+        rules = settings.endpoint_rules
+        self._network = network
+        self._has_finality = settings.finality == "finalized"
+        self._needs_several = rules.quorum > 1
+        self._reader = BlockReader(decoder)
+        self._pool = Endpoints(
+            [
+                Node(
+                    number,
+                    url,
+                    settings.evm_chain_id,
+                    timeout_seconds=settings.timeout_seconds,
+                    requests_per_second=rules.requests_per_second,
+                )
+                for number, url in enumerate(settings.rpc_urls, start=1)
+            ],
+            limits or EndpointLimits.for_blocks_of(network.block_seconds),
+            network=network.name,
+        )
+        self._quorum = Quorum(self._pool, rules, look=self._look, block=self._block)
+        self._heads_from: int | None = None  # whose word the heads of this step are
+
+    @property
+    def round_trips(self) -> int:
+        """How many there have been so far, to all nodes together."""
+        return sum(node.round_trips for node in self._pool.all)
+
+    async def ask(self, *questions: Question) -> list[Any]:
+        """The answers of one node, in order."""
+        return await self._pool.ask(lambda node: node.ask(*questions))
+
+    async def heads(self) -> Heads:
+        """Of a node that does not lag, if there is one."""
+        if self._pool.is_comparison_due:
+            await self._quorum.compare()
+        if self._needs_several:
+            return await self._quorum.heads(self._heads)
+        number, heads = await self._pool.ask_whom(self._heads)
+        for _ in range(len(self._pool)):
+            self._pool.spoke_of(number, heads.latest.height)
+            if not self._pool.is_set_aside(number):
+                break
+            number, heads = await self._pool.ask_whom(self._heads)
+        self._heads_from = number
+        return heads
+
+    async def blocks(self, first: int, last: int) -> Sequence[BlockTransfers]:
+        """Fewer than asked for when the chain was reorganised, or another node stepped in."""
+        found: list[BlockTransfers] = []
+        height = max(0, first)
+        while height <= last:
+            upto = min(last, height + self._reader.blocks_at_once - 1)
+            try:
+                some = await self._read(height, upto)
+            except ChainUnavailable as error:
+                if found:
+                    return found
+                if isinstance(error, Throttled) or not self._reader.was_refused():
+                    raise
+                continue
+            self._reader.was_answered()
+            found += some
+            if len(some) < upto - height + 1:
+                return found
+            height = upto + 1
+        return found
+
+    async def block_at(self, height: int) -> tuple[Block, str] | None:
+        async def question(node: Node) -> tuple[Block, str] | None:
+            (answer,) = await node.ask(("eth_getBlockByNumber", [hex(height), False]))
+            return None if answer is None else (block_of(answer), str(answer["parentHash"]))
+
+        if self._needs_several:
+            return await self._quorum.block_at(question, height)
+        return await self._pool.ask(question)
+
+    async def pending(self) -> Any:
+        """The block a node would make next; None where it shows none."""
+
+        async def question(node: Node) -> Any:
+            try:
+                (answer,) = await node.ask(("eth_getBlockByNumber", ["pending", True]))
+            except (NodeRefused, NodeFailed):
+                return None
+            return answer
+
+        return await self._pool.ask(question)
+
+    async def attested(self, transfer: Transfer, block: Block) -> bool:
+        return await self._quorum.attested(transfer, block)
+
+    def reports(self) -> Sequence[EndpointReport]:
+        return self._pool.reports()
+
+    async def look(self) -> Sequence[EndpointReport]:
+        await self._quorum.compare(even_set_aside=True)
+        return self._pool.reports()
+
+    async def aclose(self) -> None:
+        for node in self._pool.all:
+            await node.aclose()
+
+    # Of one node.
+
+    async def _read(self, first: int, last: int) -> Sequence[BlockTransfers]:
+        async def question(node: Node) -> Sequence[BlockTransfers]:
+            return await self._reader.read(node, first, last)
+
+        if self._needs_several:
+            return await self._quorum.read(question)
+        number, blocks = await self._pool.ask_whom(question)
+        if self._heads_from not in (None, number):
+            self._heads_from = None
+            return ()
+        return blocks
+
+    async def _heads(self, node: Node) -> Heads:
+        """Which finality counts is configured: a node that fails to say what is final confirms nothing."""
+        if not self._has_finality:
+            (latest,) = await node.ask(("eth_getBlockByNumber", ["latest", False]))
+            block = block_of(_there(latest))
+            return Heads(block, max(0, block.height - self._network.confirmations_min + 1))
+        latest, finalized = await node.ask(
+            ("eth_getBlockByNumber", ["latest", False]),
+            ("eth_getBlockByNumber", ["finalized", False]),
+        )
+        return Heads(block_of(_there(latest)), block_of(finalized).height if finalized else 0)
+
+    async def _look(self, node: Node, heights: Collection[int]) -> View:
+        heads = await self._heads(node)
+        blocks = await node.ask(
+            *(("eth_getBlockByNumber", [hex(height), False]) for height in heights)
+        )
+        found = [block_of(block) for block in blocks if block is not None]
+        hashes = {block.height: block.hash for block in found}
+        return View(heads.latest.height, heads.finalized_height, hashes)
+
+    async def _block(self, node: Node, height: int) -> BlockTransfers | None:
+        return next(iter(await self._reader.read(node, height, height)), None)
+
+
+def _there(answer: Any) -> Any:
+    if answer is None:
+        raise ChainUnavailable("the node has no block yet")
+    return answer
