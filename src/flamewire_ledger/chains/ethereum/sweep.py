@@ -102,7 +102,7 @@ async def plan_sweep(
     stuck: list[tuple[Held, str]] = []
     for first in range(0, len(held), FORWARDERS_A_CALL_MAX):
         some = held[first : first + FORWARDERS_A_CALL_MAX]
-        estimate = _Estimate(network, forwarders, sender or forwarders.treasury, ask)
+        estimate = _Estimate(network, forwarders, sender, ask)
         call, left_out = await estimate.call_for(some)
         calls += [call] if call is not None else []
         stuck += left_out
@@ -150,20 +150,26 @@ async def _deployment(network: Network, forwarders: Forwarders, ask: Ask) -> Cal
             "factory cannot have the address in the networks file"
         )
     data = "0x" + deployment_of(forwarders.treasury).hex()
-    gas = await _gas(forwarders.treasury, DEPLOYER, data, ask)
+    gas = await _gas(None, DEPLOYER, data, ask)
     return Call(f"create the factory {forwarders.factory}", DEPLOYER, data, gas)
 
 
-async def _gas(sender: str, to: str, data: str, ask: Ask) -> int:
-    """With a fifth more than it takes now: something may arrive before it is sent."""
-    (gas,) = await ask([("eth_estimateGas", [{"from": sender, "to": to, "data": data}])])
+async def _gas(sender: str | None, to: str, data: str, ask: Ask) -> int:
+    """With a fifth more than it takes now: something may arrive before it is sent.
+
+    The treasury is a bad guess for a sender: in the estimate it would be no new account any more.
+    """
+    call = {"to": to, "data": data} if sender is None else {"from": sender, "to": to, "data": data}
+    (gas,) = await ask([("eth_estimateGas", [call])])
     return _number(gas) * 6 // 5
 
 
 class _Estimate:
     """Calls of one factory, tried out at a node."""
 
-    def __init__(self, network: Network, forwarders: Forwarders, sender: str, ask: Ask) -> None:
+    def __init__(
+        self, network: Network, forwarders: Forwarders, sender: str | None, ask: Ask
+    ) -> None:
         self._network = network
         self._forwarders = forwarders
         self._sender = sender
