@@ -35,3 +35,30 @@ LIMIT %(limit)s;
 -- books: for verification, how many books there are: one for each merchant and asset.
 SELECT count(*)
 FROM (SELECT DISTINCT merchant_id, asset FROM account_balance_v1) AS book;
+
+-- holdings: what is in each wallet of a merchant and how much of it is held for others, listed assets first.
+WITH held AS (
+    SELECT asset,
+        sum(credit_units - debit_units) FILTER (WHERE account = 'liabilities:customer_unapplied') AS unapplied_units,
+        sum(credit_units - debit_units) FILTER (WHERE account = 'liabilities:suspense') AS suspense_units,
+        sum(credit_units - debit_units) FILTER (WHERE account = 'liabilities:refunds_payable') AS refund_units
+    FROM account_balance_v1
+    WHERE merchant_id = %(merchant_id)s
+        AND account IN (
+            'liabilities:customer_unapplied', 'liabilities:suspense', 'liabilities:refunds_payable'
+        )
+    GROUP BY asset
+)
+SELECT split_part(wallet.account, ':', 3) AS network, asset, wallet.decimals,
+    wallet.debit_units - wallet.credit_units AS units,
+    coalesce(held.unapplied_units, 0) AS unapplied_units,
+    coalesce(held.suspense_units, 0) AS suspense_units,
+    coalesce(held.refund_units, 0) AS refund_units
+FROM account_balance_v1 AS wallet
+LEFT JOIN held USING (asset)
+WHERE wallet.merchant_id = %(merchant_id)s
+    AND wallet.account < 'b'  -- so that the index leads past the accounts of credits, which are many
+    AND starts_with(wallet.account, 'assets:wallet:')
+    AND wallet.debit_units <> wallet.credit_units
+ORDER BY asset = ANY (%(listed)s::text[]) DESC, network, asset
+LIMIT %(limit)s;

@@ -98,3 +98,43 @@ FROM ledger_entries_v1
 WHERE merchant_id = %(merchant_id)s AND position <= %(until)s
 GROUP BY asset
 ORDER BY asset;
+
+-- holdings_as_of: what was in each wallet at a position and how much was held for others, listed assets first.
+WITH side AS (
+    SELECT debit AS account, asset, decimals, units
+    FROM ledger_entries_v1
+    WHERE merchant_id = %(merchant_id)s AND position <= %(until)s
+    UNION ALL
+    SELECT credit, asset, decimals, -units
+    FROM ledger_entries_v1
+    WHERE merchant_id = %(merchant_id)s AND position <= %(until)s
+),
+balance AS (
+    SELECT account, asset, max(decimals) AS decimals, sum(units) AS units
+    FROM side
+    WHERE starts_with(account, 'assets:wallet:')
+        OR account IN (
+            'liabilities:customer_unapplied', 'liabilities:suspense', 'liabilities:refunds_payable'
+        )
+    GROUP BY account, asset
+),
+held AS (
+    SELECT asset,
+        sum(-units) FILTER (WHERE account = 'liabilities:customer_unapplied') AS unapplied_units,
+        sum(-units) FILTER (WHERE account = 'liabilities:suspense') AS suspense_units,
+        sum(-units) FILTER (WHERE account = 'liabilities:refunds_payable') AS refund_units
+    FROM balance
+    WHERE account IN (
+        'liabilities:customer_unapplied', 'liabilities:suspense', 'liabilities:refunds_payable'
+    )
+    GROUP BY asset
+)
+SELECT split_part(wallet.account, ':', 3) AS network, asset, wallet.decimals, wallet.units,
+    coalesce(held.unapplied_units, 0) AS unapplied_units,
+    coalesce(held.suspense_units, 0) AS suspense_units,
+    coalesce(held.refund_units, 0) AS refund_units
+FROM balance AS wallet
+LEFT JOIN held USING (asset)
+WHERE starts_with(wallet.account, 'assets:wallet:') AND wallet.units <> 0
+ORDER BY asset = ANY (%(listed)s::text[]) DESC, network, asset
+LIMIT %(limit)s;

@@ -23,7 +23,7 @@ async def list_balances(call: Call) -> Answer:
         raise problems.wrong_parameter("ending_before", "give it or starting_after, not both")
     after = _cursor("starting_after", query.starting_after) or ("", "")
     before = _cursor("ending_before", query.ending_before)
-    position = await _position(call)
+    position = await moment(call)
     listing = await call.parts.reads.balances(
         call.merchant_id,
         limit=query.limit,
@@ -36,7 +36,7 @@ async def list_balances(call: Call) -> Answer:
     return Answer(as_list(data, has_more=listing.has_more, as_of=position))
 
 
-async def _position(call: Call) -> int | None:
+async def moment(call: Call) -> int | None:
     """What `as_of` means, or None for now; either way the read model has come far enough."""
     if call.query.as_of is None:
         await caught_up(call, NOW)
@@ -119,7 +119,7 @@ def _entry(row: Row) -> dict[str, Any]:
 
 
 async def get_trial_balance(call: Call) -> Answer:
-    position = await _position(call)
+    position = await moment(call)
     rows = await call.parts.reads.trial_balance(call.merchant_id, as_of=position)
     lines = [_line(row) for row in rows]
     return Answer(

@@ -14,6 +14,7 @@ from flamewire_ledger.api import (
     invoices,
     ownership,
     payment_intents,
+    portfolio,
     prices,
     sandbox,
     signatures,
@@ -30,6 +31,7 @@ from flamewire_ledger.api.models import events as event_models
 from flamewire_ledger.api.models import invoices as invoice_models
 from flamewire_ledger.api.models import ownership as ownership_models
 from flamewire_ledger.api.models import payment_intents as payment_models
+from flamewire_ledger.api.models import portfolio as portfolio_models
 from flamewire_ledger.api.models import prices as price_models
 from flamewire_ledger.api.models import sandbox as sandbox_models
 from flamewire_ledger.api.models import signatures as signature_models
@@ -138,6 +140,10 @@ _BOOKS: Final = (
         "Sums of debits and credits by asset", "ledger:read", handler=books.get_trial_balance,
         response=book_models.TrialBalance, query=AsOf,
         description="They are equal, or the books are wrong."),
+    Operation("get_portfolio", "GET", "/v1/portfolio", "What is in the wallets on every network",
+        "ledger:read", handler=portfolio.get, response=portfolio_models.Portfolio,
+        query=portfolio_models.GetPortfolio,
+        description="By the books, valued at the price of now in one currency."),
     Operation("list_events", "GET", "/v1/events", "Events in their order, from a position on",
         "events:read", handler=events.list_all, response=event_models.Events,
         query=event_models.ListEvents),

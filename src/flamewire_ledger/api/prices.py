@@ -106,7 +106,8 @@ def plain(price: Decimal) -> str:
 def _quote(quote: Quote) -> dict[str, Any]:
     return {
         "source": quote.source,
-        "price": plain(quote.price),
+        "price": None if quote.price is None else plain(quote.price),
+        "said": quote.said,
         "quoted_at": time(quote.quoted_at),
         "dropped": quote.dropped,
     }
@@ -116,9 +117,10 @@ def _quote_of_row(quote: Mapping[str, Any]) -> dict[str, Any]:
     return _quote(
         Quote(
             source=quote["source"],
-            price=Decimal(quote["price"]),
+            price=None if quote["price"] is None else Decimal(quote["price"]),
             quoted_at=datetime.fromisoformat(quote["quoted_at"]),
             dropped=quote["dropped"],
+            said=quote.get("said"),
         )
     )
 
@@ -163,10 +165,11 @@ async def get_history(call: Call) -> Answer:
 
 def _pair(call: Call) -> tuple[Asset, Asset]:
     """What the path names. Symbols do: one price is that of a symbol, wherever it lives."""
-    return _asset(call, call.path["base"]), _asset(call, call.path["quote"])
+    return priced_asset(call, call.path["base"]), priced_asset(call, call.path["quote"])
 
 
-def _asset(call: Call, name: str) -> Asset:
+def priced_asset(call: Call, name: str) -> Asset:
+    """What has this symbol or name; NotFound when nothing has."""
     for chain in call.chains:
         for token in chain.network.tokens:
             if token.asset.symbol == name.upper():

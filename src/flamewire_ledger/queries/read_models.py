@@ -10,7 +10,7 @@ merchant's things are not there. In lists the newest come first.
     account_facts                               the same, from a cache where there is one
     grants · grant · hold · holds · credit_entries
     invoice · invoices
-    balances · trial_balance · ledger_entries   as of now, or of a position
+    balances · trial_balance · holdings · ledger_entries   as of now, or of a position
     audit_trail
     api_key · api_keys · merchant · merchants_by_name
     deposits_at · deposits_after                for watchers, over all merchants
@@ -206,6 +206,23 @@ class ReadModels:
         if as_of is None:
             return await ask(self._pool, "trial_balance", merchant_id=merchant_id)
         return await ask(self._pool, "trial_balance_as_of", merchant_id=merchant_id, until=as_of)
+
+    async def holdings(
+        self, merchant_id: str, listed: Sequence[str], limit: int, *, as_of: int | None = None
+    ) -> Listing:
+        """What is in each wallet and for whom it is held, one row a network and asset; those whose
+        codes are `listed` come first: anybody can fill a wallet with tokens of their own."""
+        question = "holdings" if as_of is None else "holdings_as_of"
+        until = {} if as_of is None else {"until": as_of}
+        rows = await ask(
+            self._pool,
+            question,
+            merchant_id=merchant_id,
+            listed=list(listed),
+            limit=limit + 1,
+            **until,
+        )
+        return Listing(rows[:limit], len(rows) > limit)
 
     async def ledger_entries(
         self,

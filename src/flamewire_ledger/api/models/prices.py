@@ -19,7 +19,8 @@ class CreatePriceLock(Body):
 
 class QuoteView(View):
     source: str
-    price: str
+    price: str | None = Field(description="In US dollars; null when it named none.")
+    said: str | None = Field(description="In its own words, where it quotes in something else.")
     quoted_at: datetime
     dropped: str | None = Field(description="Why it did not count; null when it did.")
 
