@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from flamewire_ledger.domain.money import Asset
+from flamewire_ledger.prices.binance import BinanceFeed
 from flamewire_ledger.prices.board import PriceBoard
 from flamewire_ledger.prices.coinbase import CoinbaseFeed
 from flamewire_ledger.prices.coingecko import CoinGeckoFeed
@@ -31,6 +32,7 @@ class StandIn:
 
     def __init__(self) -> None:
         self.says: Says = lambda path, query: (500, b"")
+        self.headers: dict[str, str] = {}
         self.asked: list[tuple[str, dict[str, str], dict[str, str]]] = []
         outer = self
 
@@ -44,6 +46,8 @@ class StandIn:
                 body = said if isinstance(said, bytes) else json.dumps(said).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
+                for name, value in outer.headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -109,7 +113,7 @@ async def test_coingecko_gives_many_in_one_request_each_with_its_time(stand_in: 
     stand_in.says = always(
         200, b'{"bittensor":{"usd":412.123456789012345678,"last_updated_at":1558704332}}'
     )
-    feed = CoinGeckoFeed(f"{stand_in.url}/api/v3", pro_api_key="key of ours")
+    feed = CoinGeckoFeed(lambda: NOON, f"{stand_in.url}/api/v3", pro_api_key="key of ours")
     found = await feed.quotes(["TAO", "ETH", "NOPE"])
     assert list(found) == ["TAO"]
     assert found["TAO"].price == Decimal("412.123456789012345678")
@@ -121,11 +125,13 @@ async def test_coingecko_gives_many_in_one_request_each_with_its_time(stand_in: 
     await feed.aclose()
 
 
-FEEDS: list[Callable[[str], KrakenFeed | CoinbaseFeed | CoinGeckoFeed | CryptoCompareFeed]] = [
+AnyFeed = KrakenFeed | CoinbaseFeed | CoinGeckoFeed | CryptoCompareFeed | BinanceFeed
+FEEDS: list[Callable[[str], AnyFeed]] = [
     lambda url: KrakenFeed(lambda: NOON, url),
     lambda url: CoinbaseFeed(lambda: NOON, url),
     lambda url: CryptoCompareFeed(lambda: NOON, url),
-    lambda url: CoinGeckoFeed(url, pro_api_key="key of ours"),
+    lambda url: CoinGeckoFeed(lambda: NOON, url, pro_api_key="key of ours"),
+    lambda url: BinanceFeed(lambda: NOON, url),
 ]
 
 
@@ -156,10 +162,67 @@ async def test_a_source_that_is_away_is_unavailable(make: Callable[[str], CoinGe
         await make("http://127.0.0.1:9").quotes(["ETH"])
 
 
+async def test_binance_gives_many_in_one_request_and_learns_what_it_does_not_trade(
+    stand_in: StandIn,
+) -> None:
+    def says(path: str, query: dict[str, str]) -> Answer:
+        if "NOPE" in query.get("symbols", query.get("symbol", "")):
+            return 400, {"code": -1121, "msg": "Invalid symbol."}
+        if "symbols" in query:
+            wanted = json.loads(query["symbols"])
+            return 200, [{"symbol": it, "price": "46707.03000000"} for it in wanted]
+        return 200, {"symbol": query["symbol"], "price": "46707.03000000"}
+
+    stand_in.says = says
+    feed = BinanceFeed(lambda: NOON, stand_in.url)
+    found = await feed.quotes(["ETH", "NOPE", "USDT"])
+    assert {symbol: quote.price for symbol, quote in found.items()} == {"ETH": Decimal("46707.03")}
+    assert len(stand_in.asked) == 3
+    assert (await feed.quotes(["ETH", "NOPE"])).keys() == {"ETH"}
+    assert len(stand_in.asked) == 4
+    await feed.aclose()
+
+
+async def test_a_source_that_may_not_be_asked_from_here_is_unavailable(stand_in: StandIn) -> None:
+    stand_in.says = always(
+        451, {"code": 0, "msg": "Service unavailable from a restricted location"}
+    )
+    with pytest.raises(FeedUnavailable, match="restricted location"):
+        await BinanceFeed(lambda: NOON, stand_in.url).quotes(["ETH"])
+
+
+async def test_what_a_cache_kept_is_as_old_as_it_says(stand_in: StandIn) -> None:
+    stand_in.says = coinbase
+    stand_in.headers = {"Age": "600"}
+    found = await CoinbaseFeed(lambda: NOON, stand_in.url).quotes(["ETH"])
+    assert found["ETH"].quoted_at == NOON - timedelta(seconds=600)
+
+
+async def test_what_is_said_instead_of_a_price_is_kept(stand_in: StandIn) -> None:
+    stand_in.says = always(200, {"data": {"amount": "NaN", "currency": "USD"}})
+    found = await CoinbaseFeed(lambda: NOON, stand_in.url).quotes(["ETH"])
+    assert (found["ETH"].price, found["ETH"].dropped) == (None, "not a price: 'NaN'")
+
+
+async def test_past_prices_come_with_their_time(stand_in: StandIn) -> None:
+    points = (
+        b'{"prices":[[1711843200000,69702.3087473573],["x",1],[1711929600000,0]],"market_caps":[]}'
+    )
+    stand_in.says = always(200, points)
+    feed = CoinGeckoFeed(lambda: NOON, stand_in.url)
+    assert await feed.past("TAO", 30) == [
+        (datetime(2024, 3, 31, tzinfo=UTC), Decimal("69702.3087473573"))
+    ]
+    ((path, query, _),) = stand_in.asked
+    assert path == "/coins/bittensor/market_chart"
+    assert query == {"vs_currency": "usd", "days": "30"}
+    assert await feed.past("NOPE", 30) == ()
+
+
 async def test_limits_that_come_with_status_200_are_refusals(stand_in: StandIn) -> None:
     stand_in.says = always(200, {"status": {"error_code": 429, "error_message": "slow down"}})
     with pytest.raises(FeedUnavailable):
-        await CoinGeckoFeed(stand_in.url).quotes(["ETH"])
+        await CoinGeckoFeed(lambda: NOON, stand_in.url).quotes(["ETH"])
     stand_in.says = always(200, {"error": ["EAPI:Rate limit exceeded"]})
     with pytest.raises(FeedUnavailable, match="Rate limit"):
         await KrakenFeed(lambda: NOON, stand_in.url).quotes(["ETH"])

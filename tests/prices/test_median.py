@@ -68,3 +68,32 @@ def test_one_source_is_not_enough_unless_it_is_said_to_be() -> None:
 
 def test_no_source_gives_no_price() -> None:
     assert judge([], NOW).price is None
+
+
+def test_half_against_half_is_no_price() -> None:
+    """The median lies where nobody is, and the deviation lets everybody in."""
+    assert judge([quote("1"), quote("10")], NOW).price is None
+    assert judge([quote("1"), quote("1.01"), quote("10"), quote("10.1")], NOW).price is None
+    assert judge([quote("1"), quote("5"), quote("10")], NOW).price is None
+
+
+def silent() -> Quote:
+    return Quote("b", None, NOW, dropped="silent: it is down")
+
+
+def test_where_somebody_is_outvoted_it_takes_a_majority_of_all() -> None:
+    liars = [quote("10"), quote("10")]
+    assert judge([*liars, quote("1"), silent(), silent()], NOW).price is None
+    honest = [quote("1"), quote("1"), quote("1")]
+    verdict = judge([*honest, *liars], NOW)
+    assert (verdict.price, verdict.is_disputed) == (1, True)
+
+
+def test_where_nobody_is_outvoted_two_are_enough() -> None:
+    verdict = judge([quote("1"), quote("1"), silent(), silent(), silent()], NOW)
+    assert (verdict.price, verdict.is_disputed) == (1, False)
+
+
+def test_what_was_dropped_before_keeps_its_reason() -> None:
+    verdict = judge([quote("1"), quote("1"), silent()], NOW)
+    assert verdict.quotes[2].dropped == "silent: it is down"

@@ -28,9 +28,10 @@ class Quote:
     """What one source said. `dropped` says why it did not count; None when it did."""
 
     source: str
-    price: Decimal
+    price: Decimal | None  # None: it was asked, and said no price
     quoted_at: datetime
     dropped: str | None = None
+    said: str | None = None  # in its own words, where those are others: `46707.03 USDT`
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,18 @@
-"""The price board: asks every feed at once, and gives a rate for any pair through US dollars.
+"""The price board: a rate for any pair through US dollars, from what every feed says.
 
-One caller refreshes and the others wait for it. When the sources do not agree, or do not answer,
-the last good price serves for ten minutes and says that it is stale; after that there is no
+A price that is young enough is served from memory; one that is getting old is served while the
+feeds are asked again behind it; one that is too old is waited for. One caller asks and the others
+wait for it, over all processes where they share a place. When the sources do not agree, or do not
+answer, the last good price serves for ten minutes and says that it is stale; after that there is no
 price, because selling at an unknown price is worse than not selling.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
-from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Final
@@ -20,40 +20,16 @@ from typing import Final
 from flamewire_ledger.domain.money import Asset, Rate
 from flamewire_ledger.domain.price_lock import Quote
 from flamewire_ledger.domain.rejection import LimitReached, PriceUnavailable
-from flamewire_ledger.prices.feed import Feed, FeedUnavailable
+from flamewire_ledger.prices.asking import DOLLAR, Asking
+from flamewire_ledger.prices.feed import Feed
 from flamewire_ledger.prices.median import Trust, judge
+from flamewire_ledger.prices.shared import AloneStandings, SharedStandings
+from flamewire_ledger.prices.standing import Patience, Price, Standing, after_round
 
-_log = logging.getLogger(__name__)
-
-DOLLAR: Final = "USD"
 SIGNIFICANT_DIGITS: Final = 18  # of a rate between two things that are not the dollar
 SYMBOLS_MAX: Final = 256
 _SYMBOL: Final = re.compile(r"[A-Z0-9]{1,16}\Z")  # symbols become parts of sources' addresses
-HISTORY_MAX: Final = 2_880  # a day, at a price every 30 s
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How often feeds are asked, and how long their last answer will do."""
-
-    refresh_seconds: int = 30
-    retry_seconds: int = 5  # after a round that gave no price
-    feed_seconds_max: float = 3.0
-    feed_backoff_seconds: int = 5
-    feed_backoff_seconds_max: int = 300
-    last_good_seconds_max: int = 600
-    jump_ppm_a_minute_max: int = 100_000  # 10 %: more than that needs two rounds in a row
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """US dollars a major unit. `is_stale`: the sources could not be trusted since."""
-
-    symbol: str
-    dollars: Decimal
-    quotes: tuple[Quote, ...]
-    at: datetime
-    is_stale: bool = False
+_LOOK_SECONDS: Final = 0.05  # between two looks whether another process is done asking
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +42,36 @@ class PairPrice:
     is_stale: bool
 
 
-@dataclass(slots=True)
-class _Health:
-    """Whether a feed may be asked again yet."""
-
-    asleep_until: datetime | None = None
-    backoff_seconds: int = 0
-
-
 class PriceBoard:
     """Prices of everything that was asked for, from these feeds. Time is the caller's."""
 
     def __init__(
-        self, feeds: Sequence[Feed], *, trust: Trust | None = None, patience: Patience | None = None
+        self,
+        feeds: Sequence[Feed],
+        *,
+        trust: Trust | None = None,
+        patience: Patience | None = None,
+        shared: SharedStandings | None = None,
     ) -> None:
-        self._feeds = tuple(feeds)
         self._trust = trust or Trust()
         self._patience = patience or Patience()
-        self._health = {feed.name: _Health() for feed in self._feeds}
-        self._prices: dict[str, Price] = {}
-        self._unproved: dict[str, Decimal] = {}  # a jump that waits for its second round
-        self._asked_at: dict[str, datetime] = {}
-        self._history: dict[str, deque[Price]] = {}
+        self._shared = shared or AloneStandings()
+        self._asking = Asking(
+            feeds,
+            self._trust,
+            seconds_max=self._patience.feed_seconds_max,
+            backoff_seconds=self._patience.feed_backoff_seconds,
+            backoff_seconds_max=self._patience.feed_backoff_seconds_max,
+        )
+        self._standings: dict[str, Standing] = {}
         self._one_at_a_time = asyncio.Lock()
+        self._behind: asyncio.Task[None] | None = None
+
+    async def aclose(self) -> None:
+        """Stop asking behind the callers' backs."""
+        if self._behind is not None:
+            self._behind.cancel()
+            await asyncio.wait([self._behind])
 
     async def rate(
         self, base: Asset, quote: Asset, now: datetime
@@ -97,18 +80,25 @@ class PriceBoard:
         pair = await self.pair(base, quote, now)
         return pair.rate, pair.quotes
 
-    async def pair(self, base: Asset, quote: Asset, now: datetime) -> PairPrice:
+    async def pair(
+        self, base: Asset, quote: Asset, now: datetime, sources: frozenset[str] | None = None
+    ) -> PairPrice:
         """The same, with its time and whether it is stale. Raises PriceUnavailable.
 
         Against the dollar the price is exact; between two others it is rounded to 18 significant
-        digits.
+        digits. `sources`: only what these say counts, as long as it is near what all say.
         """
         if base.symbol == quote.symbol:
             return PairPrice(Rate(base, quote, Decimal(1)), (), now, False)
         if not (_SYMBOL.match(base.symbol) and _SYMBOL.match(quote.symbol)):
             raise PriceUnavailable("no source quotes what has no symbol of letters and digits")
-        await self._refresh({base.symbol, quote.symbol} - {DOLLAR}, now)
-        sides = [self._price(asset.symbol, now) for asset in (base, quote)]
+        symbols = {base.symbol, quote.symbol} - {DOLLAR}
+        age = self._oldest(symbols, now)
+        if age >= 2:
+            await self._refresh(symbols, now)
+        elif age and (self._behind is None or self._behind.done()):
+            self._behind = asyncio.create_task(self._refresh(symbols, now), name="prices")
+        sides = [self._price(asset.symbol, now, sources) for asset in (base, quote)]
         dearer, cheaper = (side.dollars for side in sides)
         return PairPrice(
             Rate(base, quote, _divided(dearer, cheaper)),
@@ -117,116 +107,132 @@ class PriceBoard:
             any(side.is_stale for side in sides),
         )
 
-    def history(self, symbol: str, limit: int = HISTORY_MAX) -> Sequence[Price]:
-        """The dollar prices of the last day that this board saw, oldest first."""
-        kept = list(self._history.get(symbol, ()))
-        return kept[-limit:] if limit > 0 else []
+    async def standings(self, symbols: Iterable[str], now: datetime) -> Sequence[Standing]:
+        """Where these stand, after asking about what is due."""
+        wanted = {it for it in symbols if it != DOLLAR and _SYMBOL.match(it)}
+        await self._refresh(wanted, now)
+        return [self._standings[it] for it in sorted(wanted) if it in self._standings]
 
-    def _price(self, symbol: str, now: datetime) -> Price:
+    async def followed(self) -> frozenset[str]:
+        """What was asked for, of this process or another one."""
+        return frozenset(self._standings) | frozenset(await self._shared.symbols())
+
+    # What is known.
+
+    def _price(self, symbol: str, now: datetime, sources: frozenset[str] | None) -> Price:
         if symbol == DOLLAR:
             return Price(DOLLAR, Decimal(1), (), now)
-        price = self._prices.get(symbol)
+        standing = self._standings.get(symbol)
+        price = None if standing is None else standing.price
         good_for = timedelta(seconds=self._patience.last_good_seconds_max)
         if price is None or now - price.at > good_for:
-            raise PriceUnavailable(
-                f"no price of {symbol} that enough sources agree on; try again later"
-            )
-        return price
+            raise PriceUnavailable(_why_none(symbol, standing))
+        return price if sources is None else self._of(price, sources)
 
-    # Asking the feeds.
+    def _of(self, price: Price, sources: frozenset[str]) -> Price:
+        """The price by the word of some sources, who may not lead it away from the others."""
+        chosen = [it for it in price.quotes if it.source.partition(":")[0] in sources]
+        trust = Trust(
+            quote_age_seconds_max=self._trust.quote_age_seconds_max,
+            survivors_min=min(self._trust.survivors_min, len(sources)),
+        )
+        verdict = judge(chosen, price.at, trust)
+        if verdict.price is None:
+            raise PriceUnavailable(
+                f"the sources of the price rule do not agree on a price of {price.symbol}"
+            )
+        if abs(verdict.price - price.dollars) * 1_000_000 > price.dollars * trust.deviation_ppm_max:
+            raise PriceUnavailable(
+                f"the sources of the price rule are far from all others on {price.symbol}"
+            )
+        return Price(price.symbol, verdict.price, verdict.quotes, price.at, price.is_stale)
+
+    def _known_dollars(self, symbol: str) -> Decimal | None:
+        standing = self._standings.get(symbol)
+        return None if standing is None or standing.price is None else standing.price.dollars
+
+    # How old it is: 0 is young, 1 should be asked for again, 2 has to be.
+
+    def _oldest(self, symbols: Iterable[str], now: datetime) -> int:
+        return max((self._age(symbol, now) for symbol in symbols), default=0)
+
+    def _age(self, symbol: str, now: datetime) -> int:
+        standing = self._standings.get(symbol)
+        if standing is None:
+            return 2
+        seconds = (now - standing.asked_at).total_seconds()
+        if not standing.is_good:
+            return 2 if seconds >= self._patience.retry_seconds else 0
+        if seconds >= self._patience.refresh_seconds_max:
+            return 2
+        return 1 if seconds >= self._patience.refresh_seconds else 0
+
+    # Asking.
 
     async def _refresh(self, symbols: set[str], now: datetime) -> None:
-        if not any(self._is_due(symbol, now) for symbol in symbols):
+        """Ask about what is due, unless the one before us did, here or in another process."""
+        if not self._oldest(symbols, now):
             return
         async with self._one_at_a_time:
-            due = {symbol for symbol in symbols if self._is_due(symbol, now)}
+            due = {symbol for symbol in symbols if self._age(symbol, now)}
             if not due:
-                return  # the one before us asked
-            asked = due | {symbol for symbol in self._prices if self._is_due(symbol, now)}
-            self._make_room(asked)
-            said = await self._ask(sorted(asked), now)
-            for symbol in asked:
-                self._take(symbol, said.get(symbol, ()), now)
+                return
+            due |= {symbol for symbol in self._standings if self._age(symbol, now)}
+            due |= {it for it in self._asking.currencies if self._age(it, now)}
+            self._make_room(due)
+            await self._ask_or_wait(due, now)
+
+    async def _ask_or_wait(self, due: set[str], now: datetime) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience.feed_seconds_max + 0.5
+        while True:
+            self._adopt(await self._shared.read(sorted(due)))
+            missing = {symbol for symbol in due if self._age(symbol, now)}
+            if not missing:
+                return
+            if await self._shared.claim(self._patience.feed_seconds_max + 1):
+                break
+            if loop.time() > deadline:
+                break  # whoever is asking does not come back: ask ourselves
+            await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            await self._ask(missing, now)
+            await self._shared.write([self._standings[symbol] for symbol in sorted(missing)])
+        finally:
+            await self._shared.release()
+
+    def _adopt(self, found: Mapping[str, Standing]) -> None:
+        for symbol, standing in found.items():
+            ours = self._standings.get(symbol)
+            if ours is None or standing.asked_at > ours.asked_at:
+                self._standings[symbol] = standing
+
+    async def _ask(self, symbols: set[str], now: datetime) -> None:
+        said = await self._asking.ask(sorted(symbols), now, self._known_dollars)
+        for symbol in symbols:
+            verdict = judge(said[symbol], now, self._trust)
+            before = self._standings.get(symbol)
+            self._standings[symbol] = after_round(before, symbol, verdict, now, self._patience)
 
     def _make_room(self, symbols: set[str]) -> None:
         """Forget what no source knows before refusing: names are the callers' to invent."""
-        if len(self._asked_at.keys() | symbols) > SYMBOLS_MAX:
-            for unknown in self._asked_at.keys() - self._prices.keys():
-                del self._asked_at[unknown]
-        if len(self._asked_at.keys() | symbols) > SYMBOLS_MAX:
+        if len(self._standings.keys() | symbols) > SYMBOLS_MAX:
+            for unknown in [it.symbol for it in self._standings.values() if it.price is None]:
+                del self._standings[unknown]
+        if len(self._standings.keys() | symbols) > SYMBOLS_MAX:
             raise LimitReached(f"prices of {SYMBOLS_MAX} things at most are followed")
 
-    def _is_due(self, symbol: str, now: datetime) -> bool:
-        asked_at = self._asked_at.get(symbol)
-        if asked_at is None:
-            return True
-        price = self._prices.get(symbol)
-        is_good = price is not None and not price.is_stale
-        wait = self._patience.refresh_seconds if is_good else self._patience.retry_seconds
-        return now - asked_at >= timedelta(seconds=wait)
 
-    async def _ask(self, symbols: Sequence[str], now: datetime) -> Mapping[str, list[Quote]]:
-        awake = [feed for feed in self._feeds if self._is_awake(feed, now)]
-        answers = await asyncio.gather(*(self._ask_one(feed, symbols, now) for feed in awake))
-        said: dict[str, list[Quote]] = {}
-        for feed, answer in zip(awake, answers, strict=True):
-            for symbol, quote in answer.items():
-                named = replace(quote, source=f"{feed.name}:{symbol}-{DOLLAR}")
-                said.setdefault(symbol, []).append(named)
-        return said
-
-    async def _ask_one(
-        self, feed: Feed, symbols: Sequence[str], now: datetime
-    ) -> Mapping[str, Quote]:
-        health = self._health[feed.name]
-        try:
-            async with asyncio.timeout(self._patience.feed_seconds_max):
-                answer = await feed.quotes(symbols)
-        except (FeedUnavailable, TimeoutError) as fault:
-            doubled = max(self._patience.feed_backoff_seconds, health.backoff_seconds * 2)
-            health.backoff_seconds = min(doubled, self._patience.feed_backoff_seconds_max)
-            health.asleep_until = now + timedelta(seconds=health.backoff_seconds)
-            reason = str(fault) or "it did not answer in time"
-            _log.warning("price feed %s: %s", feed.name, reason)
-            return {}
-        health.backoff_seconds, health.asleep_until = 0, None
-        return answer
-
-    def _is_awake(self, feed: Feed, now: datetime) -> bool:
-        asleep_until = self._health[feed.name].asleep_until
-        return asleep_until is None or now >= asleep_until
-
-    # Believing them.
-
-    def _take(self, symbol: str, quotes: Sequence[Quote], now: datetime) -> None:
-        self._asked_at[symbol] = now
-        verdict = judge(quotes, now, self._trust)
-        before = self._prices.get(symbol)
-        if verdict.price is None or not self._is_believable(symbol, verdict.price, now):
-            if before is not None:
-                self._prices[symbol] = replace(before, is_stale=True)
-            return
-        self._unproved.pop(symbol, None)
-        price = Price(symbol, verdict.price, verdict.quotes, now)
-        self._prices[symbol] = price
-        self._history.setdefault(symbol, deque(maxlen=HISTORY_MAX)).append(price)
-
-    def _is_believable(self, symbol: str, price: Decimal, now: datetime) -> bool:
-        """A jump has to be said twice in a row. The more time passed, the larger it has to be."""
-        before = self._prices.get(symbol)
-        if before is None:
-            return True
-        minutes = max(1, -(-int((now - before.at).total_seconds()) // 60))
-        if not self._is_jump(before.dollars, price, minutes):
-            return True
-        first = self._unproved.get(symbol)
-        self._unproved[symbol] = price
-        return first is not None and not self._is_jump(first, price, 1)
-
-    def _is_jump(self, before: Decimal, after: Decimal, minutes: int) -> bool:
-        return abs(after - before) * 1_000_000 > (
-            before * self._patience.jump_ppm_a_minute_max * minutes
-        )
+def _why_none(symbol: str, standing: Standing | None) -> str:
+    quotes = () if standing is None else standing.quotes
+    heard = sum(each.price is not None for each in quotes)
+    counted = sum(each.dropped is None for each in quotes)
+    if not quotes:
+        return f"no source knows a price of {symbol}"
+    return (
+        f"no price of {symbol} that enough sources agree on: of {len(quotes)} asked "
+        f"{heard} named one and {counted} agreed; try again later"
+    )
 
 
 def _divided(dividend: Decimal, divisor: Decimal) -> Decimal:

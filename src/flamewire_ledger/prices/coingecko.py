@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from flamewire_ledger.domain.price_lock import Quote
-from flamewire_ledger.prices.source import Source, price_in
+from flamewire_ledger.prices.source import Source, Transport, price_in
 
 # Its ids are its own; what is not listed is not asked for.
 _IDS: Final[Mapping[str, str]] = {
@@ -21,24 +22,42 @@ _IDS: Final[Mapping[str, str]] = {
     "BNB": "binancecoin",
     "AVAX": "avalanche-2",
 }
+_PACE: Final = 0.45  # requests a second without a key
+_PACE_WITH_KEY: Final = 5.0
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class CoinGeckoFeed:
     """`GET /simple/price`. A limit reached has been seen with status 200: the body is looked at."""
 
     name = "coingecko"
+    currency = "USD"
 
     def __init__(
-        self, base_url: str = "https://api.coingecko.com/api/v3", *, pro_api_key: str | None = None
+        self,
+        now: Callable[[], datetime],
+        base_url: str = "https://api.coingecko.com/api/v3",
+        *,
+        pro_api_key: str | None = None,
+        transport: Transport | None = None,
     ) -> None:
         headers = {"x-cg-pro-api-key": pro_api_key} if pro_api_key else None
-        self._source = Source(self.name, base_url, headers)
+        pace = _PACE_WITH_KEY if pro_api_key else _PACE
+        self._source = Source(
+            self.name,
+            base_url,
+            now=now,
+            requests_per_second=pace,
+            burst=3,
+            headers=headers,
+            transport=transport,
+        )
 
     async def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
         ids = {symbol: _IDS[symbol] for symbol in symbols if symbol in _IDS}
         if not ids:
             return {}
-        status, answer = await self._source.get(
+        status, answer, _ = await self._source.get(
             "/simple/price",
             ids=",".join(ids.values()),
             vs_currencies="usd",
@@ -47,6 +66,8 @@ class CoinGeckoFeed:
         )
         if status != 200 or not isinstance(answer, dict) or "status" in answer:
             raise self._source.refused(status)
+        if answer.keys() - set(ids.values()):
+            raise self._source.refused(status, "not what was asked for")
         found = {symbol: self._quote(answer.get(name)) for symbol, name in ids.items()}
         return {symbol: quote for symbol, quote in found.items() if quote is not None}
 
@@ -55,9 +76,33 @@ class CoinGeckoFeed:
 
     def _quote(self, coin: Any) -> Quote | None:
         """An unknown coin or currency is simply absent."""
-        if not isinstance(coin, dict):
+        if not isinstance(coin, dict) or "usd" not in coin:
             return None
-        price, updated_at = price_in(coin.get("usd")), coin.get("last_updated_at")
-        if price is None or type(updated_at) is not int or not 0 < updated_at < 2**40:
-            return None
-        return Quote(self.name, price, datetime.fromtimestamp(updated_at, UTC))
+        updated_at = coin.get("last_updated_at")
+        if type(updated_at) is not int or not 0 < updated_at < 2**40:
+            return Quote(self.name, None, _NEVER, dropped="it does not say how old its price is")
+        return self._source.quote(coin["usd"], datetime.fromtimestamp(updated_at, UTC))
+
+    async def past(self, symbol: str, days: int) -> Sequence[tuple[datetime, Decimal]]:
+        """Prices in dollars of the last days, oldest first: each 5 minutes for one day, each hour up
+        to 90, else each day. Nothing for a symbol it does not know. Raises FeedUnavailable.
+        """
+        if symbol not in _IDS:
+            return ()
+        status, answer, _ = await self._source.get(
+            f"/coins/{_IDS[symbol]}/market_chart", vs_currency="usd", days=str(days)
+        )
+        points = answer.get("prices") if isinstance(answer, dict) else None
+        if status != 200 or not isinstance(points, list):
+            raise self._source.refused(status)
+        return [point for point in map(_point, points) if point is not None]
+
+
+def _point(point: Any) -> tuple[datetime, Decimal] | None:
+    """`[milliseconds, price]`; None for what is no such thing."""
+    if not isinstance(point, list) or len(point) != 2:
+        return None
+    milliseconds, price = point[0], price_in(point[1])
+    if price is None or type(milliseconds) is not int or not 0 < milliseconds < 2**50:
+        return None
+    return datetime.fromtimestamp(milliseconds // 1000, UTC), price

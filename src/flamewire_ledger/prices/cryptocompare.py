@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from flamewire_ledger.domain.price_lock import Quote
-from flamewire_ledger.prices.source import Source, price_in
+from flamewire_ledger.prices.source import Source, Transport, one_by_one
 
 
 class CryptoCompareFeed:
     """`GET /data/price?fsym=TAO&tsyms=USD`."""
 
     name = "cryptocompare"
+    currency = "USD"
 
     def __init__(
-        self, now: Callable[[], datetime], base_url: str = "https://min-api.cryptocompare.com"
+        self,
+        now: Callable[[], datetime],
+        base_url: str = "https://min-api.cryptocompare.com",
+        *,
+        transport: Transport | None = None,
     ) -> None:
-        self._now = now
-        self._source = Source(self.name, base_url)
+        self._source = Source(
+            self.name, base_url, now=now, requests_per_second=5, burst=20, transport=transport
+        )
 
     async def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
-        found = await asyncio.gather(*(self._quote(symbol) for symbol in symbols))
-        return {symbol: quote for symbol, quote in zip(symbols, found, strict=True) if quote}
+        return await one_by_one(symbols, self._quote)
 
     async def aclose(self) -> None:
         await self._source.aclose()
 
     async def _quote(self, symbol: str) -> Quote | None:
-        status, answer = await self._source.get("/data/price", fsym=symbol, tsyms="USD")
+        status, answer, at = await self._source.get("/data/price", fsym=symbol, tsyms="USD")
         if status != 200 or not isinstance(answer, dict):
             raise self._source.refused(status)
         if answer.get("Response") == "Error":
             if answer.get("Type") == 2:  # it does not know the symbol
                 return None
             raise self._source.refused(status, answer.get("Message"))
-        price = price_in(answer.get("USD"))
-        return None if price is None else Quote(self.name, price, self._now())
+        if "USD" not in answer:
+            raise self._source.refused(status, "no price in USD")
+        return self._source.quote(answer["USD"], at)

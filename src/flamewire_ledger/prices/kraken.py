@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from flamewire_ledger.domain.price_lock import Quote
-from flamewire_ledger.prices.source import Source, price_in
+from flamewire_ledger.prices.source import Source, Transport, one_by_one
 
 _UNKNOWN: Final = "EQuery:Unknown asset pair"
 
@@ -17,23 +16,28 @@ class KrakenFeed:
     """`GET /0/public/Ticker?pair=TAOUSD`. Its errors come in a list with status 200."""
 
     name = "kraken"
+    currency = "USD"
 
     def __init__(
-        self, now: Callable[[], datetime], base_url: str = "https://api.kraken.com"
+        self,
+        now: Callable[[], datetime],
+        base_url: str = "https://api.kraken.com",
+        *,
+        transport: Transport | None = None,
     ) -> None:
-        self._now = now
-        self._source = Source(self.name, base_url)
+        self._source = Source(
+            self.name, base_url, now=now, requests_per_second=1, burst=15, transport=transport
+        )
 
     async def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
         """A request a symbol: asked for many at once, one unknown pair refuses them all."""
-        found = await asyncio.gather(*(self._quote(symbol) for symbol in symbols))
-        return {symbol: quote for symbol, quote in zip(symbols, found, strict=True) if quote}
+        return await one_by_one(symbols, self._quote)
 
     async def aclose(self) -> None:
         await self._source.aclose()
 
     async def _quote(self, symbol: str) -> Quote | None:
-        status, answer = await self._source.get("/0/public/Ticker", pair=f"{symbol}USD")
+        status, answer, at = await self._source.get("/0/public/Ticker", pair=f"{symbol}USD")
         if not isinstance(answer, dict):
             raise self._source.refused(status)
         errors = answer.get("error")
@@ -41,14 +45,16 @@ class KrakenFeed:
             return None
         if errors or status != 200:
             raise self._source.refused(status, errors)
-        price = price_in(_last_trade(answer.get("result")))
-        return None if price is None else Quote(self.name, price, self._now())
+        ticker = _only_one(answer.get("result"))
+        closed = ticker.get("c") if isinstance(ticker, dict) else None
+        if not isinstance(closed, list) or not closed:
+            raise self._source.refused(status, "no last trade")
+        return self._source.quote(closed[0], at)
 
 
-def _last_trade(result: Any) -> object:
+def _only_one(result: Any) -> object:
     """The result's only pair, under whatever name: ETHUSD is answered as XETHZUSD."""
     if not isinstance(result, dict) or len(result) != 1:
         return None
     (ticker,) = result.values()
-    closed = ticker.get("c") if isinstance(ticker, dict) else None
-    return closed[0] if isinstance(closed, list) and closed else None
+    return ticker

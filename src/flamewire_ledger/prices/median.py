@@ -1,8 +1,10 @@
 """From several quotes to one price: stale ones out, median, outliers out, median of the rest.
 
 Distances are measured by the median absolute deviation: among three sources one outlier inflates
-a standard deviation so much that it hides itself. Every quote is kept with the reason why it did
-not count.
+a standard deviation so much that it hides itself. It has a blind spot of its own: where half of the
+sources say something else, everything is near the middle of nowhere. So those that are left have to
+agree with each other too, and where somebody was outvoted, it takes a majority of all sources.
+Every quote is kept with the reason why it did not count.
 """
 
 from __future__ import annotations
@@ -26,26 +28,41 @@ class Trust:
     survivors_min: int = 2
     deviation_ppm_max: int = 20_000  # 2 %, or
     deviations_max: int = 5  # five median absolute deviations, whichever is more
+    apart_ppm_max: int = 100_000  # 10 %: the highest above the lowest of those that are left
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The price, if enough sources agree on one, and every quote with why it did not count."""
+    """The price, if enough sources agree on one, and every quote with why it did not count.
+
+    `is_disputed`: somebody whose quote was good by itself was outvoted.
+    """
 
     price: Decimal | None
     quotes: tuple[Quote, ...]
+    is_disputed: bool = False
 
 
 def judge(quotes: Sequence[Quote], now: datetime, trust: Trust | None = None) -> Verdict:
-    """One price from quotes of one symbol, at most one a source."""
+    """One price from quotes of one symbol, one a source, those of silent ones among them."""
     trust = trust or Trust()
     judged = [_by_itself(quote, now, trust) for quote in quotes]
-    prices = [quote.price for quote in judged if quote.dropped is None]
-    if prices:
-        judged = _against_each_other(judged, prices, trust)
-    survivors = [quote.price for quote in judged if quote.dropped is None]
-    enough = len(survivors) >= trust.survivors_min
-    return Verdict(median(survivors) if enough else None, tuple(judged))
+    good = len(prices_of(judged))
+    if good:
+        judged = _against_each_other(judged, trust)
+    survivors = prices_of(judged)
+    is_disputed = len(survivors) < good
+    needed = trust.survivors_min
+    if is_disputed:
+        needed = max(needed, len(judged) // 2 + 1)
+    if len(survivors) < needed or _is_apart(survivors, trust):
+        return Verdict(None, tuple(judged), is_disputed)
+    return Verdict(median(survivors), tuple(judged), is_disputed)
+
+
+def prices_of(quotes: Sequence[Quote]) -> list[Decimal]:
+    """The prices of those that count."""
+    return [each.price for each in quotes if each.dropped is None and each.price is not None]
 
 
 def median(prices: Sequence[Decimal]) -> Decimal:
@@ -59,8 +76,10 @@ def median(prices: Sequence[Decimal]) -> Decimal:
 
 
 def _by_itself(quote: Quote, now: datetime, trust: Trust) -> Quote:
-    if not quote.price.is_finite() or quote.price <= 0:
-        return replace(quote, dropped="not a price: it has to be above zero")
+    if quote.dropped is not None:
+        return quote
+    if quote.price is None or not quote.price.is_finite() or quote.price <= 0:
+        return replace(quote, price=None, dropped="not a price: it has to be above zero")
     age = now - quote.quoted_at
     if abs(age) <= timedelta(seconds=trust.quote_age_seconds_max):
         return quote
@@ -69,22 +88,26 @@ def _by_itself(quote: Quote, now: datetime, trust: Trust) -> Quote:
     return replace(quote, dropped=f"stale: {seconds} s {when}")
 
 
-def _against_each_other(
-    quotes: Sequence[Quote], prices: Sequence[Decimal], trust: Trust
-) -> list[Quote]:
+def _against_each_other(quotes: Sequence[Quote], trust: Trust) -> list[Quote]:
     with localcontext(prec=_DIGITS):
+        prices = prices_of(quotes)
         middle = median(prices)
         deviation = median([abs(price - middle) for price in prices])
         allowed = max(
             middle * trust.deviation_ppm_max / 1_000_000, deviation * trust.deviations_max
         )
-        return [
-            replace(quote, dropped=f"outlier: {_percent(quote.price, middle)} from the median")
-            if quote.dropped is None and abs(quote.price - middle) > allowed
-            else quote
-            for quote in quotes
-        ]
+        return [_near(quote, middle, allowed) for quote in quotes]
 
 
-def _percent(price: Decimal, middle: Decimal) -> str:
-    return f"{(price - middle) * 100 / middle:+.2f} %"
+def _near(quote: Quote, middle: Decimal, allowed: Decimal) -> Quote:
+    if quote.dropped is not None or quote.price is None or abs(quote.price - middle) <= allowed:
+        return quote
+    distance = f"{(quote.price - middle) * 100 / middle:+.2f} %"
+    return replace(quote, dropped=f"outlier: {distance} from the median")
+
+
+def _is_apart(prices: Sequence[Decimal], trust: Trust) -> bool:
+    """Whether those that are left do not say the same thing either."""
+    lowest, highest = min(prices, default=Decimal(0)), max(prices, default=Decimal(0))
+    with localcontext(prec=_DIGITS):
+        return (highest - lowest) * 1_000_000 > lowest * trust.apart_ppm_max

@@ -36,6 +36,8 @@ _SPREAD_PPM: Final = 500
 class SandboxFeed:
     """One source, so many parts per million above (or below) the base prices."""
 
+    currency: Final = "USD"
+
     def __init__(
         self,
         name: str,

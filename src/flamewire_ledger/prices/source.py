@@ -6,34 +6,58 @@ said of a failure names the source and never the request: its headers and addres
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from flamewire_ledger.domain.price_lock import Quote
 from flamewire_ledger.prices.feed import FeedUnavailable
+from flamewire_ledger.prices.pace import Pace
 
 if TYPE_CHECKING:
     import httpx
 
+    Transport: TypeAlias = httpx.AsyncBaseTransport
+else:
+    Transport: TypeAlias = Any
+
 ANSWER_BYTES_MAX: Final = 1_000_000
 TIMEOUT_SECONDS: Final = 3.0
 PRICE_DIGITS_MAX: Final = 40
+_SAID_MAX: Final = 40
 
 
 class Source:
-    """One price source's address. The client is made when it is first asked."""
+    """One price source's address and pace. The client is made when it is first asked."""
 
-    def __init__(self, name: str, base_url: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        *,
+        now: Callable[[], datetime],
+        requests_per_second: float,
+        burst: int = 5,
+        headers: Mapping[str, str] | None = None,
+        transport: Transport | None = None,
+    ) -> None:
         self._name = name
         self._base_url = base_url
         self._headers = dict(headers or {})
+        self._now = now
+        self._transport = transport
+        self._pace = Pace(requests_per_second, now, burst=burst)
         self._client: httpx.AsyncClient | None = None
 
-    async def get(self, path: str, **parameters: str) -> tuple[int, Any]:
-        """Status and decoded JSON, numbers with a point as Decimal. Raises FeedUnavailable."""
+    async def get(self, path: str, **parameters: str) -> tuple[int, Any, datetime]:
+        """Status, decoded JSON with numbers that have a point as Decimal, and from when the answer
+        is: a cache on the way says how long it kept it. Raises FeedUnavailable.
+        """
         # Httpx takes a tenth of a second to import, and a sandbox never asks anybody.
         import httpx
 
@@ -43,7 +67,9 @@ class Source:
                 headers=self._headers,
                 timeout=TIMEOUT_SECONDS,
                 verify=_trusted(),
+                transport=self._transport,
             )
+        await self._pace.turn()
         try:
             async with self._client.stream("GET", path, params=parameters) as response:
                 body = b""
@@ -53,7 +79,8 @@ class Source:
                         raise FeedUnavailable(f"{self._name} answered more than can be a price")
         except httpx.HTTPError as error:
             raise FeedUnavailable(f"{self._name} did not answer: {type(error).__name__}") from None
-        return response.status_code, self._decoded(response.status_code, body)
+        at = self._now() - _age(response.headers.get("age", ""))
+        return response.status_code, self._decoded(response.status_code, body), at
 
     async def aclose(self) -> None:
         if self._client is not None:
@@ -65,11 +92,52 @@ class Source:
         said = f": {str(why)[:200]}" if why else ""
         return FeedUnavailable(f"{self._name} refused ({status}){said}")
 
+    def quote(self, said: object, quoted_at: datetime) -> Quote:
+        """What it said as a quote, without a price where that is none."""
+        price = price_in(said)
+        if price is not None:
+            return Quote(self._name, price, quoted_at)
+        shown = said if isinstance(said, str | int | Decimal) else type(said).__name__
+        why = f"not a price: {str(shown)[:_SAID_MAX]!r}"
+        return Quote(self._name, None, quoted_at, dropped=why)
+
     def _decoded(self, status: int, body: bytes) -> Any:
         try:
             return json.loads(body, parse_float=Decimal)
         except (ValueError, RecursionError):
             raise FeedUnavailable(f"{self._name} answered nonsense ({status})") from None
+
+
+async def one_by_one(
+    symbols: Sequence[str], ask: Callable[[str], Awaitable[Quote | None]]
+) -> Mapping[str, Quote]:
+    """Ask a source a question a symbol, all at the same time; what it does not know is absent.
+
+    One that it fails at does not cost the others, unless it fails at all of them: then
+    FeedUnavailable is raised.
+    """
+    answers = await asyncio.gather(*(ask(symbol) for symbol in symbols), return_exceptions=True)
+    found: dict[str, Quote] = {}
+    failed: FeedUnavailable | None = None
+    has_answered = False
+    for symbol, answer in zip(symbols, answers, strict=True):
+        if isinstance(answer, FeedUnavailable):
+            failed = answer
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            has_answered = True
+            if answer is not None:
+                found[symbol] = answer
+    if failed is not None and not has_answered:
+        raise failed
+    return found
+
+
+def _age(said: str) -> timedelta:
+    """RFC 9111, section 5.1."""
+    digits = said[:9]
+    return timedelta(seconds=int(digits)) if digits.isascii() and digits.isdigit() else timedelta()
 
 
 @cache

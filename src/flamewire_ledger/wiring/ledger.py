@@ -16,6 +16,7 @@ from flamewire_ledger.chains.chain import Chain
 from flamewire_ledger.chains.sandbox.chain import SandboxChain
 from flamewire_ledger.chains.sandbox.networks import Kind
 from flamewire_ledger.commands.writer import Writer
+from flamewire_ledger.prices.binance import BinanceFeed
 from flamewire_ledger.prices.board import PriceBoard
 from flamewire_ledger.prices.coinbase import CoinbaseFeed
 from flamewire_ledger.prices.coingecko import CoinGeckoFeed
@@ -163,10 +164,18 @@ def _sandbox_chains(
     )
 
 
-def _real_feeds() -> tuple[KrakenFeed | CoinbaseFeed | CryptoCompareFeed | CoinGeckoFeed, ...]:
+def _real_feeds() -> tuple[
+    KrakenFeed | CoinbaseFeed | CryptoCompareFeed | CoinGeckoFeed | BinanceFeed, ...
+]:
     """The sources of real prices. None is asked before a live merchant asks for a price."""
     now = RealClock().now
-    return KrakenFeed(now), CoinbaseFeed(now), CryptoCompareFeed(now), CoinGeckoFeed()
+    return (
+        KrakenFeed(now),
+        CoinbaseFeed(now),
+        CryptoCompareFeed(now),
+        CoinGeckoFeed(now),
+        BinanceFeed(now),
+    )
 
 
 def _not_replaced(sandbox: Sequence[SandboxChain], real: Sequence[Chain]) -> list[SandboxChain]:
