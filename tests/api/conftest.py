@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
 
+from flamewire_ledger.chains.chain import IdentifiesBy
 from flamewire_ledger.projector.catalog import Catalog, load_catalog
 from flamewire_ledger.projector.connections import write_pool
 from flamewire_ledger.projector.consume import Projector
@@ -75,6 +77,15 @@ def read_models_url(databases: Databases, read_models_template: str) -> Iterator
 @pytest.fixture
 async def ledger(read_models_url: str, catalog: Catalog) -> AsyncIterator[World]:
     """A ledger that can be read."""
+    async with readable(read_models_url, catalog) as made:
+        yield made
+
+
+@asynccontextmanager
+async def readable(
+    read_models_url: str, catalog: Catalog, identifies_by: IdentifiesBy = "address"
+) -> AsyncIterator[World]:
+    """A ledger that can be read, over this database."""
     writing, reading = write_pool(read_models_url), read_pool(read_models_url, connections_max=3)
     await writing.open()
     await reading.open()
@@ -84,7 +95,7 @@ async def ledger(read_models_url: str, catalog: Catalog) -> AsyncIterator[World]
         reads.projector, reads.store = Projector(writing, store, catalog), store
         return reads
 
-    async with world(make) as made:
+    async with world(make, identifies_by=identifies_by) as made:
         made.reads = reads
         yield made
     await reading.close()

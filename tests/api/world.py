@@ -18,6 +18,7 @@ import httpx
 
 from flamewire_ledger.api.app import create_app
 from flamewire_ledger.api.parts import Behaviour, Check, Limits, Mode, Offer, Parts
+from flamewire_ledger.chains.chain import IdentifiesBy
 from flamewire_ledger.chains.sandbox.chain import SandboxChain
 from flamewire_ledger.chains.sandbox.journal import MemorySandboxJournal
 from flamewire_ledger.chains.sandbox.networks import KINDS
@@ -185,12 +186,16 @@ async def world(
     limits: Limits | None = None,
     offer: Offer | None = None,
     quota: int = 100_000,
+    identifies_by: IdentifiesBy = "address",
 ) -> AsyncIterator[World]:
     """A ledger with one test merchant; `reads` makes its read models."""
     clock, keys, health = TurnableClock(), Keys(), Healthy()
     store, codec = MemoryEventStore(clock.now), Codec()
     journal = MemorySandboxJournal()
-    chains = [SandboxChain(kind, journal, clock.now, clock.now) for kind in KINDS]
+    chains = [
+        SandboxChain(kind, journal, clock.now, clock.now, identifies_by=identifies_by)
+        for kind in KINDS
+    ]
     writer = Writer(store, codec)
     indexes, meters = Indexes(), Meters()
     made = World(

@@ -26,6 +26,7 @@ from flamewire_ledger.commands import unclaimed_transfer as commands
 from flamewire_ledger.commands.decider import Envelope
 from flamewire_ledger.commands.origin import Decision
 from flamewire_ledger.domain.identifiers import is_id
+from flamewire_ledger.domain.merchant import MerchantRegistered
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.rejection import NotFound
 from flamewire_ledger.domain.unclaimed_transfer import (
@@ -87,15 +88,18 @@ async def _assign(call: Call) -> Envelope:
 
 
 async def _merchant_of(call: Call, payment_id: str) -> str:
-    """Whose payment it is. Any merchant's, but of the caller's mode: test money stays test money."""
-    if is_id("pi", payment_id):
-        for partition in range(call.parts.store.partitions):
-            first = await call.parts.store.read_stream(partition, payment_id, limit=1)
-            if not first:
-                continue
-            merchant = await call.parts.reads.merchant(first[0].merchant_id)
-            if merchant is not None and merchant["livemode"] == call.caller.livemode:
-                return first[0].merchant_id
+    """Whose payment it is. Any merchant's, but of the caller's mode: test money stays test money.
+
+    The store is asked, partition by partition: the intent may be newer than what was projected.
+    """
+    store = call.parts.store
+    for partition in range(store.partitions) if is_id("pi", payment_id) else ():
+        for requested in await store.read_stream(partition, payment_id, limit=1):
+            merchant_id = requested.merchant_id
+            for registered in await store.read_stream(partition, merchant_id, limit=1):
+                merchant: MerchantRegistered = call.parts.codec.decode(registered)
+                if merchant.livemode == call.caller.livemode:
+                    return merchant_id
     raise NotFound("there is no such payment intent", pointer=_POINTER)
 
 
