@@ -7,7 +7,7 @@ Endpoints often carry a key in their URL, so they are called by number in every 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeAlias, cast
@@ -151,7 +151,7 @@ def _result(method: str, response: RPCResponse) -> Any:
 
 def _retry_after(error: ClientResponseError) -> float | None:
     """RFC 9110: seconds, or a time, which is compared with the node's own clock and not with ours."""
-    headers = error.headers or {}
+    headers: Mapping[str, str] = error.headers or {}
     said = headers.get("Retry-After", "").strip()
     if said.isascii() and said.isdigit():
         return float(said[:12])
