@@ -9,6 +9,7 @@ from functools import cache
 
 from flamewire_ledger.chains.accounts import well_known
 from flamewire_ledger.chains.networks import read_networks
+from flamewire_ledger.chains.networks.ethereum import EthereumSettings
 from flamewire_ledger.domain.rejection import UnknownNetwork
 from flamewire_ledger.settings import Settings
 from flamewire_ledger.signatures.scheme import Family
@@ -25,6 +26,7 @@ def verifier_of(settings: Settings) -> Verifier:
         {
             each.settings.evm_chain_id: each.settings.rpc_urls
             for each in read_networks(settings.networks_file)
+            if isinstance(each.settings, EthereumSettings)
         }
     )
 
