@@ -6,6 +6,7 @@ The bytes are encoded by scalecodec and by the few lines here, not by the code t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from scalecodec.base import RuntimeConfigurationObject
@@ -17,6 +18,7 @@ from scalecodec.type_registry import load_type_registry_preset
  NONCE, BYTES_64, U16) = range(28)  # fmt: skip
 
 
+@cache
 def metadata(*, balance: str, balances_index: int = 5, existential_deposit: int = 500) -> bytes:
     """Metadata V14 of a runtime with Balances, System, Assets, and a pallet of many kinds of fields."""
     width = {"u64": 8, "u128": 16}[balance]

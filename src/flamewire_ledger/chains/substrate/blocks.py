@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from flamewire_ledger.chains.chain import BlockTransfers, ChainUnavailable, Heads
-from flamewire_ledger.chains.substrate.connection import Node
+from flamewire_ledger.chains.substrate.node import Node
 from flamewire_ledger.chains.substrate.runtime import EVENTS, NOW, Runtime
 from flamewire_ledger.chains.substrate.scale import Unreadable
 from flamewire_ledger.chains.substrate.transfers import Decoder, Extrinsic

@@ -22,7 +22,8 @@ from flamewire_ledger.chains.endpoints import EndpointLimits, Endpoints
 from flamewire_ledger.chains.networks.substrate import SubstrateSettings
 from flamewire_ledger.chains.quorum import Quorum, View
 from flamewire_ledger.chains.substrate import blocks as reading
-from flamewire_ledger.chains.substrate.connection import Connection, Expected
+from flamewire_ledger.chains.substrate.checking import Expected
+from flamewire_ledger.chains.substrate.connection import Connection
 from flamewire_ledger.chains.substrate.runtime import Runtimes
 from flamewire_ledger.chains.substrate.transfers import Decoder
 from flamewire_ledger.domain.transfer import Block, Transfer
@@ -149,14 +150,7 @@ async def _heads(connection: Connection) -> Heads:
 
 
 def _connections(network: Network, settings: SubstrateSettings) -> Sequence[Connection]:
-    coin = next(token.asset for token in network.tokens if token.contract is None)
-    expected = Expected(
-        chain_id=network.chain_id,
-        ss58_prefix=settings.ss58_prefix,
-        symbol=coin.symbol,
-        decimals=coin.decimals,
-        existential_deposit=settings.existential_deposit,
-    )
+    expected = Expected.of(network, settings)
     runtimes = Runtimes()
     return [
         Connection(

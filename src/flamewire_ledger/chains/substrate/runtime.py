@@ -114,6 +114,19 @@ class Runtime:
             return False
         return False
 
+    def asset_key(self, asset_id: int) -> str | None:
+        """The end of a storage key for an asset of the pallet Assets (`Blake2_128Concat`), in
+        hexadecimal digits; None where there is no such pallet, or it has no such number.
+        """
+        for name, pallet, fields in self._wanted.values():
+            if name == "Assets.Transferred" and pallet == "Assets":
+                size = self._types.size(fields[0])
+                if size is None or asset_id >= 256**size:
+                    return None
+                encoded = asset_id.to_bytes(size, "little")
+                return (hashlib.blake2b(encoded, digest_size=16).digest() + encoded).hex()
+        return None
+
     # Events.
 
     def _events_type(self) -> int:
@@ -150,6 +163,8 @@ class Runtime:
                     phase = self._phase(field["type"], data, at)
                 case "event":
                     event = self._of_interest(phase, data, at)
+                case _:
+                    pass
             at = end
         return event, at
 

@@ -97,6 +97,10 @@ class Types:
                     return definition
         raise Unreadable(f"type {type_id} is wrapped too often")
 
+    def size(self, type_id: int) -> int | None:
+        """How many bytes every value of this type has; None when they differ."""
+        return self._size(type_id, ())
+
     # Where a value ends.
 
     def end(self, type_id: int, data: bytes, at: int) -> int:
@@ -121,7 +125,7 @@ class Types:
             return self._sizes[type_id]
         if type_id in within:
             return None
-        size: int | None = None
+        size: int | None
         match self.definition(type_id):
             case {"primitive": str(name)}:
                 size = _PRIMITIVE_BYTES.get(name)
@@ -131,6 +135,8 @@ class Types:
             case {"composite": _} | {"tuple": _}:
                 sizes = [self._size(f["type"], (*within, type_id)) for f in self.fields(type_id)]
                 size = None if None in sizes else sum(each or 0 for each in sizes)
+            case _:
+                size = None  # as long as what is in it
         self._sizes[type_id] = size
         return size
 

@@ -85,10 +85,10 @@ class Decoder:
         """An asset that is not configured is named by its pallet and number; its decimals are unknown."""
         if isinstance(moved, CoinMoved):
             return self._coin
-        number = moved.asset_id
-        if isinstance(number, bytes):  # a place in a universe of chains, of any length
-            number = hashlib.blake2b(number, digest_size=16).hexdigest()
-        token = self._tokens.get(str(number)) if moved.pallet == "Assets" else None
+        number = str(moved.asset_id)
+        if isinstance(moved.asset_id, bytes):  # a place in a universe of chains, of any length
+            number = hashlib.blake2b(moved.asset_id, digest_size=16).hexdigest()
+        token = self._tokens.get(number) if moved.pallet == "Assets" else None
         return token.asset if token else Asset(f"{self._name}:{moved.pallet}/{number}", 0)
 
 
