@@ -7,7 +7,7 @@ What is due is what the questions in `projections/` say, from the states of the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -63,6 +63,27 @@ class Readings:
     ) -> Sequence[Row]:
         return [row for address in addresses for row in self._deposits.get((network, address), ())]
 
+    async def ask(
+        self, projection: str, question: str, parameters: Mapping[str, Any]
+    ) -> Sequence[Row]:
+        """The two questions about payments at an address of many, newest first."""
+        rows = await self.deposits_at(parameters["network"], sorted(set(parameters["addresses"])))
+        match question:
+            case "deposits_marked":
+                marks = set(zip(parameters["addresses"], parameters["marks"], strict=True))
+                return [row for row in rows if (row["address"], row["mark"]) in marks]
+            case "deposits_due":
+                names = ("addresses", "assets", "units")
+                due = set(zip(*(parameters[name] for name in names), strict=True))
+                asked = ("address", "asset", "due_units")
+                return [
+                    row
+                    for row in rows
+                    if row["identified_by"] == "amount"
+                    and tuple(row[name] for name in asked) in due
+                ]
+        raise AssertionError(question)
+
     async def merchant(self, merchant_id: str) -> Row | None:
         return self._merchants.get(merchant_id)
 
@@ -109,6 +130,11 @@ class Readings:
                 "payment_id": fact.payment_id,
                 "merchant_id": merchant_id,
                 "expires_at": fact.expires_at,
+                "requested_at": fact.requested_at,
+                "identified_by": option.identified_by,
+                "mark": option.mark,
+                "asset": option.due.asset.code,
+                "due_units": option.due.units,
             }
             self._deposits.setdefault((option.network, option.address), []).insert(0, row)
 

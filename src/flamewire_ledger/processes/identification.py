@@ -163,9 +163,9 @@ class Identification:
         owners: dict[str, Owner] = {}
         for it, seen_at in seen:
             rows = candidates.get((it.address, it.amount.asset.code, it.amount.units), [])
-            row = self._asked_before(rows, seen_at)
-            if row is not None:
-                owners[it.key] = _owner(row, shared=True)
+            asked = self._asked_before(rows, seen_at)
+            if asked is not None:
+                owners[it.key] = _owner(asked, shared=True)
         return owners
 
     def _asked_before(self, rows: Sequence[Row], seen_at: datetime | None) -> Row | None:
