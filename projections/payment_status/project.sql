@@ -49,6 +49,7 @@ change AS (
         (array_agg(data->>'transaction_id' ORDER BY position DESC) FILTER (WHERE type = 'payment.succeeded.v1'))[1]
             AS transaction_id,
         (array_agg(data ORDER BY position DESC) FILTER (WHERE type = 'payment.resolved.v1'))[1] AS resolved,
+        (array_agg(data->'refund_to' ORDER BY position DESC) FILTER (WHERE data->>'choice' = 'refund'))[1] AS refund_to,
         max((data->>'succeeded_at')::timestamptz) AS succeeded_at,
         max(coalesce(data->>'expired_at', data->>'canceled_at')::timestamptz) AS ended_at
     FROM fact
@@ -71,6 +72,7 @@ SET status = coalesce(state.status, payment.status),
     transaction_id = coalesce(change.transaction_id, payment.transaction_id),
     resolution = coalesce(change.resolved->>'choice', payment.resolution),
     resolution_reason = coalesce(change.resolved->>'reason', payment.resolution_reason),
+    refund_to = coalesce(change.refund_to, payment.refund_to),
     succeeded_at = greatest(change.succeeded_at, payment.succeeded_at),
     ended_at = greatest(change.ended_at, payment.ended_at),
     position = change.position

@@ -29,7 +29,7 @@ ORDER = {"amount": "25.00", "currency": "USD"}
 GOOD: dict[str, dict[str, Any]] = {
     "create_payment_intent": {**ORDER, "metadata": {"a": "b"}, "tolerance": "0.01"},
     "cancel_payment_intent": {},
-    "resolve_payment_intent": {"choice": "refund", "reason": "asked for"},
+    "resolve_payment_intent": {"choice": "write_off", "reason": "asked for"},
     "create_price_lock": {"base": "TAO", "quote": "CREDIT"},
     "create_credit_account": {"external_id": "customer-1", "overage_max": "5"},
     "grant_credits": {"amount": "5", "source": "granted", "expires_at": "2030-01-01T00:00:00Z"},

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+from flamewire_ledger.commands import payment
+from flamewire_ledger.commands.decider import Done
+from flamewire_ledger.commands.origin import Origin
+from flamewire_ledger.domain.identifiers import command_id
+from flamewire_ledger.domain.money import Amount, Asset
+from flamewire_ledger.domain.payment import ConfirmTransfer
+from flamewire_ledger.domain.transfer import Block, Transfer
 from flamewire_ledger.queries import ownership as queries
 from tests.api.test_ownership import account, challenge, prove, refused
 from tests.api.wallets import Wallet, ethereum, substrate, sui
@@ -138,3 +146,58 @@ async def test_who_sent_from_an_address_is_known(ledger: World):
 
     assert await senders(ledger.merchant_id) == [(also["id"], other), (again["id"], to)]
     assert await senders("mer_other") == []
+
+
+async def late_payment(ledger: World, **more: Any) -> str:
+    """A payment that came when nobody waited for it any more: it is held."""
+    order = {"amount": "25.00", "currency": "USD", "network": "ethereum", **more}
+    made = await ledger.post("/v1/payment_intents", order)
+    payment_id: str = made.json()["id"]
+    assert made.json()["refund_to"] == []
+    arrived = Transfer(
+        "ethereum",
+        "0x" + "ab" * 32,
+        0,
+        made.json()["payment_options"][0]["address"],
+        Amount(Asset("ethereum:ETH", 18), 10**16),
+    )
+    late = ledger.clock.now() + timedelta(seconds=901)
+    ledger.clock.at = late
+    command = ConfirmTransfer(payment_id, arrived, Block(1, "0x01", late), 3, late, late)
+    origin = Origin(command_id("late", payment_id), ledger.merchant_id, "watcher:test")
+    assert isinstance(await ledger.writer.submit(payment.envelope(origin, command)), Done)
+    return payment_id
+
+
+async def test_a_refund_goes_to_what_was_registered_when_it_was_decided(ledger: World):
+    to = await account(ledger)
+    payment_id = await late_payment(ledger, credit_account_id=to)
+    mine = await registered(ledger, ethereum("one"), payment_intent_id=payment_id)
+    await registered(ledger, ethereum("two"), credit_account_id=to)  # the payment's own comes first
+    elsewhere = await registered(ledger, sui("ed25519"), credit_account_id=to)
+    await registered(ledger, substrate("sr25519"), credit_account_id=to, purpose="sender")
+    path = f"/v1/payment_intents/{payment_id}"
+    assert (await ledger.get(path)).json()["refund_to"] == []  # nothing is refunded yet
+    resolved = await ledger.post(f"{path}/resolve", {"choice": "refund", "reason": "came late"})
+    assert resolved.status_code == 200, resolved.text
+    assert resolved.json()["refund_to"] == [
+        {
+            "network": it["network"],
+            "chain_id": it["chain_id"],
+            "address": it["address"],
+            "registered_address_id": it["id"],
+        }
+        for it in (mine, elsewhere)
+    ]
+    await ledger.post(f"{ADDRESSES}/{mine['id']}/revoke")  # what was decided stays as it was
+    assert (await ledger.get(path)).json() == resolved.json()
+
+
+async def test_other_choices_send_nothing_anywhere(ledger: World):
+    payment_id = await late_payment(ledger)
+    await registered(ledger, ethereum(), payment_intent_id=payment_id)
+    path = f"/v1/payment_intents/{payment_id}"
+    resolved = await ledger.post(f"{path}/resolve", {"choice": "accept", "reason": "a friend"})
+    assert resolved.status_code == 200, resolved.text
+    assert resolved.json()["refund_to"] == []
+    assert (await ledger.get(path)).json() == resolved.json()

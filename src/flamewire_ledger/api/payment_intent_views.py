@@ -22,6 +22,7 @@ from flamewire_ledger.domain.payment import (
     PaymentOption,
     PaymentTransferConfirmed,
     PaymentTransferDetected,
+    RefundAddress,
 )
 from flamewire_ledger.domain.payment.state import Arrival
 
@@ -63,6 +64,7 @@ class IntentFacts:
     excess: Amount
     due: Amount
     transfers: Sequence[TransferFacts]
+    refund_to: Sequence[RefundAddress]
     created_at: datetime
     expires_at: datetime
 
@@ -107,6 +109,7 @@ def of_state(payment: Payment, livemode: bool, seen: Mapping[str, Seen]) -> Inte
         excess=totals.excess,
         due=totals.due,
         transfers=[_of_arrival(arrival, seen) for arrival in payment.arrivals.values()],
+        refund_to=payment.refund_to,
         created_at=requested.requested_at,
         expires_at=requested.expires_at,
     )
@@ -148,6 +151,7 @@ def of_rows(row: Row, transfers: Sequence[Row], livemode: bool) -> IntentFacts:
         excess=Amount(currency, int(row["excess_units"])),
         due=Amount(currency, int(row["due_units"])),
         transfers=[_of_row(transfer) for transfer in transfers],
+        refund_to=[RefundAddress(**each) for each in row["refund_to"]],
         created_at=row["requested_at"],
         expires_at=row["expires_at"],
     )
@@ -220,6 +224,7 @@ def rendered(facts: IntentFacts, chains: Sequence[Chain]) -> dict[str, Any]:
             "due_minor": due_minor,
         },
         "transfers": [_transfer(transfer) for transfer in facts.transfers],
+        "refund_to": [_refund_address(each) for each in facts.refund_to],
         "created_at": time(facts.created_at),
         "expires_at": time(facts.expires_at),
     }
@@ -238,6 +243,15 @@ def _option(option: PaymentOption) -> dict[str, Any]:
         "uri": option.uri,
         "memo": option.memo,
         "price_lock_id": option.price_lock_id,
+    }
+
+
+def _refund_address(each: RefundAddress) -> dict[str, Any]:
+    return {
+        "network": each.network,
+        "chain_id": each.chain_id,
+        "address": each.address,
+        "registered_address_id": each.ownership_id,
     }
 
 

@@ -21,7 +21,7 @@ from flamewire_ledger.api.models.payment_intents import (
     ResolvePaymentIntent,
 )
 from flamewire_ledger.api.payment_options import Moment, Networks, Terms
-from flamewire_ledger.api.reading import Row, find, listed, page_of
+from flamewire_ledger.api.reading import Row, find, head_reached, listed, page_of
 from flamewire_ledger.api.rendering import as_list, to_json
 from flamewire_ledger.api.streams import events_of, own
 from flamewire_ledger.commands import payment as commands
@@ -34,11 +34,14 @@ from flamewire_ledger.domain.money import Amount
 from flamewire_ledger.domain.payment import (
     CancelPayment,
     PaymentCommand,
+    PaymentRequested,
+    RefundAddress,
     RequestPayment,
     ResolvePayment,
 )
 from flamewire_ledger.domain.price_lock import PriceLock
 from flamewire_ledger.domain.rejection import InvalidAmount, LockExpired, Malformed
+from flamewire_ledger.queries import ownership
 
 TOLERANCE_PPM_MAX: Final = 100_000
 READ_MODEL: Final = "payment_status"
@@ -144,8 +147,24 @@ async def cancel(call: Call) -> Envelope:
 
 async def resolve(call: Call) -> Envelope:
     body: ResolvePaymentIntent = call.body
-    command = ResolvePayment(call.path["id"], body.choice, body.reason, call.now())
+    payment_id = call.path["id"]
+    refund_to = await _refund_to(call, payment_id) if body.choice == "refund" else ()
+    command = ResolvePayment(payment_id, body.choice, body.reason, call.now(), refund_to)
     return await _on(call, command)
+
+
+async def _refund_to(call: Call, payment_id: str) -> tuple[RefundAddress, ...]:
+    """The addresses that are registered for refunds of this payment, all that was registered by now."""
+    await own(call, "pi", payment_id)
+    requested: PaymentRequested = (await events_of(call, payment_id))[0]
+    await head_reached(call, ownership.READ_MODEL)
+    rows = await ownership.refund_addresses(
+        call.parts.reads, call.merchant_id, payment_id, requested.credit_account_id
+    )
+    return tuple(
+        RefundAddress(row["network"], row["chain_id"], row["address"], row["ownership_id"])
+        for row in rows
+    )
 
 
 async def _on(call: Call, command: PaymentCommand) -> Envelope:

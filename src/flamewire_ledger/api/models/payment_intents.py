@@ -121,6 +121,13 @@ class TransferView(View):
     seen_at: datetime
 
 
+class RefundAddressView(View):
+    network: str
+    chain_id: str = Field(description="CAIP-2")
+    address: str
+    registered_address_id: str
+
+
 class PaymentIntent(View):
     id: str
     object: Literal["payment_intent"]
@@ -139,6 +146,10 @@ class PaymentIntent(View):
     payment_options: list[PaymentOptionView]
     amounts: AmountsView
     transfers: list[TransferView]
+    refund_to: list[RefundAddressView] = Field(
+        description="Where to send what is refunded, on each network: what the payer had registered for "
+        "this payment, or for its credit account, when the refund was decided."
+    )
     created_at: datetime
     expires_at: datetime
     position: int

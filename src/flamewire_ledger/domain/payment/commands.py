@@ -13,6 +13,7 @@ from flamewire_ledger.domain.payment.facts import (
     Choice,
     LatePolicy,
     PaymentOption,
+    RefundAddress,
     Why,
 )
 from flamewire_ledger.domain.transfer import Block, Transfer
@@ -88,6 +89,7 @@ class ResolvePayment:
     choice: Choice
     reason: str
     at: datetime
+    refund_to: tuple[RefundAddress, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,6 +246,16 @@ class PaymentCanceled:
 
 
 @dataclass(frozen=True, slots=True)
+class RefundAddress:
+    """Where to send what is paid back on one network; whoever has it proved so."""
+
+    network: str
+    chain_id: str
+    address: str
+    ownership_id: str  # of the proof
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentResolved:
     """A person decided what becomes of what was held."""
 
@@ -262,6 +272,7 @@ class PaymentResolved:
     labels: tuple[Label, ...] = ("manual",)
     uses: tuple[Use, ...] = ()
     grant_id: str | None = None  # the grant that `credits` is to become
+    refund_to: tuple[RefundAddress, ...] = ()  # for choice `refund`: what was registered by then
 
 
 PaymentEvent: TypeAlias = (

@@ -114,5 +114,6 @@ def _resolved(
         resolved_at=command.at,
         uses=uses,
         grant_id=grant_id,
+        refund_to=command.refund_to if command.choice == "refund" else (),
     )
     return with_totals(payment, event)

@@ -30,6 +30,7 @@ from flamewire_ledger.domain.payment.facts import (
     PaymentTransferDropped,
     PaymentTransferIncluded,
     PaymentTransferReorganised,
+    RefundAddress,
     Standing,
     Status,
     Totals,
@@ -99,6 +100,7 @@ class Payment:
     is_canceled: bool = False
     is_undone: bool = False  # it had succeeded, the chain took that back, and nobody decided yet
     returns_until: datetime | None = None  # what the chain took may come back until then
+    refund_to: tuple[RefundAddress, ...] = ()  # of the last refund
 
     @property
     def is_settled(self) -> bool:
@@ -309,7 +311,8 @@ def _resolved(payment: Payment, event: PaymentResolved) -> Payment:
     settles = event.choice == "credit" and not payment.is_settled
     payment = _used(payment, event.uses, event.postings, event.grant_id, settles=settles)
     payment = _with_status(payment, event.status_after)
-    payment = replace(payment, is_undone=False, returns_until=None)
+    refund_to = event.refund_to if event.choice == "refund" else payment.refund_to
+    payment = replace(payment, is_undone=False, returns_until=None, refund_to=refund_to)
     return _labelled(payment, event.labels)
 
 
