@@ -41,8 +41,8 @@ def test_a_network_with_all_that_belongs_to_it() -> None:
         ("sui:USDC", 6, f"sui:35834a8a/coin:{USDC}", USDC),
     ]
     assert settings.payment_kit == KIT
-    assert settings.endpoints.requests_per_second == 20
-    assert settings.endpoints.above_units == {"sui:SUI": 0, "sui:USDC": 1_000_000_000}
+    assert settings.endpoint_rules.requests_per_second == 20
+    assert settings.endpoint_rules.above_units == {"sui:SUI": 0, "sui:USDC": 1_000_000_000}
     assert "secret-key" not in repr(found)
 
 

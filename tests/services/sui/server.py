@@ -33,12 +33,35 @@ class Raw:
         return self._data
 
 
+class _Server(Server):
+    """One whose lines can be cut."""
+
+    def __init__(self, handlers: Sequence[Any]) -> None:
+        super().__init__(handlers)
+        self._lines: list[asyncio.Transport] = []
+
+    def _protocol_factory(self) -> Any:
+        protocol = super()._protocol_factory()
+        opened = protocol.connection_made
+
+        def remember(line: asyncio.Transport) -> None:
+            self._lines.append(line)
+            opened(line)
+
+        protocol.connection_made = remember
+        return protocol
+
+    def cut(self) -> None:
+        for line in self._lines:
+            line.abort()
+
+
 class SuiServer:
     """One node. Its faults: change them at any time."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, port: int | None = None) -> None:
         self.model = model
-        self.port = free_port()
+        self.port = port or free_port()
         self.asked: list[str] = []  # what was asked, in order: the method, or "checkpoint 7"
         self.lowest = 0  # below it checkpoints are gone
         self.behind = 0  # how many of the newest it does not know of
@@ -50,6 +73,7 @@ class SuiServer:
         self.spoils: Callable[[v2.Checkpoint], None] | None = None
         self.genesis: str | None = None  # another chain's
         self._subscriptions: set[asyncio.Task[Any]] = set()
+        self._dropped = 0
         self._loop = asyncio.new_event_loop()
         self._server: Server | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -78,21 +102,17 @@ class SuiServer:
         self._loop.close()
 
     def drop_subscriptions(self) -> None:
-        async def drop() -> None:
-            for task in list(self._subscriptions):
-                task.cancel()
-
-        self._in_loop(drop())
+        """As a node does that goes away."""
+        self._dropped += 1
 
     async def _start(self) -> None:
-        self._server = Server([self])
+        self._server = _Server([self])
         await self._server.start("127.0.0.1", self.port)
 
     async def _stop(self) -> None:
         if self._server is not None:
             self._server.close()
-            for task in list(self._subscriptions):
-                task.cancel()
+            self._server.cut()
             await self._server.wait_closed()
             self._server = None
 
@@ -152,15 +172,16 @@ class SuiServer:
         task = asyncio.current_task()
         assert task is not None
         self._subscriptions.add(task)
-        height = self._height
+        height, dropped = self._height, self._dropped
         try:
-            while True:
+            while dropped == self._dropped:
                 while height <= self._height and not self.is_stalled:
                     told = self._message(height, request.read_mask)
                     frame = v2.SubscribeCheckpointsResponse(cursor=height, checkpoint=told)
                     await stream.send_message(frame)
                     height += 1
                 await asyncio.sleep(_POLL_SECONDS)
+            raise GRPCError(Status.UNAVAILABLE, "going away")
         finally:
             self._subscriptions.discard(task)
 

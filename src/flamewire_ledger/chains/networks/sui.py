@@ -50,7 +50,7 @@ class SuiSettings:
     address: str | None = None
     payment_kit: str | None = None
     timeout_seconds: float = 10.0
-    endpoints: EndpointRules = field(default_factory=EndpointRules)
+    endpoint_rules: EndpointRules = field(default_factory=EndpointRules)
 
 
 def read_sui(name: str, given: Table) -> tuple[Network, SuiSettings]:
@@ -87,7 +87,7 @@ def read_sui(name: str, given: Table) -> tuple[Network, SuiSettings]:
         address=address,
         payment_kit=payment_kit,
         timeout_seconds=given.number("timeout_seconds", 10, least=1, most=600),
-        endpoints=read_endpoint_rules(given, network.tokens, len(urls)),
+        endpoint_rules=read_endpoint_rules(given, network.tokens, len(urls)),
     )
     return network, settings
 

@@ -32,7 +32,10 @@ class KnownDigests:
         return None
 
     def believe(self, told: Checkpoint) -> None:
+        """It, and what it says of the one before it."""
         self._digests[told.height] = told.digest
+        if told.height > 0:
+            self._digests.setdefault(told.height - 1, told.previous_digest)
         while len(self._digests) > KEPT_MAX:
             del self._digests[next(iter(self._digests))]
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Final
 
 from flamewire_ledger.chains.chain import (
     BlockTransfers,
     ChainUnavailable,
     EndpointReport,
     Network,
-    WrongChain,
 )
-from flamewire_ledger.chains.endpoints import Endpoints
+from flamewire_ledger.chains.endpoints import EndpointLimits, Endpoints
 from flamewire_ledger.chains.networks.sui import SuiSettings
+from flamewire_ledger.chains.quorum import Quorum, View
 from flamewire_ledger.chains.sui.archive import Archive
 from flamewire_ledger.chains.sui.known import KnownDigests
 from flamewire_ledger.chains.sui.node import Node
@@ -30,7 +30,6 @@ from flamewire_ledger.domain.transfer import Block, Transfer
 
 _log = logging.getLogger(__name__)
 _AT_ONCE: Final = 8  # questions under way
-T = TypeVar("T")
 
 
 class Line:
@@ -38,14 +37,22 @@ class Line:
 
     def __init__(self, network: Network, settings: SuiSettings) -> None:
         self._name = network.name
-        self._rules = settings.endpoints
+        self._rules = settings.endpoint_rules
         self._reader = TransferReader(network, settings.payment_kit)
         with_events = self._reader.wants_events
         nodes = [
-            Node(url, settings.genesis, settings.timeout_seconds, with_events=with_events)
+            Node(
+                url,
+                settings.genesis,
+                settings.timeout_seconds,
+                with_events=with_events,
+                requests_per_second=self._rules.requests_per_second,
+            )
             for url in settings.grpc_urls
         ]
-        self.endpoints = Endpoints(nodes, self._rules.limits(network), network=network.name)
+        self.endpoints = Endpoints(
+            nodes, EndpointLimits.for_blocks_of(network.block_seconds), network=network.name
+        )
         self._archive = (
             Archive(
                 settings.graphql_url,
@@ -56,25 +63,25 @@ class Line:
             if settings.graphql_url is not None
             else None
         )
+        self._quorum = Quorum(self.endpoints, self._rules, look=_view, block=self._block_of)
         self._known = KnownDigests()
         self._tip = Tip(network.name, self.endpoints, self._believed)
         self._height = 0  # the highest that was ever told
-        self._wrong: WrongChain | None = None
 
     # Questions.
 
     async def check(self) -> None:
         """Whether there is an endpoint of the configured chain. Raises WrongChain."""
-        await self._ask(lambda node: node.check())
+        await self.endpoints.ask(lambda node: node.check())
 
     async def latest(self) -> Checkpoint:
         """The newest checkpoint: as the subscription has told it just now, or else asked for."""
         self._tip.want()
         if self.endpoints.is_comparison_due:
-            await self.look()
+            await self._quorum.compare()
         told = self._tip.newest()
         if told is None:
-            number, told = await self._ask_whom(lambda node: node.latest())
+            number, told = await self.endpoints.ask_whom(lambda node: node.latest())
             self.endpoints.spoke_of(number, told.height)
             await self._agree(number, told)
         self._height = max(self._height, told.height)
@@ -91,6 +98,8 @@ class Line:
     async def blocks(self, first: int, last: int) -> Sequence[BlockTransfers]:
         """In order, without a hole; fewer where there are fewer."""
         last = min(last, await self._height_for(last))
+        if self._rules.quorum > 1 and first >= self._kept_by_all:
+            return await self._blocks_by_quorum(first, last)
         found: list[BlockTransfers] = []
         for start in range(first, last + 1, _AT_ONCE):
             heights = range(start, min(last, start + _AT_ONCE - 1) + 1)
@@ -106,44 +115,22 @@ class Line:
         return found
 
     async def block_at(self, height: int) -> tuple[Block, str] | None:
-        """What is at a height, and what before it. Asked of all where nothing is known of it."""
+        """What is at a height, and what before it: a block may be taken back by it, so all are asked."""
         if height < 0 or height > await self._height_for(height):
             return None
-        told = self._tip.block(height)
-        if told is not None:
-            return told.block, told.parent_hash
-        if len(self.endpoints) > 1 and self._known.get(height) is None:
-            checkpoint = await self._by_votes(height)
-        else:
-            number, checkpoint = await self._ask_whom(lambda node: node.summary(height))
-            if checkpoint is not None:
-                await self._agree(number, checkpoint)
-        checkpoint = checkpoint or await self._elsewhere(
+        found = await (self._by_votes(height) if len(self.endpoints) > 1 else self._alone(height))
+        found = found or await self._elsewhere(
             height, lambda node: node.summary(height), lambda archive: archive.summary(height)
         )
-        return checkpoint.block, checkpoint.previous_digest
+        return found.block, found.previous_digest
 
     async def attested(self, transfer: Transfer, block: Block) -> bool:
         """Whether as many endpoints as the networks file asks for say that this block holds it."""
-        if not self._rules.needs_quorum(transfer.amount):
-            return True
-        answers = await self.endpoints.ask_all(lambda node: node.checkpoint(block.height))
-        said = {
-            number: (answer.digest, transfer in self._reader.block_transfers(answer).transfers)
-            for number, answer in answers
-            if isinstance(answer, Checkpoint)
-        }
-        self.endpoints.outvote(said, f"its checkpoint {block.height}")
-        return sum(each == (block.hash, True) for each in said.values()) >= self._rules.quorum
+        return await self._quorum.attested(transfer, block)
 
     async def look(self) -> Sequence[EndpointReport]:
         """How each endpoint does, asked now."""
-        for number, answer in await self.endpoints.ask_all(
-            lambda node: node.latest(), even_set_aside=True
-        ):
-            if isinstance(answer, Checkpoint):
-                self.endpoints.spoke_of(number, answer.height)
-        self.endpoints.compared()
+        await self._quorum.compare(even_set_aside=True)
         return self.endpoints.reports()
 
     async def aclose(self) -> None:
@@ -152,6 +139,29 @@ class Line:
             await node.aclose()
         if self._archive is not None:
             await self._archive.aclose()
+
+    async def _blocks_by_quorum(self, first: int, last: int) -> Sequence[BlockTransfers]:
+        """What a quorum of endpoints says alike; nothing where they differ, until that is settled."""
+        last = min(last, first + _AT_ONCE - 1)
+
+        async def some(node: Node) -> Sequence[BlockTransfers]:
+            told = [self._block_of(node, height) for height in range(first, last + 1)]
+            return _unbroken(await asyncio.gather(*told))
+
+        found = await self._quorum.read(some)
+        for each in found:
+            if self._known.get(each.block.height) not in (None, each.block.hash):
+                await self._vote(each.block.height)
+                raise ChainUnavailable(f"checkpoint {each.block.height} is not what it was")
+        return found
+
+    async def _block_of(self, node: Node, height: int) -> BlockTransfers | None:
+        told = await node.checkpoint(height)
+        return None if told is None else self._reader.block_transfers(told)
+
+    @property
+    def _kept_by_all(self) -> int:
+        return max(node.lowest_height for node in self.endpoints.all)
 
     # One checkpoint.
 
@@ -163,7 +173,7 @@ class Line:
         told = self._tip.block(height)
         if told is not None:
             return told
-        number, checkpoint = await self._ask_whom(lambda node: node.checkpoint(height))
+        number, checkpoint = await self.endpoints.ask_whom(lambda node: node.checkpoint(height))
         if checkpoint is not None:
             return await self._believed(number, checkpoint)
         checkpoint = await self._elsewhere(
@@ -229,13 +239,18 @@ class Line:
                 return told[number]
         return None
 
+    async def _alone(self, height: int) -> Checkpoint | None:
+        number, found = await self.endpoints.ask_whom(lambda node: node.summary(height))
+        if found is not None:
+            await self._agree(number, found)
+        return found
+
     async def _by_votes(self, height: int) -> Checkpoint | None:
-        """A checkpoint of which nothing is known. None: no endpoint that can be asked has it."""
+        """What those say who are not outvoted. None: no endpoint that can be asked has it."""
         answers = await self.endpoints.ask_all(lambda node: node.summary(height))
-        told = {number: each for number, each in answers if isinstance(each, Checkpoint)}
         if all(isinstance(each, ChainUnavailable) for _, each in answers):
-            _, alone = await self._ask_whom(lambda node: node.summary(height))
-            return alone
+            return await self._alone(height)
+        told = {number: each for number, each in answers if isinstance(each, Checkpoint)}
         self.endpoints.outvote(
             {number: each.digest for number, each in told.items()}, f"its checkpoint {height}"
         )
@@ -246,23 +261,27 @@ class Line:
         }
         if len(standing) > 1:
             raise ChainUnavailable(f"the endpoints contradict each other about checkpoint {height}")
-        return next(iter(standing.values()), None)
+        for found in standing.values():
+            if self._known.contradiction(found) is not None:
+                self._known.forget_from(height - 1)
+            self._known.believe(found)
+            return found
+        return None
 
-    # Endpoints.
 
-    async def _ask(self, question: Callable[[Node], Awaitable[T]]) -> T:
-        return (await self._ask_whom(question))[1]
+def _unbroken(told: Sequence[BlockTransfers | None]) -> list[BlockTransfers]:
+    """Up to the first that is not there."""
+    found: list[BlockTransfers] = []
+    for each in told:
+        if each is None:
+            break
+        found.append(each)
+    return found
 
-    async def _ask_whom(self, question: Callable[[Node], Awaitable[T]]) -> tuple[int, T]:
-        """WrongChain as long as nobody has proved to be right, however often it is asked."""
-        try:
-            answer = await self.endpoints.ask_whom(question)
-        except WrongChain as error:
-            self._wrong = error
-            raise
-        except ChainUnavailable:
-            if self._wrong is not None:
-                raise self._wrong from None
-            raise
-        self._wrong = None
-        return answer
+
+async def _view(node: Node, heights: Collection[int]) -> View:
+    """What a node says of the chain: all that it has is final."""
+    latest = await node.latest()
+    told = [await node.summary(height) for height in heights]
+    hashes = {each.height: each.digest for each in told if each is not None}
+    return View(latest.height, latest.height, hashes)

@@ -91,7 +91,7 @@ def gas(computation: Any, storage: Any, rebate: Any) -> int:
 
 def _executed(message: Any) -> Executed:
     effects = message.effects
-    if effects is None or effects.status is None or effects.status.success is None:
+    if effects is None or effects.status is None or not isinstance(effects.status.success, bool):
         raise Nonsense("whether a transaction succeeded is not said")
     used = effects.gas_used
     payment = message.transaction.gas_payment if message.transaction is not None else None
@@ -112,5 +112,6 @@ def _events(message: Any) -> Iterator[tuple[str, bytes]]:
     if message.events is None:
         return
     for event in message.events.events:
-        if event.event_type and event.contents is not None and event.contents.value is not None:
-            yield event.event_type, event.contents.value
+        contents = event.contents.value if event.contents is not None else None
+        if isinstance(event.event_type, str) and isinstance(contents, bytes):
+            yield event.event_type, contents

@@ -22,11 +22,12 @@ from pysui.sui.sui_grpc.suimsgs.google.protobuf import FieldMask
 from pysui.sui.sui_grpc.suimsgs.sui.rpc import v2
 
 from flamewire_ledger.chains.chain import ChainUnavailable, Throttled, WrongChain
-from flamewire_ledger.chains.sui.messages import Nonsense, checkpoint_of, summary_of
+from flamewire_ledger.chains.pace import Pace
+from flamewire_ledger.chains.sui.messages import Nonsense, checkpoint_of, digest_of, summary_of
 from flamewire_ledger.chains.sui.transfers import Checkpoint
 
 MESSAGE_BYTES_MAX: Final = 32 * 2**20
-_QUIET_SECONDS_MAX: Final = 60.0  # a chain makes several checkpoints a second
+_QUIET_SECONDS_MAX: Final = 15.0  # a chain makes several checkpoints a second
 _SAID_MAX: Final = 120  # characters of what a node says of itself that are worth repeating
 _SUMMARY: Final = ("sequence_number", "digest", "summary.previous_digest", "summary.timestamp")
 _TRANSACTIONS: Final = (
@@ -44,6 +45,10 @@ _FAULTS: Final = (
     TypeError, ValueError, struct.error,
 )  # fmt: skip
 T = TypeVar("T")
+
+
+class _NotThere(ChainUnavailable):
+    """The node does not know the method at all."""
 
 
 class _BoundedStream(Stream[Any, Any]):
@@ -77,7 +82,13 @@ class Node:
     """
 
     def __init__(
-        self, url: str, genesis: str, timeout_seconds: float, *, with_events: bool
+        self,
+        url: str,
+        genesis: str,
+        timeout_seconds: float,
+        *,
+        with_events: bool,
+        requests_per_second: int | None = None,
     ) -> None:
         """`genesis`: the first four bytes of the genesis checkpoint's digest, in hexadecimal."""
         parts = urlsplit(url)
@@ -86,6 +97,7 @@ class Node:
         self._genesis = genesis
         self._timeout_seconds = timeout_seconds
         self._mask = FieldMask(paths=[*_SUMMARY, *_TRANSACTIONS, *(_EVENTS if with_events else ())])
+        self._pace = Pace(requests_per_second)
         self._channel: Channel | None = None
         self.is_checked = False
         self.lowest_height = 0  # below it the node has nothing any more, when it was first asked
@@ -94,6 +106,7 @@ class Node:
         """Whether it is of the configured chain: asked once, by whatever is asked first."""
         if self.is_checked:
             return
+        await self._pace.wait()
         info = await self._within(self._ledger().get_service_info(timeout=self._timeout_seconds))
         digest = info.chain_id
         if not digest:
@@ -105,7 +118,8 @@ class Node:
                 f"an endpoint is of chain sui:{found}, not sui:{self._genesis}: "
                 "correct grpc_urls or chain_id in the networks file"
             )
-        self.lowest_height = info.lowest_available_checkpoint or 0
+        lowest = info.lowest_available_checkpoint
+        self.lowest_height = lowest if isinstance(lowest, int) else 0
         self.is_checked = True
 
     async def latest(self) -> Checkpoint:
@@ -128,15 +142,19 @@ class Node:
         found = await self._get(height, self._mask)
         return None if found is None else _at(height, _sensible(checkpoint_of, found))
 
-    async def subscription(self) -> AsyncGenerator[Checkpoint, None]:
+    async def subscription(self) -> AsyncGenerator[Checkpoint, None] | None:
         """Checkpoints from now on, as they are made. It begins at the tip and ends with a fault only.
 
-        The first one is there when this returns.
+        The first one is there when this returns. None: this node has no subscriptions.
         """
         await self.check()
+        await self._pace.wait()
         stub = v2.SubscriptionServiceStub(self._open())
         frames = stub.subscribe_checkpoints(v2.SubscribeCheckpointsRequest(read_mask=self._mask))
-        first = await self._next(frames)
+        try:
+            first = await self._next(frames)
+        except _NotThere:
+            return None
         return self._from(first, frames)
 
     async def aclose(self) -> None:
@@ -170,6 +188,7 @@ class Node:
 
     async def _get(self, height: int | None, mask: FieldMask) -> Any:
         """The message; None when the node does not have it."""
+        await self._pace.wait()
         request = v2.GetCheckpointRequest(sequence_number=height, read_mask=mask)
         try:
             asked = self._ledger().get_checkpoint(request, timeout=self._timeout_seconds)
@@ -199,10 +218,14 @@ class Node:
 
 
 def _sensible(read: Callable[[Any], Checkpoint], message: Any) -> Checkpoint:
+    """A hostile message may have numbers where its fields should be messages: betterproto2 lets them."""
     try:
         return read(message)
     except Nonsense as error:
         raise ChainUnavailable(f"the node's checkpoint makes no sense: {error}") from None
+    except (AttributeError, TypeError, ValueError, ArithmeticError, OSError) as error:
+        name = type(error).__name__
+        raise ChainUnavailable(f"the node's checkpoint makes no sense: {name}") from None
 
 
 def _at(height: int, found: Checkpoint) -> Checkpoint:
@@ -211,9 +234,9 @@ def _at(height: int, found: Checkpoint) -> Checkpoint:
     return found
 
 
-def _first_bytes(digest: str | None) -> str:
+def _first_bytes(digest: Any) -> str:
     try:
-        return base58.b58decode(digest or "")[:4].hex()
+        return base58.b58decode(digest_of(digest))[:4].hex()
     except ValueError:
         return ""
 
@@ -224,5 +247,6 @@ def _unavailable(error: BaseException) -> ChainUnavailable:
         said = (error.message or "")[:_SAID_MAX]
         if error.status is Status.RESOURCE_EXHAUSTED or "'429'" in said:
             return Throttled("a node wants to be asked less")
-        return ChainUnavailable(f"a node refuses: {error.status.name}")
+        kind = _NotThere if error.status is Status.UNIMPLEMENTED else ChainUnavailable
+        return kind(f"a node refuses: {error.status.name}")
     return ChainUnavailable(f"a node did not answer: {type(error).__name__}")

@@ -74,6 +74,8 @@ class Tip:
         while self._is_wanted():
             try:
                 number, frames = await self._endpoints.ask_whom(lambda node: node.subscription())
+                if frames is None:
+                    raise ChainUnavailable("the node in use has none")
                 async with aclosing(frames):
                     async for checkpoint in frames:
                         await self._hear(number, checkpoint)
