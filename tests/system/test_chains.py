@@ -48,10 +48,19 @@ def on_ethereum(anvil: Anvil, database_url: str, tmp_path: Path) -> Iterator[Run
     running.stop()
 
 
-def statuses(ledger: RunningLedger, *, code: int = 0) -> dict[str, dict[str, Any]]:
+def statuses(ledger: RunningLedger, *, code: int) -> dict[str, dict[str, Any]] | None:
+    """By name; None while the command ends with another exit code, as on a machine that is busy."""
     done = ledger.flamewire("chains", "status", "--json", check=False)
-    assert done.returncode == code, done.stdout + done.stderr
+    if done.returncode != code:
+        print(done.returncode, done.stdout, done.stderr)
+        return None
     return {row["name"]: row for row in json.loads(done.stdout)}
+
+
+def is_followed(ledger: RunningLedger) -> bool:
+    """Whether the follower of Ethereum is where its head is."""
+    found = statuses(ledger, code=0)
+    return found is not None and found["ethereum"]["lag_blocks"] == 0
 
 
 def rescan(ledger: RunningLedger, first: int, last: int) -> dict[str, int]:
@@ -76,7 +85,7 @@ def pay(anvil: Anvil, address: str, wei: int) -> int:
 
 
 def test_every_chain_has_a_row_with_who_follows_it(ledger: RunningLedger):
-    found = eventually(lambda: statuses(ledger))
+    found = eventually(lambda: statuses(ledger, code=0))
     assert list(found) == ["bittensor", "ethereum", "sui"]
     for row in found.values():
         assert row["followed_by"]
@@ -120,7 +129,7 @@ def test_what_the_follower_never_saw_is_booked_by_a_rescan_beside_it(
     _skip_to(database_url, f"eip155:{CHAIN_ID}", int(anvil.rpc("eth_blockNumber"), 16))
     ledger.start()
     with ledger.client() as client:
-        eventually(lambda: statuses(ledger)["ethereum"]["lag_blocks"] == 0)
+        eventually(lambda: is_followed(ledger))
         assert client.get(f"/v1/payment_intents/{payment_id}").json()["transfers"] == []
 
         told = rescan(ledger, height - 1, height + 1)
@@ -171,9 +180,9 @@ def test_a_chain_that_does_not_answer_is_a_row_with_a_reason(
 ):
     ledger = on_ethereum
     ledger.start()
-    eventually(lambda: statuses(ledger)["ethereum"]["lag_blocks"] == 0)
+    eventually(lambda: is_followed(ledger))
     anvil.kill()
-    found = statuses(ledger, code=1)
+    found = eventually(lambda: statuses(ledger, code=1))
     row = found["ethereum"]
     assert row["reason"]
     assert row["head_height"] is None
@@ -187,6 +196,7 @@ def test_a_chain_that_does_not_answer_is_a_row_with_a_reason(
 def test_nobody_follows_where_no_ledger_runs(on_ethereum: RunningLedger, database_url: str):
     asyncio.run(migrate(database_url))
     found = statuses(on_ethereum, code=1)
+    assert found is not None
     assert found["ethereum"]["followed_by"] is None
     assert found["ethereum"]["followed_height"] is None
     assert found["ethereum"]["head_height"] == 3
