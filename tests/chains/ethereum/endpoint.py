@@ -42,6 +42,7 @@ class Endpoint:
         self.drops_answers = False
         self.head_max: int | None = None
         self.calls_the_head_final = False
+        self.has_blocks = True  # or only knows what the head is, and what is final
         self.spoils: Callable[[dict[str, Any]], dict[str, Any]] | None = None
         self.lie: Lie | None = None
         self._goes_on.set()
@@ -121,6 +122,9 @@ class Endpoint:
 
     def _spoilt(self, asked: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
         method, params = asked["method"], asked["params"]
+        if method in _OF_A_BLOCK and params[0].startswith("0x") and not self.has_blocks:
+            error = {"code": -32000, "message": "header not found"}
+            return {"jsonrpc": "2.0", "id": asked["id"], "error": error}
         if "result" in answer and method in _OF_A_BLOCK and self.head_max is not None:
             height = _height(params, answer["result"])
             if height is None or height > self.head_max:

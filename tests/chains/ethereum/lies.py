@@ -30,6 +30,28 @@ def forked_from(height: int) -> Lie:
     return lie
 
 
+def finality_stuck_at(height: int) -> Lie:
+    """Nothing above this height is final, as on a branch that most of the chain has left."""
+
+    def lie(method: str, params: list[Any], result: Any) -> Any:
+        if method == "eth_getBlockByNumber" and params[0] == "finalized":
+            return {**result, "number": hex(min(height, int(result["number"], 16)))}
+        return result
+
+    return lie
+
+
+def all_of(*several: Lie) -> Lie:
+    """One after the other."""
+
+    def lie(method: str, params: list[Any], result: Any) -> Any:
+        for each in several:
+            result = each(method, params, result)
+        return result
+
+    return lie
+
+
 def hiding_everything(method: str, params: list[Any], result: Any) -> Any:
     """Every block is there, with its true hash and nothing in it."""
     if method == "eth_getBlockReceipts":
