@@ -109,7 +109,8 @@ class Archive:
 
     async def _executed(self, node: Json) -> Executed:
         events = await self._events(node) if self._with_events else []
-        return _sensible(_transaction, node, events)
+        executed: Executed = _sensible(_transaction, node, events)
+        return executed
 
     async def _events(self, node: Json) -> list[tuple[str, bytes]]:
         """All events of a transaction: its receipts may be among the last."""

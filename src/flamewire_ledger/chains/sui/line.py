@@ -79,12 +79,14 @@ class Line:
         self._tip.want()
         if self.endpoints.is_comparison_due:
             await self._quorum.compare()
-        told = self._tip.newest()
-        if told is None:
-            number, told = await self.endpoints.ask_whom(lambda node: node.latest())
-            self.endpoints.spoke_of(number, told.height)
-            await self._agree(number, told)
+        told = self._tip.newest() or await self._asked_latest()
         self._height = max(self._height, told.height)
+        return told
+
+    async def _asked_latest(self) -> Checkpoint:
+        number, told = await self.endpoints.ask_whom(lambda node: node.latest())
+        self.endpoints.spoke_of(number, told.height)
+        await self._agree(number, told)
         return told
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 import base58
@@ -150,7 +150,8 @@ class Node:
         await self.check()
         await self._pace.wait()
         stub = v2.SubscriptionServiceStub(self._open())
-        frames = stub.subscribe_checkpoints(v2.SubscribeCheckpointsRequest(read_mask=self._mask))
+        request = v2.SubscribeCheckpointsRequest(read_mask=self._mask)
+        frames = cast("AsyncGenerator[Any, None]", stub.subscribe_checkpoints(request))
         try:
             first = await self._next(frames)
         except _NotThere:
