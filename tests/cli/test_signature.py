@@ -96,6 +96,16 @@ chain_id = {chain_id}
 rpc_urls = ["{url}"]
 xpub = "{xpub}"
 livemode = false
+
+[[network]]
+name = "another"
+kind = "substrate"
+chain_id = "polkadot:68d56f15f85d3136970ec16946040bc1"
+rpc_urls = ["ws://127.0.0.1:9"]
+account = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
+livemode = false
+ss58_prefix = 42
+coin = {{ symbol = "ROC", decimals = 12, slip44 = 1, existential_deposit = 3333333 }}
 """
 
 
