@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from flamewire_ledger.chains.chain import ChainUnavailable, Token, WrongChain, WrongToken
+from flamewire_ledger.chains.chain import ChainUnavailable, Token, WrongChain
 from flamewire_ledger.chains.networks.endpoint_rules import EndpointRules
 from flamewire_ledger.chains.substrate.chain import SubstrateChain
 from flamewire_ledger.domain.money import Asset
@@ -60,11 +60,11 @@ async def test_a_token_that_is_not_the_chains_is_never_believed(
 ) -> None:
     usdt = Token(Asset("bittensor:USDT", 6), "…", "1984")
     async with connected(script, node, tokens=(usdt,)) as chain:
-        with pytest.raises(WrongToken, match="says nothing of asset 1984"):
+        with pytest.raises(WrongChain, match="says nothing of asset 1984"):
             await chain.heads()
     node.spoils = _asset_with_decimals(9)
     async with connected(script, node, tokens=(usdt,)) as chain:
-        with pytest.raises(WrongToken, match="asset 1984 has 9 decimals, not 6"):
+        with pytest.raises(WrongChain, match="asset 1984 has 9 decimals, not 6"):
             await chain.heads()
     node.spoils = _asset_with_decimals(6)
     async with connected(script, node, tokens=(usdt,)) as chain:

@@ -9,7 +9,7 @@ from flamewire_ledger.chains.substrate.runtime import (
     CoinMoved,
     Remarked,
     Runtime,
-    Runtimes,
+    runtime_of,
 )
 from flamewire_ledger.chains.substrate.scale import Unreadable
 from tests.chains.substrate import runtimes
@@ -135,8 +135,7 @@ def test_metadata_that_are_none_are_refused() -> None:
             Runtime(wrong)
 
 
-def test_endpoints_that_say_the_same_share_a_runtime_and_others_do_not() -> None:
-    made = Runtimes()
+def test_nodes_that_say_the_same_share_a_runtime_and_others_do_not() -> None:
     first, second = runtimes.metadata(balance="u64"), runtimes.metadata(balance="u128")
-    assert made.of(first) is made.of(bytes(first))
-    assert made.of(first) is not made.of(second)
+    assert runtime_of(first) is runtime_of(bytes(bytearray(first)))
+    assert runtime_of(first) is not runtime_of(second)

@@ -13,7 +13,7 @@ from flamewire_ledger.chains.chain import ChainUnavailable, WrongChain
 from flamewire_ledger.chains.pace import Pace
 from flamewire_ledger.chains.substrate.checking import Expected, check
 from flamewire_ledger.chains.substrate.node import Node
-from flamewire_ledger.chains.substrate.runtime import Runtime, Runtimes
+from flamewire_ledger.chains.substrate.runtime import Runtime
 
 if TYPE_CHECKING:
     from flamewire_ledger.chains.substrate.line import Line
@@ -32,7 +32,6 @@ class Connection:
         number: int,
         url: str,
         expected: Expected,
-        runtimes: Runtimes,
         *,
         timeout_seconds: float = 10.0,
         requests_per_second: int | None = None,
@@ -40,7 +39,6 @@ class Connection:
         self.number = number
         self._url = url
         self._expected = expected
-        self._runtimes = runtimes
         self._known: dict[int, Runtime] = {}
         self._timeout_seconds = timeout_seconds
         self._pace = Pace(requests_per_second)
@@ -92,7 +90,7 @@ class Connection:
             from flamewire_ledger.chains.substrate.line import Line
 
             self._line = Line(self._url, self._timeout_seconds)
-            node = Node(self._line, self._runtimes, self._known)
+            node = Node(self._line, self._known)
             check(node, self.number, self._expected)
             self._node = node
         return self._node

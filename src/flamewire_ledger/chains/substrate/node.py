@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from flamewire_ledger.chains.chain import ChainUnavailable
-from flamewire_ledger.chains.substrate.runtime import Runtime, Runtimes
+from flamewire_ledger.chains.substrate.runtime import Runtime, runtime_of
 from flamewire_ledger.chains.substrate.scale import Unreadable
 
 if TYPE_CHECKING:
@@ -17,9 +17,8 @@ _RUNTIMES_KEPT: Final = 8
 class Node:
     """Use it from the thread of its line. Every method may raise ChainUnavailable."""
 
-    def __init__(self, line: Line, runtimes: Runtimes, known: dict[int, Runtime]) -> None:
+    def __init__(self, line: Line, known: dict[int, Runtime]) -> None:
         self._line = line
-        self._runtimes = runtimes
         self._known = known  # by spec version
         self.keeps_all_states = True
 
@@ -53,7 +52,7 @@ class Node:
             return found
         (metadata,) = self.ask(("state_getMetadata", [block_hash]))
         try:
-            found = self._runtimes.of(bytes.fromhex(metadata.removeprefix("0x")))
+            found = runtime_of(bytes.fromhex(metadata.removeprefix("0x")))
         except (AttributeError, ValueError) as error:
             why = str(error) if isinstance(error, Unreadable) else "its metadata are no bytes"
             raise ChainUnavailable(f"runtime {spec_version} cannot be used: {why}") from None

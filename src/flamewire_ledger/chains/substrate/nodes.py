@@ -24,7 +24,6 @@ from flamewire_ledger.chains.quorum import Quorum, View
 from flamewire_ledger.chains.substrate import blocks as reading
 from flamewire_ledger.chains.substrate.checking import Expected
 from flamewire_ledger.chains.substrate.connection import Connection
-from flamewire_ledger.chains.substrate.runtime import Runtimes
 from flamewire_ledger.chains.substrate.transfers import Decoder
 from flamewire_ledger.domain.transfer import Block, Transfer
 
@@ -151,13 +150,11 @@ async def _heads(connection: Connection) -> Heads:
 
 def _connections(network: Network, settings: SubstrateSettings) -> Sequence[Connection]:
     expected = Expected.of(network, settings)
-    runtimes = Runtimes()
     return [
         Connection(
             number,
             url,
             expected,
-            runtimes,
             timeout_seconds=settings.timeout_seconds,
             requests_per_second=settings.endpoint_rules.requests_per_second,
         )

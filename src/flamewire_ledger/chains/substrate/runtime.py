@@ -8,9 +8,9 @@ says, u64 on Bittensor and u128 on most other chains.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from flamewire_ledger.chains.substrate.scale import Types, Unreadable, compact
@@ -207,22 +207,13 @@ class Runtime:
         return units
 
 
-class Runtimes:
-    """Runtimes by their metadata: endpoints that say the same share them, others spoil nothing."""
+@lru_cache(maxsize=_RUNTIMES_KEPT)
+def runtime_of(metadata: bytes) -> Runtime:
+    """The runtime that these metadata describe; it takes seconds to make. Raises Unreadable.
 
-    def __init__(self) -> None:
-        self._made: dict[bytes, Runtime] = {}
-        self._turn = threading.Lock()
-
-    def of(self, metadata: bytes) -> Runtime:
-        """Takes seconds for metadata that are new. Raises Unreadable."""
-        digest = hashlib.blake2b(metadata, digest_size=32).digest()
-        with self._turn:
-            found = self._made.pop(digest, None) or Runtime(metadata)
-            self._made[digest] = found
-            while len(self._made) > _RUNTIMES_KEPT:
-                del self._made[next(iter(self._made))]
-            return found
+    Nodes that say the same share it, and one that says something else spoils nobody's.
+    """
+    return Runtime(metadata)
 
 
 Constants: TypeAlias = Mapping[tuple[str, str], tuple[int, bytes]]
