@@ -25,7 +25,8 @@ from tests.simulation.clock import Clock
 from tests.simulation.weather import Weather
 
 BLOCK_SECONDS = Decimal("0.5")
-ROLLUP = "rollup"  # a second network on which Ethereum's addresses are good
+ROLLUP = "rollup"  # a second network on which Ethereum's addresses are good; by amount
+MARKED = "sui"  # all payments on it share an address and differ in their mark
 
 
 class Rollup(SandboxChain):
@@ -33,8 +34,9 @@ class Rollup(SandboxChain):
 
     def __init__(self, journal: MemorySandboxJournal, clock: Clock) -> None:
         super().__init__(
-            "ethereum", journal, clock.now, clock.real_now, block_seconds=BLOCK_SECONDS
-        )
+            "ethereum", journal, clock.now, clock.real_now, block_seconds=BLOCK_SECONDS,
+            identifies_by="amount", seed="rollup",
+        )  # fmt: skip
         chain_id = "flamewire:sandbox-rollup"
         tokens = tuple(
             Token(
@@ -56,7 +58,15 @@ def connect(name: str, journal: MemorySandboxJournal, clock: Clock) -> SandboxCh
     if name == ROLLUP:
         return Rollup(journal, clock)
     kind: Kind = next(kind for kind in KINDS if kind == name)
-    return SandboxChain(kind, journal, clock.now, clock.real_now, block_seconds=BLOCK_SECONDS)
+    return SandboxChain(
+        kind, journal, clock.now, clock.real_now, block_seconds=BLOCK_SECONDS,
+        identifies_by="mark" if kind == MARKED else "address",
+    )  # fmt: skip
+
+
+def shared_address(chain: SandboxChain) -> str | None:
+    """Where all payments on it are paid, if they are."""
+    return None if chain.network.identifies_by == "address" else chain.deposit(0).address
 
 
 class UnreliableNode:

@@ -14,12 +14,14 @@ from flamewire_ledger.commands.invoice import INVOICE, REGISTER
 from flamewire_ledger.commands.merchant import MERCHANT
 from flamewire_ledger.commands.payment import PAYMENT
 from flamewire_ledger.commands.price_lock import PRICE_LOCK
+from flamewire_ledger.commands.unclaimed_transfer import UNCLAIMED_TRANSFER
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.domain.credit_account import CreditAccount
 from flamewire_ledger.domain.payment import Payment
 from flamewire_ledger.domain.transfer import Block, Transfer
 from flamewire_ledger.store.event_store import RecordedCommand, RecordedEvent, StateSnapshot
 from tests.domain.books import Books
+from tests.simulation.chains import shared_address
 from tests.simulation.client import Client, Sent
 from tests.simulation.roles import CODEC, Durable
 
@@ -30,6 +32,7 @@ DECIDERS: dict[str, Decider] = {
     "inv": INVOICE,
     "ir": REGISTER,
     "mer": MERCHANT,
+    "ut": UNCLAIMED_TRANSFER,
 }
 
 
@@ -61,6 +64,7 @@ class Evidence:
     writers: Sequence[Writer]
     sent: Sequence[Sent]
     on_chain: Sequence[OnChain]
+    shared_addresses: set[tuple[str, str]]  # (network, address)
     books: Books
     payments: dict[str, Payment]
     accounts: dict[str, CreditAccount]
@@ -100,6 +104,11 @@ async def gather(durable: Durable, client: Client, chains: dict[str, SandboxChai
         writers=list(durable.writers),
         sent=list(client.sent.values()),
         on_chain=[it for chain in chains.values() for it in await _on_chain(durable, chain)],
+        shared_addresses={
+            (name, address)
+            for name, chain in chains.items()
+            if (address := shared_address(chain)) is not None
+        },
         books=Books(seen.fact for some in partitions for seen in some),
         payments={id_: it for id_, it in states.items() if isinstance(it, Payment)},
         accounts={id_: it for id_, it in states.items() if isinstance(it, CreditAccount)},

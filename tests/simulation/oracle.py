@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from flamewire_ledger.chains.sandbox.chain import SandboxChain
 from flamewire_ledger.commands.writer import Writer
+from flamewire_ledger.processes.assignment import Assignment
 from flamewire_ledger.processes.checkpoint import MemoryCheckpoints, MemoryDeadLetters
 from flamewire_ledger.processes.reaction import Reactions
 from flamewire_ledger.processes.reactor import Reactor
@@ -41,7 +42,7 @@ async def react_from_the_beginning(durable: Durable, writer: Writer) -> None:
     reactor = Reactor(
         durable.store,
         Reactions(durable.store, CODEC, writer),
-        (Settlement(), Reversal()),
+        (Settlement(), Reversal(), Assignment()),
         MemoryCheckpoints(),
         MemoryDeadLetters(),
     )

@@ -78,4 +78,11 @@ class Payers:
         token = chain.network.token(option.due.asset.symbol)
         assert token is not None
         self.counts[behaviour] += 1
-        await chain.pay(option.address, token, units, behaviour)
+        await chain.pay(option.address, token, units, behaviour, self._mark(option))
+
+    def _mark(self, option: PaymentOption) -> str | None:
+        how = self.chance.choices(["as told", "no mark", "a wrong mark"], [85, 10, 5])[0]
+        if option.mark is None or how == "as told":
+            return option.mark
+        self.counts[how] += 1
+        return None if how == "no mark" else "0xfeed"

@@ -11,17 +11,23 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from flamewire_ledger.domain import credit_account, payment, price_lock
+from flamewire_ledger.domain import credit_account, payment, price_lock, unclaimed_transfer
 from flamewire_ledger.domain.credit_account import CreditAccount
 from flamewire_ledger.domain.merchant import MerchantRegistered
 from flamewire_ledger.domain.payment import Payment, PaymentRequested
 from flamewire_ledger.domain.price_lock import PriceLock
+from flamewire_ledger.domain.unclaimed_transfer import UnclaimedTransfer
 from flamewire_ledger.store.codec import Codec
 from flamewire_ledger.store.event_store import EventStore, RecordedEvent
 from tests.simulation.weather import Weather
 
 Row = dict[str, Any]
-_FOLDS = {"pi": payment.evolve, "ca": credit_account.evolve, "pl": price_lock.evolve}
+_FOLDS = {
+    "pi": payment.evolve,
+    "ca": credit_account.evolve,
+    "pl": price_lock.evolve,
+    "ut": unclaimed_transfer.evolve,
+}
 
 
 class Readings:
@@ -93,6 +99,14 @@ class Readings:
             return None
         asset = state.requested.amount.asset
         return {"currency": asset.code, "decimals": asset.decimals}
+
+    def unclaimed(self) -> list[str]:
+        """What an operator is shown: transfers that wait for a decision."""
+        return [
+            stream_id
+            for stream_id, state in self._states.items()
+            if isinstance(state, UnclaimedTransfer) and state.status == "confirmed"
+        ]
 
     async def due_deadlines(
         self,

@@ -19,6 +19,7 @@ from flamewire_ledger.commands.decider import Envelope, Outcome
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.prices.board import PriceBoard
 from flamewire_ledger.prices.sandbox import sandbox_feeds
+from flamewire_ledger.processes.assignment import Assignment
 from flamewire_ledger.processes.checkpoint import MemoryCheckpoints, MemoryDeadLetters
 from flamewire_ledger.processes.deadlines import Deadlines
 from flamewire_ledger.processes.reaction import Reactions
@@ -162,6 +163,7 @@ class Watcher(Process):
             PriceBoard(sandbox_feeds(self._now)),
             self._now,
             networks_alike=[other for other in chains.NAMES if other != name],
+            shared_address=chains.shared_address(chain),
         )
         return Follower(
             chains.UnreliableNode(chain, durable.weather),
@@ -190,7 +192,7 @@ class ReactorProcess(Process):
         reactor = Reactor(
             store,
             Reactions(store, CODEC, writer),
-            (Settlement(), Reversal()),
+            (Settlement(), Reversal(), Assignment()),
             ReachedCheckpoints(durable.checkpoints, self.reached),
             ReachedDeadLetters(durable.dead_letters, self.reached),
             batch_events_max=self._chance.choice([3, 20, 500]),

@@ -43,7 +43,7 @@ def test_the_runs_had_everything_in_them(reports: dict[int, Report]) -> None:
     assert statuses.keys() >= {"succeeded", "requires_action", "expired", "canceled"}
     assert payers.keys() >= {
         "normal", "reorg", "reorg_before_final", "reorg_and_back", "drop", "failed", "late",
-        "wrong_asset", "wrong_network", "double", "under", "over", "a little under",
+        "wrong_asset", "wrong_network", "no mark", "a wrong mark", "double", "under", "over", "a little under",
     }  # fmt: skip
     assert faults.keys() >= {
         "the api is killed",

@@ -14,7 +14,13 @@ from random import Random
 from typing import Any
 
 from flamewire_ledger.chains.sandbox.chain import SandboxChain
-from flamewire_ledger.commands import credit_account, merchant, payment, price_lock
+from flamewire_ledger.commands import (
+    credit_account,
+    merchant,
+    payment,
+    price_lock,
+    unclaimed_transfer,
+)
 from flamewire_ledger.commands.decider import Envelope
 from flamewire_ledger.commands.origin import Decision, Origin
 from flamewire_ledger.domain.credit_account import (
@@ -27,7 +33,7 @@ from flamewire_ledger.domain.credit_account import (
     ReleaseHold,
 )
 from flamewire_ledger.domain.identifiers import command_id, derived_id
-from flamewire_ledger.domain.merchant import RegisterMerchant
+from flamewire_ledger.domain.merchant import RegisterMerchant, merchant_id_of
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.payment import (
     CancelPayment,
@@ -37,6 +43,7 @@ from flamewire_ledger.domain.payment import (
     ResolvePayment,
 )
 from flamewire_ledger.domain.price_lock import LockPrice, UsePriceLock
+from flamewire_ledger.domain.unclaimed_transfer import AssignTransfer, GiveUpTransfer
 from flamewire_ledger.prices.board import PriceBoard
 from flamewire_ledger.prices.sandbox import sandbox_feeds
 from tests.simulation.client import Client, Sent
@@ -44,6 +51,7 @@ from tests.simulation.clock import Clock
 from tests.simulation.roles import CODEC
 
 USD = Asset("USD", 2)
+OPERATOR = merchant_id_of("operator", livemode=False)
 _POLICIES = (
     LatePolicy(),
     LatePolicy(),
@@ -67,6 +75,7 @@ class Traffic:
     clock: Clock
     chance: Random
     chains: dict[str, SandboxChain]
+    unclaimed: Callable[[], list[str]]  # what the operator is shown
     merchants: list[str] = field(default_factory=list)
     accounts: list[tuple[str, str]] = field(default_factory=list)  # (merchant, account)
     payments: list[tuple[str, RequestPayment]] = field(default_factory=list)
@@ -92,8 +101,9 @@ class Traffic:
             [
                 self.ask_for_payment, self.open_account, self.lock_price, self.cancel,
                 self.resolve, self.grant, self.consume, self.hold, self.end_hold, self.repeat,
+                self.decide_on_unclaimed,
             ],
-            [30, 3, 4, 5, 12, 8, 20, 8, 8, 8],
+            [30, 3, 4, 5, 12, 8, 20, 8, 8, 8, 6],
         )[0]  # fmt: skip
         await does()
 
@@ -165,10 +175,15 @@ class Traffic:
                         network=name,
                         chain_id=chain.network.chain_id,
                         asset_id=token.asset_id,
-                        due=lock.rate.base_for(amount),
+                        due=Amount(
+                            token.asset, lock.rate.base_for(amount).units + deposit.adds_units
+                        ),
                         address=deposit.address,
                         uri="",
                         price_lock_id=lock.lock_id,
+                        identified_by=chain.network.identifies_by,
+                        memo=deposit.memo,
+                        mark=deposit.mark,
                     )
                 )
         early = [lock for owner, lock in self.locks if owner == merchant_id]
@@ -200,6 +215,26 @@ class Traffic:
         choice: Any = self.chance.choice(["accept", "credit", "refund", "write_off"])
         await self._on_payment(
             "resolve", lambda it: ResolvePayment(it, choice, "looked at", self.clock.now())
+        )
+
+    async def decide_on_unclaimed(self) -> None:
+        """The operator gives it to a payment, rightly or not, or gives it up."""
+        held = self.unclaimed()
+        if not held or not self.payments:
+            return
+        unclaimed_id, now = self.chance.choice(held), self.clock.now()
+        command: AssignTransfer | GiveUpTransfer
+        if self.chance.random() < 0.7:
+            merchant_id, requested = self.chance.choice(self.payments[-60:])
+            payment_id = requested.payment_id
+            command = AssignTransfer(unclaimed_id, payment_id, merchant_id, "looked at", now)
+        else:
+            choice: Any = self.chance.choice(["refund", "write_off"])
+            command = GiveUpTransfer(unclaimed_id, choice, "looked at", now)
+        await self._send(
+            "decide on unclaimed",
+            OPERATOR,
+            lambda o: unclaimed_transfer.envelope(o, command, _answer),
         )
 
     async def grant(self) -> None:

@@ -42,7 +42,7 @@ _ROUND_ADVANCE_SECONDS = 1_800
 _ROUND_SECONDS = 20
 # A stream by its id, or a transaction as its chain spells it.
 _NAMED = re.compile(
-    r"\b(pi|ca|pl|inv|ir|mer)_\w{26,}|0x[0-9a-f]{64}|\b[1-9A-HJ-NP-Za-km-z]{43,44}\b"
+    r"\b(pi|ca|pl|inv|ir|mer|ut)_\w{26,}|0x[0-9a-f]{64}|\b[1-9A-HJ-NP-Za-km-z]{43,44}\b"
 )
 _STEADY_ROUNDS = 6  # three hours of sandbox time: past every expiry and every wait
 
@@ -95,7 +95,9 @@ class World:
             name: chains.connect(name, self.durable.journal, self.clock) for name in chains.NAMES
         }
         self.chains = outside
-        self.traffic = Traffic(self.client, self.clock, seed.chance("traffic"), outside)
+        self.traffic = Traffic(
+            self.client, self.clock, seed.chance("traffic"), outside, self.readings.unclaimed
+        )
         self.payers = Payers(self.traffic, self.clock, seed.chance("payers"), outside)
 
     async def live(self, actions: int) -> Report:
