@@ -80,6 +80,7 @@ SHARED = {
         "chain",
         "detection",
         "follow",
+        "forwarders",
         "networks",
         "observation",
         "progress",
