@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from dataclasses import replace
 from typing import Any
@@ -174,6 +175,15 @@ async def test_a_signature_proves_once(door: World):
     )
     door.clock.turn(days=1)
     assert (await prove(door, asked["id"], signature, once="proof")).json() == first.json()
+    assert (await door.types()).count("ownership.address_registered.v1") == 1
+
+
+async def test_of_proofs_at_one_moment_one_counts(door: World):
+    wallet = ethereum()
+    asked = await challenge(door, wallet)
+    signature = wallet.sign(asked["message"])
+    answers = await asyncio.gather(*(prove(door, asked["id"], signature) for _ in range(5)))
+    assert sorted(it.status_code for it in answers) == [200, 409, 409, 409, 409]
     assert (await door.types()).count("ownership.address_registered.v1") == 1
 
 

@@ -34,7 +34,7 @@ async def told(ledger: World) -> list[object]:
 
 async def test_the_guide_shows_what_is_answered():
     async with world(offer=Offer(challenge_domain="pay.example")) as ledger:
-        assert SHOWN == await told(ledger)
+        assert await told(ledger) == SHOWN
 
 
 def test_the_guide_shows_the_message_as_a_wallet_does():
