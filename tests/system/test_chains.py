@@ -16,11 +16,9 @@ import httpx
 import psycopg
 import pytest
 
-from flamewire_ledger.chains.addresses import ss58_account, ss58_address
-from flamewire_ledger.chains.networks import parse_networks
 from flamewire_ledger.store.migrate import migrate
 from tests.services.anvil import ACCOUNTS, CHAIN_ID, Anvil
-from tests.services.substrate import ALICE
+from tests.services.substrate import Substrate
 from tests.system import ethereum_guide
 from tests.system.running_ledger import (
     RunningLedger,
@@ -30,7 +28,7 @@ from tests.system.running_ledger import (
 )
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "add-a-chain.md"
-EVM_SECTION, SUBSTRATE_SECTION = "An EVM chain", "A Substrate chain"
+EVM_SECTION, SUBSTRATE_SECTION = "Another EVM chain", "Another Substrate chain"
 pytestmark = pytest.mark.slow
 
 
@@ -236,7 +234,8 @@ def test_an_evm_chain_is_added_as_the_guide_says(tmp_path: Path):
     ledger = RunningLedger(tmp_path / "data", {"FLAMEWIRE_NETWORKS_FILE": str(file)})
     try:
         ledger.start()
-        said = _run(ledger, node, tmp_path, ask_node, see, first_payment)
+        said = _run(ledger, {"http://127.0.0.1:8546": node.url},
+                    tmp_path, ask_node, see, first_payment)  # fmt: skip
         assert '"result":"0x14a33"' in said.replace(" ", "")
         assert re.search(r"^base +eip155:84531 +test .* 1 in use at \d+", said, re.MULTILINE)
         assert '"status":"succeeded"' in said.replace(": ", ":")
@@ -245,18 +244,18 @@ def test_an_evm_chain_is_added_as_the_guide_says(tmp_path: Path):
         node.stop()
 
 
-def _run(ledger: RunningLedger, node: Anvil, folder: Path, *commands: str) -> str:
+def _run(ledger: RunningLedger, addresses: dict[str, str], folder: Path, *commands: str) -> str:
     """The guide's commands in one shell, with our addresses, and waiting where it says to wait."""
     script = "\n".join(commands)
     is_paid = f"curl -s $API/payment_intents/$PAYMENT -H 'Authorization: Bearer {ledger.key}' | grep -q succeeded"
     for theirs, ours in {
         "http://127.0.0.1:8700": ledger.url,
-        "http://127.0.0.1:8546": node.url,
+        **addresses,
         ".venv/bin/flamewire": f"{sys.executable} -m flamewire_ledger",
         "sleep 2": f"for _ in $(seq 150); do {is_paid} && break; sleep 0.2; done",
     }.items():
-        assert theirs in script
         script = script.replace(theirs, ours)
+    assert not re.search(r"127\.0\.0\.1:(8700|8546|8000)", script)
     environment = {**os.environ, "KEY": ledger.key, "FLAMEWIRE_DATA_DIR": str(ledger.data_dir)}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
@@ -266,10 +265,24 @@ def _run(ledger: RunningLedger, node: Anvil, folder: Path, *commands: str) -> st
     return done.stdout
 
 
-def test_the_guides_table_of_a_substrate_chain_needs_two_things_filled_in():
-    (text,) = blocks(SUBSTRATE_SECTION, "toml")
-    account = ss58_address(ss58_account(ALICE, 42), 2)
-    filled_in = text.replace("YOUR-GENESIS-HASH", "ab" * 16).replace("YOUR-ACCOUNT", account)
-    (found,) = parse_networks(filled_in)
-    assert found.network.identifies_by == "address"
-    assert [token.asset.code for token in found.network.tokens] == ["asset-hub:ROC"]
+@pytest.mark.timeout(240)
+def test_a_substrate_chain_is_added_as_the_guide_says(substrate: Substrate, tmp_path: Path):
+    start_node, ask_node, start_ledger, see = blocks(SUBSTRATE_SECTION, "sh")
+    assert "chopsticks.cjs --config" in start_node  # as the fixture has done
+    assert start_ledger == "FLAMEWIRE_NETWORKS_FILE=networks.toml .venv/bin/flamewire up\n"
+    (networks,) = blocks(SUBSTRATE_SECTION, "toml")
+    assert "ws://127.0.0.1:8000" in networks
+    file = tmp_path / "networks.toml"
+    file.write_text(networks.replace("ws://127.0.0.1:8000", substrate.url))
+    ledger = RunningLedger(tmp_path / "data", {"FLAMEWIRE_NETWORKS_FILE": str(file)})
+    try:
+        ledger.start()
+        said = _run(ledger, {"http://127.0.0.1:8000": substrate.url.replace("ws:", "http:")},
+                    tmp_path, ask_node, see)  # fmt: skip
+        assert '"result":"0x45454545' in said
+        assert '"tokenSymbol":"ROC"' in said
+        assert re.search(
+            r"^asset-hub +polkadot:4545\d+ +test .* 1 in use at \d+", said, re.MULTILINE
+        )
+    finally:
+        ledger.stop()
