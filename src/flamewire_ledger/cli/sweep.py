@@ -33,6 +33,10 @@ def factory(
 ) -> None:
     """Where the forwarders' factory of a treasury is, on every EVM chain; the call that creates it."""
     treasury = _address(treasury)
+    if int(treasury, 16) == 0:
+        raise CommandError(
+            "Nobody has the key of this address: name a treasury of yours.", WRONG_USE
+        )
     call = {
         "to": DEPLOYER,
         "value": "0x0",
