@@ -119,6 +119,21 @@ class Settings(BaseSettings):
         default=Decimal("0.25"), description="Seconds between two looks at a chain's head."
     )
 
+    price_sources_min: int = Field(
+        default=2, ge=1, le=5, description="Price sources that have to agree on a price."
+    )
+    price_sources_url: str | None = Field(
+        default=None,
+        description="Where the price sources are asked instead of at their own addresses, each behind its "
+        "name: a proxy.",
+    )
+    sandbox_price_sources_url: str | None = Field(
+        default=None,
+        description="The same for the sandbox, whose prices never change without it: a stand-in.",
+    )
+    coingecko_api_key: SecretStr | None = Field(
+        default=None, description="Key of CoinGecko's pro API, which may be asked more often."
+    )
     price_lock_seconds: int = Field(
         default=900, ge=30, le=86_400, description="How long a price lock lives."
     )

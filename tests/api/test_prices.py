@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
 
 from tests.api.world import World
@@ -72,15 +70,3 @@ async def test_a_price_that_cannot_be_had_is_503(door: World):
     door.quotes.clear()
     response = await door.get("/v1/prices/TAO-USD")
     assert (response.status_code, response.json()["code"]) == (503, "price_unavailable")
-
-
-async def test_past_prices_are_newest_first(door: World):
-    await door.get("/v1/prices/TAO-USD")
-    door.clock.turn(seconds=60)
-    door.quotes["TAO"] = Decimal(420)
-    await door.get("/v1/prices/TAO-USD")
-    body = (await door.get("/v1/prices/TAO-USD/history")).json()
-    assert [it["price"] for it in body["data"]] == ["420", "412.5"]
-    short = (await door.get("/v1/prices/TAO-CREDIT/history", limit=1)).json()
-    assert ([it["price"] for it in short["data"]], short["has_more"]) == (["420"], True)
-    assert (await door.get("/v1/prices/TAO-EUR/history")).status_code == 404

@@ -1,4 +1,4 @@
-"""Prices as they are now, as they were, and locked: a promise of one for 900 seconds."""
+"""Prices as they are now, and locked: a promise of one for 900 seconds."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from decimal import Decimal
 from typing import Any, Final
 
 from flamewire_ledger.api.call import Answer, Call
-from flamewire_ledger.api.currencies import USD, asset_id_of, find_currency
-from flamewire_ledger.api.models.prices import CreatePriceLock, ListPrices
+from flamewire_ledger.api.currencies import asset_id_of, find_currency
+from flamewire_ledger.api.models.prices import CreatePriceLock
 from flamewire_ledger.api.reading import Row, find
-from flamewire_ledger.api.rendering import as_list, time, to_json
+from flamewire_ledger.api.rendering import time, to_json
 from flamewire_ledger.chains.chain import Chain
 from flamewire_ledger.commands import price_lock as commands
 from flamewire_ledger.commands.decider import Envelope
-from flamewire_ledger.domain.credit_account import CREDIT
 from flamewire_ledger.domain.identifiers import derived_id
 from flamewire_ledger.domain.money import Asset
 from flamewire_ledger.domain.price_lock import LockPrice, PriceLock, Quote
@@ -126,7 +125,7 @@ def _quote_of_row(quote: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def get_price(call: Call) -> Answer:
-    base, quote = _pair(call)
+    base, quote = priced_pair(call)
     priced = await call.till(call.now()).rate(base, quote)
     return Answer(
         to_json(
@@ -143,27 +142,7 @@ async def get_price(call: Call) -> Answer:
     )
 
 
-async def get_history(call: Call) -> Answer:
-    """What this process has seen, in dollars or credits: the board remembers a day."""
-    query: ListPrices = call.query
-    base, quote = _pair(call)
-    if quote not in (USD, CREDIT):
-        raise NotFound("past prices are kept in USD and CREDIT")
-    till = call.till(call.now())
-    past = list(call.mode.prices.history(base.symbol, query.limit + 1))[::-1]
-    data = [
-        {
-            "price": plain(it.dollars if quote == USD else till.in_credits(it.dollars)),
-            "is_stale": it.is_stale,
-            "at": time(it.at),
-        }
-        for it in past[: query.limit]
-    ]
-    has_more = len(past) > query.limit
-    return Answer(as_list(data, has_more=has_more, base=base.symbol, quote=quote.symbol))
-
-
-def _pair(call: Call) -> tuple[Asset, Asset]:
+def priced_pair(call: Call) -> tuple[Asset, Asset]:
     """What the path names. Symbols do: one price is that of a symbol, wherever it lives."""
     return priced_asset(call, call.path["base"]), priced_asset(call, call.path["quote"])
 

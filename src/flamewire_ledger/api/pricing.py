@@ -6,7 +6,6 @@ rounded up and what a buyer is given is rounded down, and neither is rounded twi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_DOWN, Context, Decimal
@@ -27,9 +26,6 @@ class Prices(Protocol):
 
     async def pair(self, base: Asset, quote: Asset, now: datetime) -> Pair:
         """What one `base` is worth in `quote`, and every quote behind it; or PriceUnavailable."""
-
-    def history(self, symbol: str, limit: int) -> Sequence[PastPrice]:
-        """The dollar prices of a symbol that were seen, oldest first."""
 
 
 class Pair(Protocol):
@@ -54,17 +50,6 @@ class Priced:
     quotes: tuple[Quote, ...]
     at: datetime
     is_stale: bool
-
-
-class PastPrice(Protocol):
-    @property
-    def dollars(self) -> Decimal: ...
-
-    @property
-    def at(self) -> datetime: ...
-
-    @property
-    def is_stale(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)

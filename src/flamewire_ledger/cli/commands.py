@@ -14,6 +14,7 @@ from flamewire_ledger.cli import (
     dlq,
     keys,
     migrate,
+    prices,
     projection,
     replay,
     sandbox,
@@ -43,6 +44,7 @@ app.add_typer(projection.app, name="projection")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(archive.app, name="archive")
 app.add_typer(chains.app, name="chains")
+app.add_typer(prices.app, name="prices")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(signature.app, name="signature")
 

@@ -13,6 +13,7 @@ from flamewire_ledger.chains.networks import NetworksFileError
 from flamewire_ledger.chains.observation import ListenerBusy
 from flamewire_ledger.cli.postgres_errors import EmbeddedPostgresError
 from flamewire_ledger.domain.rejection import Rejection
+from flamewire_ledger.prices.feed import FeedUnavailable
 from flamewire_ledger.processes.rescanning import RescanRefused
 from flamewire_ledger.projector.catalog import CatalogError, UnknownProjection
 from flamewire_ledger.projector.dead_letters import NoSuchLetter
@@ -66,7 +67,7 @@ def explain(error: BaseException) -> CommandError | None:
                 f"The ledger could not take it in: {error}; see that `flamewire up`, or a projector, runs.",
                 SERVICE_MISSING,
             )
-        case EmbeddedPostgresError() | MigrationError() | ArchiveMissing():
+        case FeedUnavailable() | EmbeddedPostgresError() | MigrationError() | ArchiveMissing():
             return CommandError(str(error), SERVICE_MISSING)
         case NoSuchLetter() | ArchiveError():
             return CommandError(str(error), NOT_SO)

@@ -12,6 +12,7 @@ from flamewire_ledger.prices.source import Source, Transport, one_by_one
 
 _UNKNOWN: Final = -1121  # "Invalid symbol."
 _UNKNOWN_MAX: Final = 1_000
+_URL: Final = "https://api.binance.com"
 
 
 class BinanceFeed:
@@ -23,12 +24,17 @@ class BinanceFeed:
     def __init__(
         self,
         now: Callable[[], datetime],
-        base_url: str = "https://api.binance.com",
+        base_url: str | None = None,
         *,
         transport: Transport | None = None,
     ) -> None:
         self._source = Source(
-            self.name, base_url, now=now, requests_per_second=2, burst=20, transport=transport
+            self.name,
+            base_url or _URL,
+            now=now,
+            requests_per_second=2,
+            burst=20,
+            transport=transport,
         )
         self._unknown: dict[str, None] = {}  # what it does not trade, oldest first
 

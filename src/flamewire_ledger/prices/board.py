@@ -114,8 +114,8 @@ class PriceBoard:
         return [self._standings[it] for it in sorted(wanted) if it in self._standings]
 
     async def followed(self) -> frozenset[str]:
-        """What was asked for, of this process or another one."""
-        return frozenset(self._standings) | frozenset(await self._shared.symbols())
+        """What was asked for and has, or had, a price: of this process or another one."""
+        return self._priced() | frozenset(await self._shared.symbols())
 
     # What is known.
 
@@ -151,6 +151,10 @@ class PriceBoard:
         standing = self._standings.get(symbol)
         return None if standing is None or standing.price is None else standing.price.dollars
 
+    def _priced(self) -> frozenset[str]:
+        """What is no mere name: those are not asked about unless somebody does."""
+        return frozenset(each.symbol for each in self._standings.values() if each.price is not None)
+
     # How old it is: 0 is young, 1 should be asked for again, 2 has to be.
 
     def _oldest(self, symbols: Iterable[str], now: datetime) -> int:
@@ -177,7 +181,7 @@ class PriceBoard:
             due = {symbol for symbol in symbols if self._age(symbol, now)}
             if not due:
                 return
-            due |= {symbol for symbol in self._standings if self._age(symbol, now)}
+            due |= {symbol for symbol in self._priced() if self._age(symbol, now)}
             due |= {it for it in self._asking.currencies if self._age(it, now)}
             self._make_room(due)
             await self._ask_or_wait(due, now)

@@ -22,6 +22,8 @@ _IDS: Final[Mapping[str, str]] = {
     "BNB": "binancecoin",
     "AVAX": "avalanche-2",
 }
+_URL: Final = "https://api.coingecko.com/api/v3"
+_PRO_URL: Final = "https://pro-api.coingecko.com/api/v3"
 _PACE: Final = 0.45  # requests a second without a key
 _PACE_WITH_KEY: Final = 5.0
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,7 +38,7 @@ class CoinGeckoFeed:
     def __init__(
         self,
         now: Callable[[], datetime],
-        base_url: str = "https://api.coingecko.com/api/v3",
+        base_url: str | None = None,
         *,
         pro_api_key: str | None = None,
         transport: Transport | None = None,
@@ -45,7 +47,7 @@ class CoinGeckoFeed:
         pace = _PACE_WITH_KEY if pro_api_key else _PACE
         self._source = Source(
             self.name,
-            base_url,
+            base_url or (_PRO_URL if pro_api_key else _URL),
             now=now,
             requests_per_second=pace,
             burst=3,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from flamewire_ledger.domain.price_lock import Quote
 from flamewire_ledger.prices.source import Source, Transport, one_by_one
+
+_URL: Final = "https://min-api.cryptocompare.com"
 
 
 class CryptoCompareFeed:
@@ -18,12 +21,17 @@ class CryptoCompareFeed:
     def __init__(
         self,
         now: Callable[[], datetime],
-        base_url: str = "https://min-api.cryptocompare.com",
+        base_url: str | None = None,
         *,
         transport: Transport | None = None,
     ) -> None:
         self._source = Source(
-            self.name, base_url, now=now, requests_per_second=5, burst=20, transport=transport
+            self.name,
+            base_url or _URL,
+            now=now,
+            requests_per_second=5,
+            burst=20,
+            transport=transport,
         )
 
     async def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:

@@ -10,6 +10,7 @@ from flamewire_ledger.domain.price_lock import Quote
 from flamewire_ledger.prices.source import Source, Transport, one_by_one
 
 _UNKNOWN: Final = "EQuery:Unknown asset pair"
+_URL: Final = "https://api.kraken.com"
 
 
 class KrakenFeed:
@@ -21,12 +22,17 @@ class KrakenFeed:
     def __init__(
         self,
         now: Callable[[], datetime],
-        base_url: str = "https://api.kraken.com",
+        base_url: str | None = None,
         *,
         transport: Transport | None = None,
     ) -> None:
         self._source = Source(
-            self.name, base_url, now=now, requests_per_second=1, burst=15, transport=transport
+            self.name,
+            base_url or _URL,
+            now=now,
+            requests_per_second=1,
+            burst=15,
+            transport=transport,
         )
 
     async def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:

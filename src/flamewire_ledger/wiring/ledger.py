@@ -16,13 +16,7 @@ from flamewire_ledger.chains.chain import Chain
 from flamewire_ledger.chains.sandbox.chain import SandboxChain
 from flamewire_ledger.chains.sandbox.networks import Kind
 from flamewire_ledger.commands.writer import Writer
-from flamewire_ledger.prices.binance import BinanceFeed
 from flamewire_ledger.prices.board import PriceBoard
-from flamewire_ledger.prices.coinbase import CoinbaseFeed
-from flamewire_ledger.prices.coingecko import CoinGeckoFeed
-from flamewire_ledger.prices.cryptocompare import CryptoCompareFeed
-from flamewire_ledger.prices.kraken import KrakenFeed
-from flamewire_ledger.prices.sandbox import sandbox_feeds
 from flamewire_ledger.projector.catalog import Catalog, load_catalog
 from flamewire_ledger.queries.database import read_pool
 from flamewire_ledger.queries.read_models import ReadModels
@@ -39,6 +33,7 @@ from flamewire_ledger.wiring.cache import redis_cache
 from flamewire_ledger.wiring.chains import real_chains
 from flamewire_ledger.wiring.clocks import RealClock, SandboxClock
 from flamewire_ledger.wiring.measuring import measure_writer
+from flamewire_ledger.wiring.prices import real_board, sandbox_board
 from flamewire_ledger.wiring.sandbox_journal import BelledJournal
 
 SANDBOX_KINDS: tuple[Kind, ...] = ("bittensor", "ethereum", "sui")
@@ -123,9 +118,6 @@ async def open_ledger(
         )
         for chain in (*sandbox_chains, *configured):
             stack.push_async_callback(chain.aclose)
-        feeds = _real_feeds()
-        for feed in feeds:
-            stack.push_async_callback(feed.aclose)
         codec = Codec()
         clock = RealClock()
         yield Ledger(
@@ -140,8 +132,8 @@ async def open_ledger(
             sandbox_clock=sandbox_clock,
             chains=(*_not_replaced(sandbox_chains, configured), *configured),
             sandbox_chains=sandbox_chains,
-            prices=PriceBoard(feeds),
-            sandbox_prices=PriceBoard(sandbox_feeds(sandbox_clock.now)),
+            prices=real_board(settings, stack),
+            sandbox_prices=sandbox_board(settings, stack, sandbox_clock.now),
             deposit_indexes=PostgresDepositIndexes(connections),
             meters=meters or Meters(),
         )
@@ -161,20 +153,6 @@ def _sandbox_chains(
             block_seconds=settings.sandbox_block_seconds,
         )
         for kind in SANDBOX_KINDS
-    )
-
-
-def _real_feeds() -> tuple[
-    KrakenFeed | CoinbaseFeed | CryptoCompareFeed | CoinGeckoFeed | BinanceFeed, ...
-]:
-    """The sources of real prices. None is asked before a live merchant asks for a price."""
-    now = RealClock().now
-    return (
-        KrakenFeed(now),
-        CoinbaseFeed(now),
-        CryptoCompareFeed(now),
-        CoinGeckoFeed(now),
-        BinanceFeed(now),
     )
 
 

@@ -32,6 +32,7 @@ from flamewire_ledger.store.shares import PostgresShares, Shares
 from flamewire_ledger.wiring.chain_reports import measure_chains
 from flamewire_ledger.wiring.health import Health, is_chain
 from flamewire_ledger.wiring.ledger import Ledger
+from flamewire_ledger.wiring.price_recording import recordings
 from flamewire_ledger.wiring.status import Status, serve_status
 from flamewire_ledger.wiring.unclaimed import UnclaimedCount
 from flamewire_ledger.wiring.watchers import chain_meters, followers
@@ -91,6 +92,8 @@ async def run_roles(
             _start_relay(ledger, health, stack, tasks)
         if "api" in roles:
             assert listener is not None, "the API has a socket"
+            for recorder in recordings(ledger, writer):
+                tasks.append(asyncio.create_task(recorder.run(), name="prices"))
             await stack.enter_async_context(_serving(ledger, writer, health, listener, tasks))
         if status_listener is not None:
             serving = serve_status(Status(health, ledger.meters), status_listener)

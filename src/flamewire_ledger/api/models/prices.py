@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from flamewire_ledger.api.fields import Body, Fresh, Limit, Symbol, View
+from flamewire_ledger.api.fields import Body, Fresh, Identifier, Limit, Symbol, Time, View
 
 
 class CreatePriceLock(Body):
@@ -52,7 +52,7 @@ class PriceView(View):
 
 class PastPriceView(View):
     price: str
-    is_stale: bool
+    source: str = Field(description="`quorum`, or the source whose word alone it was.")
     at: datetime
 
 
@@ -66,3 +66,32 @@ class PriceHistory(View):
 
 class ListPrices(Fresh):
     limit: Limit = Field(default=100, description="How many, the newest first.")
+    before: Time | None = Field(
+        default=None,
+        description="Only what was before this time: the last one's, for the next page.",
+    )
+    since: Time | None = Field(default=None, description="Only what was at this time or later.")
+
+
+class PriceAlertView(View):
+    id: str
+    object: Literal["price_alert"]
+    type: str = Field(description="Of the event: `price.deviation_detected.v1`, and others.")
+    symbol: str
+    facts: dict[str, Any] = Field(
+        description="What the event says; see docs/reference/events.md."
+    )
+    at: datetime
+
+
+class PriceAlerts(View):
+    object: Literal["list"]
+    data: list[PriceAlertView]
+    has_more: bool
+
+
+class ListPriceAlerts(Fresh):
+    limit: Limit = Field(default=20, description="How many, 100 at most.")
+    starting_after: Identifier | None = Field(
+        default=None, description="The id of the last one you have: what follows it."
+    )

@@ -1,0 +1,18 @@
+-- on: price.recorded.v1
+INSERT INTO price_history_v1 (price_id, at, dollars, source, position)
+SELECT stream_id, (data->>'at')::timestamptz, (data->>'dollars')::numeric, 'quorum', position
+FROM batch
+ON CONFLICT DO NOTHING;
+
+-- on: price.backfilled.v1
+INSERT INTO price_history_v1 (price_id, at, dollars, source, position)
+SELECT DISTINCT ON (stream_id, (sample->>'at')::timestamptz)
+    stream_id, (sample->>'at')::timestamptz, (sample->>'dollars')::numeric, data->>'source', position
+FROM batch, jsonb_array_elements(data->'samples') AS sample
+ORDER BY stream_id, (sample->>'at')::timestamptz, position
+ON CONFLICT DO NOTHING;
+
+-- on: price.deviation_detected.v1, price.deviation_ended.v1, price.source_went_stale.v1, price.source_returned.v1
+INSERT INTO price_history_alerts_v1 (price_id, position, symbol, type, at, facts)
+SELECT stream_id, position, data->>'symbol', type, (data->>'at')::timestamptz, data
+FROM batch;
