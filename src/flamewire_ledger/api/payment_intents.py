@@ -64,10 +64,12 @@ async def create(call: Call) -> Envelope:
     moment = Moment(payment_id, command_id, now, _expires_at(body, now, lock))
     agreed = await _agree(call, body, asked, amount, moment, lock)
     recipient = None if body.recipient is None else _recipient(agreed, body.recipient)
+    by_name = body.pay_with is not None
+    options = await payment_options.options(call, agreed, recipient, by_name=by_name)
     command = RequestPayment(
         payment_id=payment_id,
         amount=amount,
-        options=await payment_options.options(call, agreed, recipient),
+        options=options,
         credits=await _credits(call, body, amount),
         credit_account_id=body.credit_account_id,
         reference=body.reference,
@@ -77,7 +79,8 @@ async def create(call: Call) -> Envelope:
         tolerance_ppm=_tolerance_ppm(body.tolerance),
         late_policy=call.parts.offer.late_policy,
     )
-    locks = [one.lock for one in agreed if one.lock is not None]
+    priced = {option.price_lock_id for option in options}
+    locks = [one.lock for one in agreed if one.lock is not None and one.lock.lock_id in priced]
     if recipient is not None:  # last, so that a request refused for something else claims nothing
         await recipients.claim(call, agreed[0].way.chain, recipient)
     return commands.request(call.origin, command, locks, _answer(call, payment_id, {}))

@@ -25,6 +25,7 @@ from flamewire_ledger.domain.money import Amount, Rate
 from flamewire_ledger.domain.payment import PaymentOption
 from flamewire_ledger.domain.price_lock import LockPrice, PriceLock, UsePriceLock
 from flamewire_ledger.domain.rejection import (
+    AddressesUsedUp,
     InvalidAmount,
     Malformed,
     PriceUnavailable,
@@ -195,19 +196,31 @@ def locked_terms(
 
 
 async def options(
-    call: Call, agreed: Sequence[Terms], recipient: str | None
+    call: Call, agreed: Sequence[Terms], recipient: str | None, *, by_name: bool
 ) -> tuple[PaymentOption, ...]:
     """The options with their addresses: one address a network, made for this payment, given by the
     merchant, or shared with other payments.
+
+    A network whose addresses are used up is left out; where it was asked for by name, or there is
+    no other, that is raised.
     """
-    deposits: dict[str, Deposit] = {}
+    deposits: dict[str, Deposit | None] = {}
     found: list[PaymentOption] = []
+    used_up: AddressesUsedUp | None = None
     for one in agreed:
         chain_id = one.way.chain.network.chain_id
-        deposit = deposits.get(chain_id)
-        if deposit is None:
-            deposit = deposits[chain_id] = await _deposit(call, one.way.chain, recipient, agreed)
-        found.append(_option(one, deposit))
+        if chain_id not in deposits:
+            try:
+                deposits[chain_id] = await _deposit(call, one.way.chain, recipient, agreed)
+            except AddressesUsedUp as error:
+                if by_name:
+                    raise
+                deposits[chain_id], used_up = None, error
+        deposit = deposits[chain_id]
+        if deposit is not None:
+            found.append(_option(one, deposit))
+    if not found and used_up is not None:
+        raise used_up
     return tuple(found)
 
 
