@@ -45,6 +45,9 @@ BITTENSOR = "polkadot:2f0555cc76fc2840a25a6ea3b9637146"
             {("payment_uri", "ethereum", "eip155:1")},
         ),
         (f"sui:0x{'ab' * 32}?amount=5", {("payment_uri", "sui", None)}),
+        (f"sui:pay?receiver=0x{'ab' * 32}&amount=5&nonce=n", {("payment_uri", "sui", None)}),
+        (f"sui:pay?amount=5&receiver=0x{'ab' * 32}", {("payment_uri", "sui", None)}),
+        ("sui:pay?receiver=0xab&amount=5", set()),
         (f"bittensor:{ALICE_42}?amount=5", {("payment_uri", "bittensor", BITTENSOR)}),
     ],
 )

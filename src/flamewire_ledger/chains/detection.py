@@ -28,6 +28,7 @@ _EIP_681: Final = re.compile(
     r"ethereum:(?:pay-)?(0x[0-9a-fA-F]{40})(?:@([1-9][0-9]{0,30}))?(?:/[A-Za-z0-9_]+)?(?:\?.*)?\Z",
     re.ASCII,
 )
+_PAYMENT_KIT: Final = re.compile(r"sui:pay\?(?:.*&)?receiver=([^&]*)(?:&.*)?\Z")
 _URI: Final = re.compile(r"([a-z][a-z0-9+.:-]*?)[:/](?://)?([1-9A-Za-z0]{32,70})(?:\?.*)?\Z")
 
 
@@ -136,6 +137,11 @@ def _with_colon(text: str, realms: Sequence[Realm]) -> Iterator[Candidate]:
     """A CAIP-10 account or a payment URI."""
     if found := _EIP_681.match(text):
         yield from _eip_681(found[1], found[2], text, realms)
+        return
+    if found := _PAYMENT_KIT.match(text):
+        addresses.parse_sui(found[1])
+        for realm in _of("sui", realms):
+            yield _candidate("payment_uri", realm, text, "a payment by the Sui Payment Kit")
         return
     for realm in realms:
         try:

@@ -203,6 +203,17 @@ async def test_a_node_that_dies_and_comes_back_is_found_again(world: SuiWorld) -
     await chain.aclose()
 
 
+async def test_a_node_without_tls_is_not_talked_to_where_the_url_asks_for_it(
+    world: SuiWorld,
+) -> None:
+    chain = world.connect(grpc_urls=(f"https://localhost:{world.server.port}",))
+    with pytest.raises(ChainUnavailable) as caught:
+        await chain.heads()
+    assert "localhost" not in str(caught.value)
+    assert world.server.asked == []
+    await chain.aclose()
+
+
 @pytest.mark.parametrize("status", [Status.RESOURCE_EXHAUSTED, Status.INTERNAL, Status.UNAVAILABLE])
 async def test_refusals_are_told_without_what_the_node_says(
     world: SuiWorld, status: Status
