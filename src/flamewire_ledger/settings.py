@@ -105,6 +105,11 @@ class Settings(BaseSettings):
     sandbox_block_seconds: Annotated[Decimal, Field(gt=0, le=60)] = Field(
         default=Decimal("0.15"), description="Seconds between the blocks of a sandbox chain."
     )
+    sandbox_identifies_by: Literal["address", "mark", "amount"] = Field(
+        default="address",
+        description="What tells payments on the sandbox chains apart: an address each; or, at one address of "
+        "all, what the payer attaches, or the amount.",
+    )
     networks_file: Path | None = Field(
         default=None, description="TOML file that names the real networks to take payments on."
     )

@@ -10,9 +10,12 @@ import pytest
 from flamewire_ledger.domain import credit_account
 from flamewire_ledger.domain.credit_account import CreditAccount
 from flamewire_ledger.domain.payment import Payment
+from flamewire_ledger.domain.unclaimed_transfer import UnclaimedTransfer
 from flamewire_ledger.projector.catalog import load_catalog
 from flamewire_ledger.projector.connections import write_pool
 from flamewire_ledger.projector.consume import Projector
+from flamewire_ledger.projector.verify import verify
+from flamewire_ledger.queries import unclaimed_transfers
 from flamewire_ledger.queries.database import read_pool
 from flamewire_ledger.queries.read_models import ReadModels
 from flamewire_ledger.store.event_store import NewEvent
@@ -44,6 +47,22 @@ async def test_read_models_say_what_the_domain_says(report: Report, ledger_url: 
         assert due == [], "when all has come to rest, nobody's time is up"
 
 
+async def test_what_must_be_true_at_every_moment_is_verified(
+    report: Report, ledger_url: str
+) -> None:
+    """Among it: debits equal credits for every merchant, and each read model equals its rebuild."""
+    store = MemoryEventStore(lambda: report.now)
+    told = [Told(it.merchant_id, it.stream_id, NewEvent(it.type, it.data)) for it in report.events]
+    assert any(it.type.startswith("unclaimed_transfer.") for it in report.events)
+    await record(store, told)
+    catalog = load_catalog(CODEC.classes)
+    async with write_pool(ledger_url) as writing:
+        await Projector(writing, store, catalog).catch_up()
+        checks = [check async for check in verify(writing, store, catalog)]
+    assert [(it.name, it.detail) for it in checks if not it.ok] == []
+    assert len(checks) > len(catalog)
+
+
 async def _streams_are_as_folded(models: ReadModels, seen: list[Seen], report: Report) -> None:
     streams: dict[str, list[Seen]] = {}
     for each in seen:
@@ -59,6 +78,12 @@ async def _streams_are_as_folded(models: ReadModels, seen: list[Seen], report: R
                 expected = credit_account.balance(state, report.now)
                 for name in ("available", "held", "granted", "consumed", "expired", "owed"):
                     assert row[f"{name}_units"] == getattr(expected, name).units, stream_id
+            case UnclaimedTransfer():
+                row = await unclaimed_transfers.transfer(models, merchant_id, stream_id)
+                assert row is not None
+                assert (row["status"], row["units"]) == (state.status, state.transfer.amount.units)
+                assigned = None if state.assigned is None else state.assigned.payment_id
+                assert row["payment_id"] == assigned, stream_id
 
 
 async def _payment_is(

@@ -39,6 +39,7 @@ class Assignment:
                     confirmations=event.confirmations,
                     seen_at=event.seen_at,
                     at=event.assigned_at,
+                    is_assigned=True,
                 )
                 return (FollowUp("confirm", confirm, event.payment_merchant_id),)
             case UnclaimedTransferReorganised(payment_id=str() as payment_id) as event:

@@ -151,6 +151,7 @@ def _sandbox_chains(
             clock.now,
             RealClock().now,
             block_seconds=settings.sandbox_block_seconds,
+            identifies_by=settings.sandbox_identifies_by,
         )
         for kind in SANDBOX_KINDS
     )

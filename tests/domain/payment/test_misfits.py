@@ -162,6 +162,15 @@ def test_a_flood_of_a_token_of_their_own_is_taken_in_up_to_a_limit():
     )
 
 
+def test_what_a_person_said_is_this_payments_is_taken_in_among_any_flood():
+    """No other books hold it."""
+    flood = [final(5, f"0x{number}", asset=ALPHA) for number in range(SUSPENSE_ARRIVALS_MAX)]
+    given = replace(final(5, "0xmore", asset=ALPHA), is_assigned=True)
+    story().given(request(), *flood).when(given).then(
+        PaymentTransferDetected, PaymentTransferConfirmed, PaymentResolutionRequired
+    )
+
+
 def test_more_of_a_token_than_there_is_of_anything_is_no_money():
     """Two of 2**256 - 1 would not fit in any book together."""
     most = final(2**256 - 1, asset=ALPHA)

@@ -51,7 +51,10 @@ class RecordTransfer:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmTransfer:
-    """The transfer is final on its chain, in this block."""
+    """The transfer is final on its chain, in this block.
+
+    `is_assigned`: a person said that it is this payment's, and no books hold it but this one's.
+    """
 
     payment_id: str
     transfer: Transfer
@@ -60,6 +63,7 @@ class ConfirmTransfer:
     seen_at: datetime  # first seen; used when the transfer was never recorded before
     at: datetime
     worth_now: Amount | None = None
+    is_assigned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def _is_noise(payment: Payment, transfer: Transfer) -> bool:
 
 def confirm(payment: Payment, command: ConfirmTransfer) -> Facts:
     """The transfer is final: it goes on the books, whatever becomes of it then."""
-    if _is_noise(payment, command.transfer):
+    if not command.is_assigned and _is_noise(payment, command.transfer):
         return ()
     events: tuple[PaymentEvent, ...] = ()
     known = payment.arrivals.get(command.transfer.key)
