@@ -4,84 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from flamewire_ledger.chains.chain import ChainUnavailable
+from flamewire_ledger.chains.chain import BlockTransfers, ChainUnavailable, Heads
 from flamewire_ledger.chains.observation import Observation
-from flamewire_ledger.chains.progress import MemoryFollowerState
 from flamewire_ledger.domain import payment
+from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.transfer import Block, Transfer
 from flamewire_ledger.processes.books import Books
 from flamewire_ledger.processes.rescanning import (
     NotingWriter,
     Rescan,
-    RescanLimits,
-    Rescanned,
     RescanRefused,
 )
 from tests.chains.conformance.answers import OneAtATime, WithAHole
 from tests.chains.conformance.following import follower
-from tests.chains.conformance.till import DUE_UNITS, Till, open_till
+from tests.chains.conformance.till import DUE_UNITS, open_till
 from tests.chains.sandbox_world import SandboxWorld
-
-QUICKLY = RescanLimits(batch_blocks_max=3, wait_seconds=0.001)
-
-
-class Paid:
-    """A till with a world, and rescans of its chain."""
-
-    def __init__(self, world: SandboxWorld, till: Till) -> None:
-        self.world = world
-        self.till = till
-        self.rescans = 0
-
-    @property
-    def address(self) -> str:
-        return self.world.chain.deposit(1).address
-
-    async def pay(self, units: int = DUE_UNITS) -> Transfer:
-        """Something that is final."""
-        sent = await self.world.pay(self.address, units)
-        await self.world.mine()
-        await self.world.make_final()
-        return sent
-
-    async def final(self) -> int:
-        return (await self.world.chain.heads()).finalized_height
-
-    async def rescan(self, first: int, last: int, **changes: Any) -> Rescanned:
-        given: dict[str, Any] = {"chain": self.world.chain, "limits": QUICKLY, **changes}
-        self.rescans += 1
-        news = NotingWriter(self.till.writer)
-        network = given["chain"].network
-        return await Rescan(
-            listener=given.pop("listener", None) or self.till.watch(news, told_by="rescan"),
-            news=news,
-            books=Books(network, self.till.store, self.till.reads, (network.name,)),
-            epoch=-self.rescans,
-            **given,
-        ).run(first, last)
-
-    async def books(self) -> Any:
-        """What it all comes to: the status, the totals, and every account."""
-        state: payment.Payment | None = None
-        accounts: Counter[tuple[str, str]] = Counter()
-        for fact in await self.till.facts():
-            state = payment.evolve(state, fact)
-            for posting in getattr(fact, "postings", ()):
-                accounts[posting.debit, posting.amount.asset.code] += posting.amount.units
-                accounts[posting.credit, posting.amount.asset.code] -= posting.amount.units
-        assert state is not None
-        arrivals = {key: each.status for key, each in state.arrivals.items() if each.is_live}
-        return state.status, state.totals, arrivals, {k: v for k, v in accounts.items() if v}
+from tests.processes.rescans import QUICKLY, Paid
 
 
 @pytest.fixture
@@ -191,6 +136,17 @@ async def test_what_is_not_final_is_refused(paid: Paid) -> None:
         await paid.rescan(final, final + 1)
 
 
+async def test_what_no_endpoint_keeps_any_more_is_refused(paid: Paid) -> None:
+    final = await paid.final()
+
+    class Pruned(OneAtATime):
+        async def heads(self) -> Heads:
+            return replace(await self._chain.heads(), earliest_height=final - 5)
+
+    with pytest.raises(RescanRefused, match=f"know nothing below block {final - 5}"):
+        await paid.rescan(final - 6, final, chain=Pruned(paid.world.chain))
+
+
 @pytest.mark.parametrize(("first", "last"), [(5, 4), (-1, 4)])
 async def test_heights_that_make_no_range_are_refused(paid: Paid, first: int, last: int) -> None:
     with pytest.raises(RescanRefused, match="give the lower first"):
@@ -281,67 +237,56 @@ async def test_what_came_to_a_merchants_own_address_before_it_was_asked_for_is_l
     assert await test_books.verdicts([(sent, Block(first, "0x", long))]) == {}
 
 
-# Follow and rescan in any order, and the books are the same.
+async def test_a_token_that_was_listed_since_stays_booked_as_what_it_was(paid: Paid) -> None:
+    """A person may have decided about it meanwhile: that is not undone."""
 
-Step = tuple[str, int]
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("pay"), st.integers(1, DUE_UNITS * 2)),
-        st.tuples(st.sampled_from(("pay for now", "pay and come back")), st.integers(1, DUE_UNITS)),
-        st.tuples(st.just("mine"), st.integers(1, 6)),
-        st.tuples(st.just("follow"), st.just(0)),
-        st.tuples(st.just("restart"), st.just(0)),
-        st.tuples(st.sampled_from(("rescan", "rescan and follow")), st.integers(0, 12)),
-    ),
-    max_size=25,
-)
+    class ListedSince(OneAtATime):
+        async def blocks(self, first: int, last: int) -> Sequence[BlockTransfers]:
+            usdc = Amount(Asset("ethereum:USDC", 6), 1000)
+            return [
+                replace(each, transfers=tuple(replace(it, amount=usdc) for it in each.transfers))
+                for each in await super().blocks(first, last)
+            ]
 
-
-async def _play(steps: Sequence[Step], *, starts_late: bool) -> None:
-    world = SandboxWorld("ethereum")
-    first = (await world.chain.heads()).finalized_height
-    async with open_till(world) as till, open_till(world) as other:
-        paid, state = Paid(world, till), MemoryFollowerState()
-        following = follower(world, till, state)
-        if not starts_late:
-            await following.catch_up()
-        for what, number in steps:
-            match what:
-                case "pay":
-                    await world.pay(paid.address, number)
-                case "pay for now":
-                    await world.pay_for_now(paid.address, number)
-                case "pay and come back":
-                    await world.play(paid.address, number, "reorg_and_back")
-                case "mine":
-                    await world.mine(number)
-                case "follow":
-                    await following.step()
-                case "restart":
-                    following = follower(world, till, state)
-                case "rescan":
-                    final = await paid.final()
-                    await paid.rescan(max(first, final - number), final)
-                case _:
-                    final = await paid.final()
-                    rescan = paid.rescan(max(first, final - number), final)
-                    await asyncio.gather(rescan, following.step())
-        await world.mine(10)
-        await following.catch_up()
-        await world.mine()
-        await following.catch_up()
-        await paid.rescan(first, await paid.final())
-        before = await till.store.head(0)
-        await paid.rescan(first, await paid.final())
-        assert await till.store.head(0) == before
-
-        await follower(world, other, start_height=first).catch_up()
-        assert await paid.books() == await Paid(world, other).books()
+    first = await paid.final()
+    following = follower(paid.world, paid.till)
+    await following.catch_up()
+    sent = await paid.world.pay_unlisted(paid.address, 1000)
+    await paid.world.mine()
+    await paid.world.make_final()
+    await following.catch_up()
+    assert await paid.till.booked() == [sent]
+    head = await paid.till.store.head(0)
+    told = await paid.rescan(first, await paid.final(), chain=ListedSince(paid.world.chain))
+    assert (told.found, told.new, told.known) == (1, 0, 1)
+    assert await paid.till.store.head(0) == head
 
 
-@settings(max_examples=150, deadline=None)
-@given(steps=STEPS, starts_late=st.booleans())
-def test_follow_and_rescan_in_any_order_leave_the_same_books(
-    steps: list[Step], starts_late: bool
-) -> None:
-    asyncio.run(_play(steps, starts_late=starts_late))
+async def test_an_amount_that_is_another_payments_since_is_still_the_firsts(paid: Paid) -> None:
+    """Booked on the older payment by when it was first seen; by its block it would be the newer's."""
+    sent = await paid.pay()
+    transfer = {
+        "network": sent.network, "transaction_id": sent.transaction_id, "index": sent.index,
+        "status": "confirmed",
+    }  # fmt: skip
+
+    class Reads:
+        async def wait_for(self, *_: object) -> bool:
+            return True
+
+        async def deposits_at(self, *_: object, limit: int) -> Sequence[Any]:
+            return await self.ask("deposit_addresses", "deposits_due", {})
+
+        async def ask(self, _: str, question: str, __: object) -> Sequence[Any]:
+            due = {"identified_by": "amount", "derivation": "//shared", "merchant_id": "mer"}
+            found = [{**due, "payment_id": name} for name in ("newer", "older")]
+            return found if question == "deposits_due" else ()
+
+        async def payment(self, _: str, payment_id: str) -> dict[str, Any]:
+            return {"transfers": [transfer] if payment_id == "older" else []}
+
+    network = paid.world.chain.network
+    books = Books(network, paid.till.store, Reads(), (network.name,))  # type: ignore[arg-type]
+    block = Block(1, "0x1", paid.till.now)
+    assert await books.verdicts([(sent, block)]) == {sent.key: "booked"}
+    assert await books.verdicts([(replace(sent, index=7), block)]) == {}

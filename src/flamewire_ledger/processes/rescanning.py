@@ -163,6 +163,11 @@ class Rescan:
                 f"{last - first + 1} blocks are too many at once: read"
                 f" {self._limits.blocks_max} at most, and the others after them"
             )
+        if first < heads.earliest_height:
+            raise RescanRefused(
+                f"the endpoints of {name} know nothing below block {heads.earliest_height}: read from"
+                " there on, or add an endpoint that keeps more"
+            )
         if last > heads.finalized_height:
             raise RescanRefused(
                 f"{name} is final up to {heads.finalized_height} now, and the follower looks after"

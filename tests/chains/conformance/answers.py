@@ -47,7 +47,8 @@ class Lagging(_Between):
         behind = await self._chain.block_at(heads.latest.height - self.blocks_behind)
         assert behind is not None
         height = behind[0].height
-        return Heads(behind[0], min(heads.finalized_height, height))
+        final = min(heads.finalized_height, height)
+        return replace(heads, latest=behind[0], finalized_height=final)
 
     async def blocks(self, first: int, last: int) -> Sequence[BlockTransfers]:
         heads = await self.heads()
