@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from flamewire_ledger.chains.accounts import find_realm
 from flamewire_ledger.chains.addresses import read_ss58, ss58_address
+from flamewire_ledger.domain.ownership import OwnershipChallengeIssued, message_of
 from flamewire_ledger.domain.rejection import InvalidAddress
 from flamewire_ledger.signatures.scheme import Reason
 from flamewire_ledger.signatures.substrate.multisig import multisig_account
@@ -54,6 +56,34 @@ def test_the_libraries_that_made_them_agree():
     asked = [it for it in GENERATED["vectors"] if "by_library" in it]
     assert len(asked) > 100
     assert [it["id"] for it in asked if it["by_library"] != it["valid"]] == []
+
+
+def test_challenges_were_signed_by_wallets_of_every_chain():
+    """The libraries signed the text that a ledger makes, to the letter."""
+    issued = OwnershipChallengeIssued(
+        ownership_id="own_1",
+        purpose="refund",
+        payment_id="pi_1",
+        account_id=None,
+        network="ethereum",
+        chain_id="eip155:1",
+        address="0x4e9B59F1d99D4138112eb12Cd91D400385c1bc86",
+        kind="personal_message",
+        domain="pay.example",
+        nonce="0123456789abcdef",
+        issued_at=datetime(2026, 1, 1, 12, tzinfo=UTC),
+        expires_at=datetime(2026, 1, 1, 12, 15, tzinfo=UTC),
+    )
+    signed = {
+        (claimed.family, it["scheme"])
+        for claimed, it in ALL
+        if it["valid"] and claimed.message == message_of(issued).encode()
+    }
+    assert signed == {
+        *(("substrate", scheme) for scheme in ("sr25519", "ed25519", "ecdsa")),
+        *(("sui", scheme) for scheme in ("ed25519", "secp256k1", "secp256r1")),
+        ("evm", "secp256k1"),
+    }
 
 
 def test_the_reasons_name_what_is_wrong():

@@ -32,6 +32,22 @@ const MESSAGES = [
   ['every byte', Uint8Array.from({ length: 256 }, (_, at) => at)],
   ['a prefix inside', utf8('\x19Ethereum Signed Message:\n5hello <Bytes>x</Bytes>')],
   ['300 bytes', new Uint8Array(300).fill(0x61)],
+  ['an ownership challenge', utf8([
+    'pay.example asks you to prove that this ethereum account is yours:',
+    '0x4e9B59F1d99D4138112eb12Cd91D400385c1bc86',
+    '',
+    'What is paid back for payment intent pi_1 may be sent to it. To sign this moves no money and allows nothing else.',
+    '',
+    'URI: urn:flamewire:ownership:own_1',
+    'Version: 1',
+    'Chain ID: eip155:1',
+    'Nonce: 0123456789abcdef',
+    'Issued At: 2026-01-01T12:00:00Z',
+    'Expiration Time: 2026-01-01T12:15:00Z',
+    'Request ID: own_1',
+    'Resources:',
+    '- eip155:1:0x4e9B59F1d99D4138112eb12Cd91D400385c1bc86',
+  ].join('\n'))],
 ];
 
 // Ethereum.
