@@ -56,10 +56,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[int]]:
     plan = SweepPlan(
         (Call("sweep 2 addresses", FORWARDERS.factory, "0xabcd", 100_000),),
         (
-            Held(1, one, (Amount(ETH, 10**18), Amount(USDC, 2_500_000)), was_swept=False),
-            Held(2, two, (Amount(USDC, 500_000),), was_swept=False),
+            Held(1, one, (Amount(ETH, 10**18), Amount(USDC, 2_500_000)), was_emptied=False),
+            Held(2, two, (Amount(USDC, 500_000),), was_emptied=False),
         ),
-        ((Held(3, two, (Amount(USDC, 1),), was_swept=True), "USDC"),),
+        ((Held(3, two, (Amount(USDC, 1),), was_emptied=True), "USDC"),),
         needs_factory=False,
     )
     unseen = (Unseen(1, one, "pi_one", Amount(ETH, 10**18)),)
@@ -109,6 +109,20 @@ def test_a_person_gets_a_table_and_what_to_look_at(
     assert "2.500000 USDC" in out
     assert "its USDC does not move" in err
     assert "It belongs to pi_one" in err
+
+
+def test_what_nobody_saw_come_is_listed_and_said_by_the_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = [Unseen(1, TREASURY, "pi_one", Amount(ETH, 10**18))]
+    monkeypatch.setattr(sweep, "visit", lambda *_, **__: ("base", found))
+    assert run(["chains", "unseen", "base"]) == 1
+    assert "pi_one" in capsys.readouterr().out
+    assert run(["chains", "unseen", "base", "--json"]) == 1
+    (one,) = json.loads(capsys.readouterr().out)["unseen"]
+    assert one["amounts"] == {"ETH": "1.000000000000000000"}
+    found.clear()
+    assert run(["chains", "unseen", "base"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,12 @@ class Till:
             rows = client.get("/v1/balances", params=account).json()["data"]
         return Counter({row["asset"]: int(row["balance_minor"]) for row in rows})
 
+    def unseen(self, network: str) -> list[dict[str, Any]]:
+        done = self.ledger.flamewire("chains", "unseen", network, "--json", check=False)
+        found = list(json.loads(done.stdout)["unseen"])
+        assert done.returncode == (1 if found else 0), done.stderr
+        return found
+
     def plan(self, *arguments: str) -> dict[str, Any]:
         done = self.ledger.flamewire("chains", "sweep", "base", *arguments, "--json")
         return dict(json.loads(done.stdout))
@@ -203,21 +209,23 @@ def sweep_all(till: Till) -> None:
 
 @pytest.mark.timeout(120)
 def test_coin_that_a_contract_passed_on_is_found_at_its_address(till: Till):
-    """No transaction and no log tells of it; the plan of a sweep names it, with its payment."""
-    payment = till.ask(("base", "ETH"))
-    (option,) = payment["payment_options"]
-    hands = Hands(till.payers["base"].anvil)
-    purse = hands.odd("Purse")
-    hands.done(purse, value=10**18)
-    hands.done(purse, call("pay(address,uint256)", option["address"], int(option["amount_minor"])))
+    """No transaction and no log tells of it; its balance does, of a wallet's address as of a forwarder's."""
+    payments = {network: till.ask((network, "ETH")) for network in NETWORKS}
+    for network, payment in payments.items():
+        (option,) = payment["payment_options"]
+        hands = Hands(till.payers[network].anvil)
+        purse = hands.odd("Purse")
+        hands.done(purse, value=10**18)
+        units = int(option["amount_minor"])
+        hands.done(purse, call("pay(address,uint256)", option["address"], units))
     till.make_final()
-    found = eventually(lambda: till.plan()["unseen"], seconds=SETTLED_SECONDS_MAX)
-    (unseen,) = found
-    assert unseen["payment_intent_id"] == payment["id"]
-    assert unseen["address"] == option["address"]
-    assert unseen["amounts"] == {"ETH": option["amount"]}
-    said = till.ledger.flamewire("chains", "sweep", "base").stderr
-    assert f"It belongs to {payment['id']}" in said
+    for network, payment in payments.items():
+        (option,) = payment["payment_options"]
+        (unseen,) = eventually(lambda at=network: till.unseen(at), seconds=SETTLED_SECONDS_MAX)
+        assert unseen["payment_intent_id"] == payment["id"]
+        assert unseen["address"] == option["address"]
+        assert unseen["amounts"] == {"ETH": option["amount"]}
+    assert [each["payment_intent_id"] for each in till.plan()["unseen"]] == [payments["base"]["id"]]
 
 
 # Networks files that would take money to nowhere.

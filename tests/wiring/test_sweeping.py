@@ -17,13 +17,15 @@ from flamewire_ledger.chains.networks.ethereum import EthereumSettings
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.wiring import Ledger, sweeping
 from flamewire_ledger.wiring.rescans import UnknownNetwork
-from flamewire_ledger.wiring.sweeping import planned_sweep
+from flamewire_ledger.wiring.sweeping import planned_sweep, unseen_at
+from tests.system import ethereum_guide
 
 TREASURY = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 FORWARDERS = Forwarders(factory_of(TREASURY), TREASURY)
 OTHERS = Forwarders(factory_of(FORWARDERS.factory), FORWARDERS.factory)
 ETH = Asset("base:ETH", 18)
 Row = dict[str, Any]
+XPUB = ethereum_guide.local_xpub()
 
 
 class PlannedChain(EthereumChain):
@@ -33,14 +35,19 @@ class PlannedChain(EthereumChain):
         chain_id = f"eip155:{number}"
         coin = Token(Asset(f"{name}:ETH", 18), f"{chain_id}/slip44:60")
         network = Network(name, chain_id, True, (coin,), 2, 12)
-        settings = EthereumSettings(number, (), xpub=None, forwarders=forwarders)
+        xpub = XPUB if forwarders is None else None
+        settings = EthereumSettings(number, (), xpub=xpub, forwarders=forwarders)
         super().__init__(network, settings, lambda: datetime.now(UTC))
-        self.held = held
+        self.holds = held
         self.asked: Sequence[int] = ()
+
+    async def held(self, indexes: Sequence[int]) -> Sequence[Held]:  # type: ignore[override]
+        self.asked = indexes
+        return self.holds
 
     async def plan_sweep(self, indexes: Sequence[int], *, sender: str | None = None) -> SweepPlan:
         self.asked = indexes
-        return SweepPlan((), self.held, (), needs_factory=False)
+        return SweepPlan((), self.holds, (), needs_factory=False)
 
 
 class Reads:
@@ -71,9 +78,9 @@ def deposit(index: int, position: int, forwarders: Forwarders = FORWARDERS) -> R
     }  # fmt: skip
 
 
-def held(index: int, units: int, *, was_swept: bool = False) -> Held:
+def held(index: int, units: int, *, was_emptied: bool = False) -> Held:
     address = FORWARDERS.deposit(index).address
-    return Held(index, address, (Amount(ETH, units),), was_swept)
+    return Held(index, address, (Amount(ETH, units),), was_emptied)
 
 
 def transfer(index: int, units: int, status: str = "confirmed", network: str = "base") -> Row:
@@ -157,8 +164,8 @@ async def test_what_came_on_another_network_is_not_here() -> None:
     assert [(each.payment_id, each.amount.units) for each in found.unseen] == [("pi_1", 50)]
 
 
-async def test_an_address_that_was_swept_before_says_nothing_of_what_came() -> None:
-    base = PlannedChain("base", 8453, FORWARDERS, held(1, 50, was_swept=True))
+async def test_an_address_that_was_emptied_before_says_nothing_of_what_came() -> None:
+    base = PlannedChain("base", 8453, FORWARDERS, held(1, 50, was_emptied=True))
     found = await planned_sweep(ledger(base, deposits={"base": [deposit(1, 1)]}), "base", (), None)
     assert found.unseen == ()
 
@@ -169,3 +176,23 @@ async def test_a_network_with_an_xpub_or_none_at_all_is_refused() -> None:
         await planned_sweep(ledger(wallet), "ethereum", (), None)
     with pytest.raises(UnknownNetwork, match="no network is called base"):
         await planned_sweep(ledger(wallet), "base", (), None)
+
+
+async def test_addresses_of_a_wallet_are_looked_at_too() -> None:
+    """Another wallet's derivations are not ours, and a merchant's own address has none."""
+    wallet, other = PlannedChain("ethereum", 1, None), PlannedChain("base", 8453, None)
+    given = [wallet.deposit(index) for index in (4, 7)]
+    rows = [
+        {**deposit(0, position), "address": one.address, "derivation": one.derivation}
+        for position, one in enumerate(given, start=1)
+    ]
+    strange = [
+        {**deposit(1, 5), "derivation": derivation}
+        for derivation in (None, "12345678/0/4", f"create2:{TREASURY}/4", "x/0/one")
+    ]
+    wallet.holds = (Held(7, given[1].address, (Amount(Asset("ethereum:ETH", 18), 5),), False),)
+    deposits = {"ethereum": [rows[0], *strange], "base": [rows[1]]}
+    name, found = await unseen_at(ledger(wallet, other, deposits=deposits), "eip155:1", ())
+    assert name == "ethereum"
+    assert sorted(wallet.asked) == [4, 7]  # 7 was given out on a network with the same addresses
+    assert [(each.index, each.amount.units) for each in found] == [(7, 5)]

@@ -20,10 +20,13 @@ from flamewire_ledger.wiring.rescans import chain_called
 from flamewire_ledger.wiring.rescans import rescan as run_rescan
 
 app = typer.Typer(
-    help="Chains: status, rescan, sweep, factory.", no_args_is_help=True, rich_markup_mode=None
+    help="Chains: status, rescan, sweep, factory, unseen.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 app.command("sweep")(sweep.sweep)
 app.command("factory")(sweep.factory)
+app.command("unseen")(sweep.unseen)
 _DataDir = Annotated[Path | None, typer.Option()]
 _Json = Annotated[bool, typer.Option("--json")]
 _STATUS: tuple[str, ...] = (

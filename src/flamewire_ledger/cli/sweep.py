@@ -1,13 +1,13 @@
-"""`flamewire chains sweep` and `flamewire chains factory`: calls for a wallet to send.
+"""`flamewire chains sweep`, `factory` and `unseen`: what is at deposit addresses, and calls for a wallet to send.
 
 The ledger has no key, and sends nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -15,15 +15,21 @@ from flamewire_ledger.chains.addresses import parse_evm
 from flamewire_ledger.chains.chain import ChainUnavailable
 from flamewire_ledger.chains.ethereum.sweep import NothingToSweepWith
 from flamewire_ledger.chains.forwarders import DEPLOYER, deployment_of, factory_of
-from flamewire_ledger.cli.faults import SERVICE_MISSING, WRONG_USE, CommandError
+from flamewire_ledger.cli.faults import NOT_SO, SERVICE_MISSING, WRONG_USE, CommandError
 from flamewire_ledger.cli.output import print_json, print_table, say
 from flamewire_ledger.cli.session import visit
 from flamewire_ledger.domain.money import Amount
 from flamewire_ledger.domain.rejection import InvalidAddress
 from flamewire_ledger.wiring import Ledger
-from flamewire_ledger.wiring.sweeping import Sweeping, planned_sweep
+from flamewire_ledger.wiring.sweeping import Sweeping, Unseen, planned_sweep, unseen_at
 
+T = TypeVar("T")
 _Json = Annotated[bool, typer.Option("--json")]
+_DataDir = Annotated[Path | None, typer.Option()]
+_Indexes = Annotated[
+    list[str] | None,
+    typer.Argument(help="Numbers of addresses, such as 3 or 5-9; all that were given out."),
+]
 _RANGE_MAX: Final = 10_000
 
 
@@ -53,15 +59,12 @@ def factory(
 
 def sweep(
     network: Annotated[str, typer.Argument(help="A network with forwarders, such as base.")],
-    indexes: Annotated[
-        list[str] | None,
-        typer.Argument(help="Numbers of addresses, such as 3 or 5-9; all that were given out."),
-    ] = None,
+    indexes: _Indexes = None,
     sender: Annotated[
         str | None, typer.Option("--from", help="Who will send it; matters for the gas only.")
     ] = None,
     as_json: _Json = False,
-    data_dir: Annotated[Path | None, typer.Option()] = None,
+    data_dir: _DataDir = None,
 ) -> None:
     """What forwarders hold, and the unsigned calls that move it to the treasury. Nothing is sent."""
     wanted = _indexes(indexes or [])
@@ -70,18 +73,45 @@ def sweep(
     async def action(ledger: Ledger) -> Sweeping:
         return await planned_sweep(ledger, network, wanted, given)
 
-    try:
-        found = visit(action, data_dir=data_dir)
-    except NothingToSweepWith as error:
-        raise CommandError(f"{error}.", WRONG_USE) from None
-    except ChainUnavailable as error:
-        raise CommandError(
-            f"{network} does not answer: {error}. Try again.", SERVICE_MISSING
-        ) from None
+    found = _visit(action, network, data_dir)
     if as_json:
         print_json(_rendered(found))
     else:
         _show(found)
+
+
+def unseen(
+    network: Annotated[str, typer.Argument(help="An EVM network of the networks file.")],
+    indexes: _Indexes = None,
+    as_json: _Json = False,
+    data_dir: _DataDir = None,
+) -> int:
+    """What lies at deposit addresses and no transfer told of, by its balance. Exit code 1: something.
+
+    Addresses that were emptied before are left out: what came and went is in no balance.
+    """
+    wanted = _indexes(indexes or [])
+
+    async def action(ledger: Ledger) -> tuple[str, Sequence[Unseen]]:
+        return await unseen_at(ledger, network, wanted)
+
+    called, found = _visit(action, network, data_dir)
+    if as_json:
+        print_json({"network": called, "unseen": [_unseen(each) for each in found]})
+    else:
+        rows = [(each.index, each.address, _line([each.amount]), each.payment_id) for each in found]
+        print_table(("index", "address", "amount", "payment"), rows)
+    return NOT_SO if found else 0
+
+
+def _visit(action: Callable[[Ledger], Awaitable[T]], network: str, data_dir: Path | None) -> T:
+    try:
+        return visit(action, data_dir=data_dir)
+    except NothingToSweepWith as error:
+        raise CommandError(f"{error}.", WRONG_USE) from None
+    except ChainUnavailable as error:
+        sentence = f"{network} does not answer: {error}. Try again."
+        raise CommandError(sentence, SERVICE_MISSING) from None
 
 
 def _rendered(found: Sweeping) -> Mapping[str, Any]:
@@ -110,15 +140,16 @@ def _rendered(found: Sweeping) -> Mapping[str, Any]:
             }
             for held, symbol in plan.stuck
         ],
-        "unseen": [
-            {
-                "index": each.index,
-                "address": each.address,
-                "payment_intent_id": each.payment_id,
-                "amounts": _texts([each.amount]),
-            }
-            for each in found.unseen
-        ],
+        "unseen": [_unseen(each) for each in found.unseen],
+    }
+
+
+def _unseen(each: Unseen) -> Mapping[str, Any]:
+    return {
+        "index": each.index,
+        "address": each.address,
+        "payment_intent_id": each.payment_id,
+        "amounts": _texts([each.amount]),
     }
 
 

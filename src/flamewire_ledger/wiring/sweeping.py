@@ -4,7 +4,7 @@ it the ledger never saw come.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,42 +56,69 @@ async def planned_sweep(
         raise NothingToSweepWith(
             f"{name} has an xpub: its deposits are addresses of your wallet, which spends them"
         )
-    # Of one factory, addresses are the same on all networks: payers take the wrong one.
-    names = [each.network.name for each in _evm(ledger) if each.settings.forwarders == forwarders]
-    wanted = indexes or [
-        index for each in names for index in await _given_out(ledger, each, forwarders)
-    ]
+    names = _sharing(ledger, chain)
+    wanted = indexes or await _given_out(ledger, names, forwarders.index_of)
     plan = await chain.plan_sweep(wanted, sender=sender)
-    unseen = await _unseen(ledger, chain.network.name, names, plan)
+    every = (*plan.swept, *(held for held, _ in plan.stuck))
+    unseen = await _unseen(ledger, chain.network.name, names, every)
     return Sweeping(chain.network.name, chain.settings.evm_chain_id, forwarders, plan, unseen)
 
 
-def _evm(ledger: Ledger) -> Sequence[EthereumChain]:
-    return [chain for chain in ledger.chains if isinstance(chain, EthereumChain)]
+def _sharing(ledger: Ledger, chain: EthereumChain) -> Sequence[str]:
+    """The networks with the same addresses, of one factory or one xpub: payers take the wrong one."""
+    first = chain.deposit(0).address
+    return [
+        each.network.name
+        for each in ledger.chains
+        if isinstance(each, EthereumChain) and each.deposit(0).address == first
+    ]
 
 
-async def _given_out(ledger: Ledger, name: str, forwarders: Forwarders) -> Sequence[int]:
-    """The numbers of this factory's addresses that payers were sent to, in the order of time."""
-    found: list[int] = []
-    position = 0
-    while rows := await ledger.reads.deposits_after(name, position, limit=_PAGE_ROWS):
-        last = rows[-1]["position"]
-        # A page may end in the middle of a payment: its rows come again with the next page.
-        is_cut = len(rows) == _PAGE_ROWS and rows[0]["position"] != last
-        whole = [row for row in rows if row["position"] != last] if is_cut else rows
-        derivations = dict.fromkeys(row["derivation"] or "" for row in whole)
-        indexes = [forwarders.index_of(derivation) for derivation in derivations]
-        found += [index for index in indexes if index is not None]
-        position = whole[-1]["position"]
-    return found
+async def unseen_at(
+    ledger: Ledger, name: str, indexes: Sequence[int]
+) -> tuple[str, Sequence[Unseen]]:
+    """The network's name, and what lies at its deposit addresses without a transfer that told of it.
+
+    Of all addresses that were given out, or of these numbers. Raises UnknownNetwork and
+    NothingToSweepWith.
+    """
+    chain = chain_called(ledger, name)
+    if not isinstance(chain, EthereumChain):
+        raise NothingToSweepWith(f"{name} is no EVM network of the networks file")
+
+    def index_of(derivation: str) -> int | None:
+        index = derivation.rpartition("/")[2]
+        is_ours = index.isdecimal() and chain.deposit(int(index)).derivation == derivation
+        return int(index) if is_ours else None
+
+    called, names = chain.network.name, _sharing(ledger, chain)
+    wanted = indexes or await _given_out(ledger, names, index_of)
+    return called, await _unseen(ledger, called, names, await chain.held(wanted))
+
+
+async def _given_out(
+    ledger: Ledger, names: Sequence[str], index_of: Callable[[str], int | None]
+) -> Sequence[int]:
+    """The numbers of our addresses that payers of these networks were sent to."""
+    found: dict[int, None] = {}
+    for name in names:
+        position = 0
+        while rows := await ledger.reads.deposits_after(name, position, limit=_PAGE_ROWS):
+            last = rows[-1]["position"]
+            # A page may end in the middle of a payment: its rows come again with the next page.
+            is_cut = len(rows) == _PAGE_ROWS and rows[0]["position"] != last
+            whole = [row for row in rows if row["position"] != last] if is_cut else rows
+            indexes = [index_of(row["derivation"] or "") for row in whole]
+            found.update((index, None) for index in indexes if index is not None)
+            position = whole[-1]["position"]
+    return list(found)
 
 
 async def _unseen(
-    ledger: Ledger, name: str, names: Sequence[str], plan: SweepPlan
+    ledger: Ledger, name: str, names: Sequence[str], every: Sequence[Held]
 ) -> tuple[Unseen, ...]:
-    """Of addresses that were never swept: what they hold is what ever came."""
-    every = (*plan.swept, *(held for held, _ in plan.stuck))
-    fresh = [held for held in every if not held.was_swept]
+    """Of addresses that were never emptied: what they hold is what ever came."""
+    fresh = [held for held in every if not held.was_emptied]
     owners = await _owners(ledger, names, [held.address for held in fresh])
     found: list[Unseen] = []
     for held in fresh:

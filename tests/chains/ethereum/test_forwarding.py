@@ -274,7 +274,7 @@ async def test_a_plan_sweeps_what_there_is_and_tells_how_much(shop: Shop) -> Non
     plan = await chain.plan_sweep(range(10))
     assert [held.index for held in plan.swept] == [3, 5]
     assert [a.units for held in plan.swept for a in held.amounts] == [2 * ETHER, 1, 500]
-    assert not any(held.was_swept for held in plan.swept)
+    assert not any(held.was_emptied for held in plan.swept)
     (one,) = plan.calls
     assert other[2:].lower() not in one.data  # nobody paid with it
     gas = shop.hands.send_signed_off(one.transaction(CHAIN_ID), STRANGER)

@@ -24,7 +24,7 @@ from flamewire_ledger.chains.chain import (
 )
 from flamewire_ledger.chains.endpoints import EndpointLimits
 from flamewire_ledger.chains.ethereum.deposits import DepositAddresses, deposits_of
-from flamewire_ledger.chains.ethereum.sweep import SweepPlan, plan_sweep
+from flamewire_ledger.chains.ethereum.sweep import Held, SweepPlan, held_at, plan_sweep
 from flamewire_ledger.chains.ethereum.tokens import check_tokens
 from flamewire_ledger.chains.ethereum.transfers import Decoder
 from flamewire_ledger.chains.forwarders import Forwarders
@@ -118,6 +118,13 @@ class EthereumChain:
     @property
     def settings(self) -> EthereumSettings:
         return self._settings
+
+    async def held(self, indexes: Sequence[int]) -> Sequence[Held]:
+        """Those of these deposits that hold something now. Raises ChainUnavailable."""
+        await self._check_tokens()
+        return await held_at(
+            self._network, self.deposit, indexes, lambda questions: self._ask(*questions)
+        )
 
     async def plan_sweep(self, indexes: Sequence[int], *, sender: str | None = None) -> SweepPlan:
         """What these forwarders hold, and the calls that move it; nothing is sent.

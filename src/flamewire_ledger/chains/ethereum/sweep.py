@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from flamewire_ledger.chains.chain import ChainUnavailable, Network, Token
+from flamewire_ledger.chains.chain import ChainUnavailable, Deposit, Network, Token
 from flamewire_ledger.chains.forwarders import (
     DEPLOYER,
     Forwarders,
@@ -54,12 +54,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What is at a forwarder's address now."""
+    """What is at a deposit address now."""
 
     index: int
     address: str
     amounts: tuple[Amount, ...]  # of what is not nothing
-    was_swept: bool  # then the chain has forgotten what was here before
+    was_emptied: bool  # once, at least: then there may have been more than this
 
     def has(self, token: Token) -> bool:
         return any(amount.asset == token.asset for amount in self.amounts)
@@ -91,14 +91,11 @@ async def plan_sweep(
         raise NothingToSweepWith(
             f"{network.name} has an xpub: its deposits are addresses of your wallet, which spends them"
         )
-    wanted = sorted(set(indexes))
-    held: list[Held] = []
-    for first in range(0, len(wanted), _INDEXES_AT_ONCE):
-        held += await _held(network, forwarders, wanted[first : first + _INDEXES_AT_ONCE], ask)
+    held = await held_at(network, forwarders.deposit, indexes, ask)
     if not held:
         return SweepPlan((), (), (), needs_factory=False)
     if not await _is_there(forwarders.factory, ask):
-        return SweepPlan((await _deployment(network, forwarders, ask),), tuple(held), (), True)
+        return SweepPlan((await _deployment(network, forwarders, ask),), held, (), True)
     calls: list[Call] = []
     stuck: list[tuple[Held, str]] = []
     for first in range(0, len(held), FORWARDERS_A_CALL_MAX):
@@ -112,23 +109,35 @@ async def plan_sweep(
     return SweepPlan(tuple(calls), swept, tuple(stuck), needs_factory=False)
 
 
-async def _held(
-    network: Network, forwarders: Forwarders, indexes: Sequence[int], ask: Ask
+async def held_at(
+    network: Network, deposit: Callable[[int], Deposit], indexes: Sequence[int], ask: Ask
 ) -> tuple[Held, ...]:
-    """The forwarders with something, in the order of their numbers."""
-    addresses = [forwarders.deposit(index).address for index in indexes]
-    questions = [_balance(token, address) for address in addresses for token in network.tokens]
+    """Those of these deposits that hold something, of the coin or a configured token, by number."""
+    wanted = sorted(set(indexes))
+    found: list[Held] = []
+    for first in range(0, len(wanted), _INDEXES_AT_ONCE):
+        some = wanted[first : first + _INDEXES_AT_ONCE]
+        found += await _some_held(network, [(each, deposit(each).address) for each in some], ask)
+    return tuple(found)
+
+
+async def _some_held(
+    network: Network, places: Sequence[tuple[int, str]], ask: Ask
+) -> Sequence[Held]:
+    questions = [_balance(token, address) for _, address in places for token in network.tokens]
     answers = iter(await ask(questions))
     found: list[tuple[int, str, tuple[Amount, ...]]] = []
-    for index, address in zip(indexes, addresses, strict=True):
+    for index, address in places:
         units = [(token.asset, _number(next(answers))) for token in network.tokens]
         amounts = tuple(Amount(asset, some) for asset, some in units if some)
         if amounts:
             found.append((index, address, amounts))
-    codes = await ask([("eth_getCode", [address, "latest"]) for _, address, _ in found])
-    return tuple(
-        Held(*each, was_swept=len(code) > 2) for each, code in zip(found, codes, strict=True)
-    )
+    # A wallet's address that has sent has a nonce, and so has a forwarder that was created (EIP-161).
+    nonces = await ask([("eth_getTransactionCount", [each[1], "latest"]) for each in found])
+    return [
+        Held(*each, was_emptied=_number(nonce) > 0)
+        for each, nonce in zip(found, nonces, strict=True)
+    ]
 
 
 def _balance(token: Token, address: str) -> tuple[str, list[Any]]:
