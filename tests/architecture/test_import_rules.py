@@ -77,15 +77,21 @@ SHARED = {
     "chains": {
         "accounts",
         "addresses",
+        "catching_up",
         "chain",
         "detection",
+        "endpoints",
+        "finality",
         "follow",
         "forwarders",
         "networks",
         "observation",
+        "pace",
         "progress",
+        "quorum",
+        "standing",
     },
-    "prices": {"board", "feed", "median", "source"},
+    "prices": {"asking", "board", "feed", "median", "pace", "shared", "source", "standing"},
     "signatures": {"curves", "scheme", "text", "verifier"},
 }
 

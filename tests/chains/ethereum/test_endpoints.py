@@ -6,9 +6,14 @@ import logging
 from typing import Any
 
 import pytest
+from aiohttp import ClientResponseError, RequestInfo
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from flamewire_ledger.chains.chain import ChainUnavailable, WrongChain
+from flamewire_ledger.chains.ethereum.connection import retry_after_seconds
 from flamewire_ledger.chains.follow import Follower
+from flamewire_ledger.chains.networks.endpoint_rules import EndpointRules
 from flamewire_ledger.chains.progress import MemoryFollowerState
 from tests.chains.ears import Ears
 from tests.chains.ethereum.anvil_world import AnvilWorld
@@ -149,3 +154,135 @@ async def test_a_node_that_dies_and_comes_back_is_found_again(world: AnvilWorld)
         await world.chain.heads()
     world.anvil.start()
     assert (await world.chain.heads()).latest.height == 0
+
+
+# Rates, and what is asked for at once.
+
+
+async def test_who_wants_to_be_left_alone_is_left_alone_for_as_long_as_it_says(
+    world: AnvilWorld,
+) -> None:
+    with endpoint(world) as first, endpoint(world) as second:
+        chain = world.connect(rpc_urls=(first.url, second.url))
+        first.status, first.headers = 429, {"Retry-After": "3000"}
+        await chain.heads()
+        first.mend()
+        asked = first.requests
+        for _ in range(3):
+            await chain.heads()
+        assert first.requests == asked
+        assert second.requests > 3
+        second.status = 503
+        with pytest.raises(ChainUnavailable):
+            await chain.heads()
+        assert first.requests == asked, "not even when nobody else answers"
+        reports = await chain.look_at_endpoints()
+        assert first.requests == asked, "and not to see how it does"
+        assert (reports[0].state, reports[0].reason) == ("set aside", "it wants to be asked less")
+        await chain.aclose()
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "120"}, 120.0),
+        ({"Retry-After": "0"}, 0.0),
+        (
+            {
+                "Date": "Sun, 22 Nov 2026 12:00:00 GMT",
+                "Retry-After": "Sun, 22 Nov 2026 12:01:30 GMT",
+            },
+            90.0,
+        ),
+        ({"Retry-After": "Sun, 22 Nov 2026 12:01:30 GMT"}, None),
+        (
+            {
+                "Date": "Sun, 22 Nov 2026 12:00:00 GMT",
+                "Retry-After": "Sun, 22 Nov 2026 11:00:00 GMT",
+            },
+            0.0,
+        ),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "-5"}, None),
+        ({}, None),
+    ],
+)
+def test_how_long_to_wait_is_read_as_http_says_it(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    error = ClientResponseError(
+        RequestInfo(URL("http://a.test"), "POST", CIMultiDictProxy(CIMultiDict())),
+        (),
+        status=429,
+        headers=CIMultiDict(headers),
+    )
+    assert retry_after_seconds(error) == seconds
+
+
+async def test_no_more_is_asked_at_once_than_a_second_allows(world: AnvilWorld) -> None:
+    await world.mine(30)
+    rules = EndpointRules(requests_per_second=20)
+    with endpoint(world) as node:
+        sizes: list[int] = []
+        answer = node.answer
+        node.answer = lambda body: (sizes.append(body.count(b'"method"')), answer(body))[1]  # type: ignore[method-assign]
+        chain = world.connect(rpc_urls=(node.url,), endpoint_rules=rules)
+        head = (await chain.heads()).latest.height
+        assert len(await chain.blocks(head - 24, head)) == 25
+        await chain.aclose()
+    assert max(sizes) == 20
+
+
+async def test_a_batch_of_which_answers_are_missing_is_no_answer(world: AnvilWorld) -> None:
+    with endpoint(world) as node:
+        chain = world.connect(rpc_urls=(node.url,))
+        head = (await chain.heads()).latest.height
+        node.drops_answers = True
+        with pytest.raises(ChainUnavailable):
+            await chain.blocks(head - 1, head)
+        await chain.aclose()
+
+
+async def test_another_block_than_the_one_that_was_asked_for_is_no_answer(
+    world: AnvilWorld,
+) -> None:
+    await world.mine(5)
+
+    def lie(method: str, params: list[Any], result: Any) -> Any:
+        if method == "eth_getBlockByNumber" and params[0].startswith("0x"):
+            return {**result, "number": hex(int(params[0], 16) + 1)}
+        return result
+
+    with endpoint(world) as node:
+        chain = world.connect(rpc_urls=(node.url,))
+        head = (await chain.heads()).latest.height
+        node.lie = lie
+        with pytest.raises(ChainUnavailable):
+            await chain.blocks(head - 1, head)
+        await chain.aclose()
+
+
+# What is known of them.
+
+
+async def test_endpoints_can_be_looked_at_before_and_after_they_were_asked(
+    world: AnvilWorld,
+) -> None:
+    with endpoint(world) as first, endpoint(world) as second:
+        chain = world.connect(rpc_urls=(first.url, second.url))
+        assert [(each.number, each.state, each.height) for each in chain.endpoints()] == [
+            (1, "in use", None), (2, "standing by", None),
+        ]  # fmt: skip
+        assert (first.requests, second.requests) == (0, 0)
+        second.kill()
+        head = (await world.chain.heads()).latest.height
+        reports = await chain.look_at_endpoints()
+        assert [(each.number, each.state, each.height) for each in reports] == [
+            (1, "in use", head), (2, "set aside", None),
+        ]  # fmt: skip
+        assert "secret-key" not in str(reports)
+        second.revive()
+        reports = await chain.look_at_endpoints()
+        assert [each.state for each in reports] == ["in use", "standing by"]
+        assert [each.failures for each in reports] == [0, 1]
+        await chain.aclose()

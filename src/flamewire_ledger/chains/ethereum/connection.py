@@ -100,7 +100,7 @@ class Node:
         except ClientResponseError as error:
             self._is_checked = False
             if error.status == _TOO_MANY_REQUESTS:
-                raise Throttled("it wants to be asked less", _retry_after(error)) from None
+                raise Throttled("it wants to be asked less", retry_after_seconds(error)) from None
             raise ChainUnavailable(f"a node did not answer: HTTP status {error.status}") from None
         except (ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
             self._is_checked = False
@@ -149,7 +149,7 @@ def _result(method: str, response: RPCResponse) -> Any:
     return response["result"]
 
 
-def _retry_after(error: ClientResponseError) -> float | None:
+def retry_after_seconds(error: ClientResponseError) -> float | None:
     """RFC 9110: seconds, or a time, which is compared with the node's own clock and not with ours."""
     headers: Mapping[str, str] = error.headers or {}
     said = headers.get("Retry-After", "").strip()
