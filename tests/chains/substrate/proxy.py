@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import suppress
 from typing import Any
 
 from websockets.datastructures import Headers
@@ -56,9 +57,10 @@ class Proxy:
         with connect(self.node_url, max_size=None) as node:
             back = threading.Thread(target=self._pass_back, args=(node, client), daemon=True)
             back.start()
-            for message in client:
-                if not self.is_silent:
-                    self._pass_on(json.loads(message), client, node)
+            with suppress(ConnectionClosed):
+                for message in client:
+                    if not self.is_silent:
+                        self._pass_on(json.loads(message), client, node)
 
     def _pass_on(
         self, asked: dict[str, Any], client: ServerConnection, node: ClientConnection
@@ -78,9 +80,7 @@ class Proxy:
         return final if self.final_up_to is None else min(final, self.final_up_to)
 
     def _pass_back(self, node: ClientConnection, client: ServerConnection) -> None:
-        try:
+        with suppress(ConnectionClosed):
             for message in node:
                 if not self.is_silent:
                     client.send(message)
-        except ConnectionClosed:
-            return

@@ -11,10 +11,12 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
@@ -128,6 +130,10 @@ class ScriptedNode:
 
     def _serve(self, client: ServerConnection) -> None:
         self.connections += 1
+        with suppress(ConnectionClosed):
+            self._serve_until_closed(client)
+
+    def _serve_until_closed(self, client: ServerConnection) -> None:
         for message in client:
             asked = json.loads(message)
             method, params = asked["method"], asked["params"]
