@@ -12,7 +12,8 @@ import pytest
 from flamewire_ledger.chains.follow import Follower
 from flamewire_ledger.commands import batch, patience
 from flamewire_ledger.domain.payment import transfers
-from flamewire_ledger.processes import reactor, reversal
+from flamewire_ledger.processes import assignment, reactor, reversal
+from flamewire_ledger.processes.identification import Identification, Unclaimed
 from flamewire_ledger.processes.watching import Watching
 from flamewire_ledger.store import memory
 from flamewire_ledger.store.event_store import RecordedCommand
@@ -110,6 +111,25 @@ def a_watcher_that_does_not_wait_for_its_read_model(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Watching, "_caught_up", caught_up)
 
 
+def an_assignment_that_is_not_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    react = assignment.Assignment.react
+
+    def lenient(self: Any, fact: Any, past: Any) -> Any:
+        return [it for it in react(self, fact, past) if it.name != "drop"]
+
+    monkeypatch.setattr(assignment.Assignment, "react", lenient)
+
+
+def a_watcher_that_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whose = Identification.whose
+
+    async def careless(self: Any, seen: Any) -> Any:
+        found = await whose(self, seen)
+        return {key: it for key, it in found.items() if not isinstance(it, Unclaimed)}
+
+    monkeypatch.setattr(Identification, "whose", careless)
+
+
 PLANTS: list[Plant] = [
     a_writer_that_ignores_fingerprints,
     a_writer_that_forgets_what_was_recorded,
@@ -121,6 +141,8 @@ PLANTS: list[Plant] = [
     a_payment_that_keeps_what_was_taken_back,
     a_follower_that_never_gives_a_transfer_up,
     a_watcher_that_does_not_wait_for_its_read_model,
+    an_assignment_that_is_not_taken_back,
+    a_watcher_that_holds_nothing,
 ]
 
 
