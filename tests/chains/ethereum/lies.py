@@ -69,7 +69,7 @@ def inventing(height: int, address: str, units: int) -> Lie:
     def lie(method: str, params: list[Any], result: Any) -> Any:
         if method == "eth_getBlockReceipts" and int(params[0], 16) == height:
             digest = hashes.get(height)  # the block was asked for before, or in the same batch
-            receipt = {
+            receipt: dict[str, Any] = {
                 "transactionHash": made_up, "blockHash": digest, "status": "0x1", "logs": [],
             }  # fmt: skip
             return [*result, receipt]

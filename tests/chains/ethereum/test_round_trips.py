@@ -157,7 +157,7 @@ class Clerk:
     async def submit_many(self, envelopes: Sequence[Envelope]) -> list[Any]:
         self.asked["submit_many"] += 1
         self.envelopes += envelopes
-        return [Done(number, (), False) for number, _ in enumerate(envelopes)]
+        return [Done(number, None, False) for number, _ in enumerate(envelopes)]
 
 
 async def test_a_block_of_a_thousand_payments_becomes_commands_at_once(world: AnvilWorld) -> None:
