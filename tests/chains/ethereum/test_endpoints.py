@@ -50,6 +50,20 @@ async def test_another_endpoint_steps_in_and_no_url_is_told(
     assert "secret-key" not in caplog.text
 
 
+async def test_no_library_tells_a_url_either(
+    world: AnvilWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with endpoint(world) as node:
+        chain = world.connect(rpc_urls=(node.url,))
+        await chain.heads()
+        node.status = 503
+        with pytest.raises(ChainUnavailable):
+            await chain.heads()
+        await chain.aclose()
+    assert "secret-key" not in caplog.text
+
+
 async def test_an_endpoint_of_another_chain_is_never_believed(world: AnvilWorld) -> None:
     chain = world.connect(evm_chain_id=1)
     with pytest.raises(WrongChain, match="is of chain 0x7a69, not 1"):

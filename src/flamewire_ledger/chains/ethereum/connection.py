@@ -26,6 +26,8 @@ from flamewire_ledger.chains.chain import (
 from flamewire_ledger.chains.pace import Pace
 
 _log = logging.getLogger(__name__)
+# Web3 logs URLs, and with them keys: each time it closes a line, and with every question in debugging.
+logging.getLogger("web3").setLevel(logging.WARNING)
 
 Question: TypeAlias = tuple[str, list[Any]]
 QUESTIONS_MAX: Final = 100  # in one round trip; what many providers allow
