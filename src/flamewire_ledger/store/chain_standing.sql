@@ -8,7 +8,7 @@ WITH watched AS (
            hashtextextended('flamewire ' || what || ' ' || chain_id, 0) AS key
     FROM unnest(%(chain_ids)s::text[]) AS chain_id, unnest(ARRAY['watcher', 'candidate']) AS what
 )
-SELECT watched.chain_id, activity.application_name AS name,
+SELECT watched.chain_id, substr(activity.application_name, length('flamewire ') + 1) AS name,
        bool_or(watched.what = 'watcher') AS is_following
 FROM watched
 JOIN pg_locks AS held

@@ -2,7 +2,7 @@
 SELECT pg_try_advisory_lock(hashtextextended('flamewire watcher ' || %(chain_id)s, 0));
 
 -- be_seen: say who this is, and that it would follow the chain, for as long as the connection lives.
-SELECT set_config('application_name', %(name)s, false),
+SELECT set_config('application_name', 'flamewire ' || %(name)s, false),
        pg_advisory_lock_shared(hashtextextended('flamewire candidate ' || %(chain_id)s, 0));
 
 -- notice_soon: let the database notice within half a minute that the holder's machine is gone.
