@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
@@ -195,6 +198,37 @@ def test_contracts_that_allow_little_gas_can_pay_before_and_after_the_first_swee
         shop.hands.done(purse, call("payMeanly(address,uint256)", shop.address(1), 2))
         assert shop.sweep([1])
     assert shop.hands.coins(TREASURY) == 4
+
+
+def test_whatever_is_paid_and_swept_in_whatever_order_nothing_is_lost(shop: Shop) -> None:
+    """Each step is chance; every unit is at the treasury or still where it was paid to."""
+    seed = int(os.environ.get("FLAMEWIRE_TEST_SEED") or time.time_ns() % 1_000_000)
+    print(f"FLAMEWIRE_TEST_SEED={seed}")
+    chance = random.Random(seed)
+    token = shop.hands.odd("SaysNothing", SUPPLY)
+    shop.create_factory()
+    coins = tokens = 0
+    for _ in range(60):
+        indexes = chance.choices(range(6), k=chance.randint(1, 4))  # some of them twice
+        units = chance.randint(1, 1_000)
+        match chance.choice(["coin", "token", "sweep coin", "sweep"]):
+            case "coin":
+                shop.pay(indexes[0], units)
+                coins += units
+            case "token":
+                shop.pay(indexes[0], units, token)
+                tokens += units
+            case "sweep coin":
+                assert shop.sweep(indexes)
+            case _:
+                assert shop.sweep(indexes, [token])
+                assert all(shop.hands.tokens(token, shop.address(each)) == 0 for each in indexes)
+    places = [TREASURY, *(shop.address(index) for index in range(6))]
+    assert sum(shop.hands.coins(place) for place in places) == coins
+    assert sum(shop.hands.tokens(token, place) for place in places) == tokens
+    assert shop.sweep(range(6), [token])
+    assert shop.hands.coins(TREASURY) == coins
+    assert shop.hands.tokens(token, TREASURY) == tokens
 
 
 # Tokens and treasuries that are not as the standard has them.
