@@ -78,6 +78,35 @@ def test_what_is_no_question_is_one_sentence(
     assert says in err
 
 
+# As Python has what a command line has and UTF-8 has not.
+NO_TEXT = b"a\xffb".decode("utf-8", "surrogateescape")
+
+
+@pytest.mark.parametrize(
+    ("option", "code"),
+    [
+        ("--message", 2),
+        ("--message-hex", 2),
+        ("--message-base64", 2),
+        ("--network", 2),
+        ("--scheme", 2),
+        ("--address", 1),
+        ("--signature", 1),
+    ],
+)
+def test_what_is_no_utf_8_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], option: str, code: int
+):
+    claim = list(CLAIM)
+    if option.startswith("--message"):
+        at = claim.index("--message")
+        del claim[at : at + 2]
+    assert run([*claim, option, NO_TEXT]) == code
+    out, err = capsys.readouterr()
+    assert (out.startswith("invalid: "), err.count("\n")) == (code == 1, 1)
+    assert "Traceback" not in err
+
+
 def test_the_address_of_a_multisig_account(capsys: pytest.CaptureFixture[str]):
     for entry in vectors("substrate")["multisig"]:
         words = ["signature", "multisig", "--threshold", str(entry["threshold"])]

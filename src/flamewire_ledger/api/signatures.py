@@ -81,7 +81,7 @@ def _message(body: VerifySignature) -> tuple[bytes, Mapping[str, Any] | None]:
             raise Malformed("only typed data are an object", pointer="/message")
         return b"", body.message
     if body.message is not None:
-        data = body.message.encode()
+        data = _decoded(str.encode, body.message, "/message", "text: give its bytes instead")
     elif body.message_hex is not None:
         data = _decoded(read_hex, body.message_hex, "/message_hex", "0x and hexadecimal digits")
     else:
