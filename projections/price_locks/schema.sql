@@ -9,6 +9,7 @@ CREATE TABLE price_locks_v1 (
     quote_decimals  smallint NOT NULL,
     price           numeric NOT NULL,   -- what one major unit of base is worth in major units of quote
     quotes          jsonb NOT NULL,     -- [{source, price, quoted_at, dropped}]
+    pricing         jsonb,              -- how the price came out of the quotes; null: agreed on by hand
     payment_id      text,
     locked_at       timestamptz NOT NULL,
     expires_at      timestamptz NOT NULL,

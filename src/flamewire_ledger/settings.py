@@ -124,6 +124,11 @@ class Settings(BaseSettings):
         default=Decimal("0.25"), description="Seconds between two looks at a chain's head."
     )
 
+    price_rules_file: Path | None = Field(
+        default=None,
+        description="TOML file with spreads, discounts, sources and rounding by pair; without it the "
+        "market's price is promised.",
+    )
     price_sources_min: int = Field(
         default=2, ge=1, le=5, description="Price sources that have to agree on a price."
     )
@@ -194,7 +199,7 @@ class Settings(BaseSettings):
         """What challenges name."""
         return self.challenge_domain or f"{self.host}:{self.port}"
 
-    @field_validator("data_dir", "networks_file", "archive_dir")
+    @field_validator("data_dir", "networks_file", "archive_dir", "price_rules_file")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()

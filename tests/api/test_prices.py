@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api.world import World
+from flamewire_ledger.api.parts import Offer
+from flamewire_ledger.billing.price_rules import PriceRule
+from tests.api.world import World, world
 
 
 async def test_a_lock_is_answered_as_it_is_read_with_every_quote(ledger: World):
@@ -70,3 +72,41 @@ async def test_a_price_that_cannot_be_had_is_503(door: World):
     door.quotes.clear()
     response = await door.get("/v1/prices/TAO-USD")
     assert (response.status_code, response.json()["code"]) == (503, "price_unavailable")
+
+
+RULES = (
+    PriceRule("one source for ETH", "ETH-*", sources=("one",)),
+    PriceRule("nobody's word for SUI", "SUI-*", sources=("nobody",)),
+    PriceRule("all", spread_ppm=10_000, digits=4),
+)
+
+
+async def test_a_lock_says_which_rule_made_it_out_of_what_market():
+    async with world(offer=Offer(price_rules=RULES)) as door:
+        made = (await door.post("/v1/price_locks", {"base": "TAO", "quote": "USD"})).json()
+        assert made["price"] == "408.3"  # 412.5 less one percent, rounded down to four digits
+        assert made["pricing"] == {
+            "market_price": "412.5", "quoted_at": "2026-01-31T12:00:00Z", "is_stale": False, "rule": "all",
+            "sources": [], "spread_ppm": 10_000, "discount_ppm": 0, "digits": 4, "rounding": "down",
+        }  # fmt: skip
+        shown = (await door.get("/v1/prices/TAO-USD")).json()
+        assert (shown["price"], shown["market_price"], shown["rule"]) == ("408.3", "412.5", "all")
+        order = {"amount": "25.00", "currency": "USD", "network": "bittensor"}
+        intent = (await door.post("/v1/payment_intents", order)).json()
+        assert intent["payment_options"][0]["amount"] == "0.061229489"  # 25 / 408.3, rounded up
+
+
+async def test_a_rule_may_say_whose_word_counts():
+    async with world(offer=Offer(price_rules=RULES)) as door:
+        made = (await door.post("/v1/price_locks", {"base": "ETH", "quote": "USD"})).json()
+        assert [it["source"] for it in made["quotes"]] == ["one:ETH-USD"]
+        assert made["pricing"]["sources"] == ["one"]
+        nobody = await door.post("/v1/price_locks", {"base": "SUI", "quote": "USD"})
+        assert (nobody.status_code, nobody.json()["code"]) == (503, "price_unavailable")
+
+
+async def test_a_lock_is_explained_when_it_is_read(ledger: World):
+    made = (await ledger.post("/v1/price_locks", {"base": "TAO", "quote": "EUR"})).json()
+    read = (await ledger.get(f"/v1/price_locks/{made['id']}")).json()
+    assert read["pricing"] == made["pricing"]
+    assert read["pricing"]["rule"] is None

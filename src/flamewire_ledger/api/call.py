@@ -138,7 +138,8 @@ class Call:
     def till(self, now: datetime) -> Till:
         if self.till_of_batch is not None and self.till_of_batch.now == now:
             return self.till_of_batch
-        return Till(self.mode.prices, self.parts.offer.credit_price, now)
+        offer = self.parts.offer
+        return Till(self.mode.prices, offer.credit_price, now, offer.price_rules)
 
 
 @dataclass(slots=True)

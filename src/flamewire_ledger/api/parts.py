@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol, TypeAlias
 
 from flamewire_ledger.api.pricing import Prices
+from flamewire_ledger.billing.price_rules import PriceRule
 from flamewire_ledger.chains.chain import Chain
 from flamewire_ledger.commands.decider import Envelope, Failed, Outcome
 from flamewire_ledger.domain.payment import LatePolicy
@@ -105,6 +106,7 @@ class Offer:
     price_lock_seconds: int = 900
     credit_price: Decimal = Decimal(1)  # US dollars a credit
     late_policy: LatePolicy = field(default_factory=LatePolicy)
+    price_rules: Sequence[PriceRule] = ()  # the first that fits a pair is the one
     seller_name: str = ""  # on invoices; the merchant's own name when empty
     challenge_domain: str = "localhost"  # who asks payers to prove that an address is theirs
     challenge_seconds: int = 900

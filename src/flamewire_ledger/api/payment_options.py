@@ -166,6 +166,7 @@ async def _terms(till: Till, way: Way, amount: Amount, moment: Moment) -> Terms:
         lock_id=derived_id("pl", moment.now, moment.command_id, asset.code),
         rate=priced.rate,
         quotes=priced.quotes,
+        pricing=priced.pricing,
         locked_at=moment.now,
         expires_at=moment.expires_at,
         payment_id=moment.payment_id,

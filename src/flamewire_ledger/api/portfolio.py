@@ -67,7 +67,7 @@ async def _prices(till: Till, assets: list[Asset], currency: Asset) -> Mapping[s
 
 async def _price(till: Till, asset: Asset, currency: Asset) -> Worth:
     try:
-        return await till.rate(asset, currency)
+        return await till.market(asset, currency)
     except (PriceUnavailable, LimitReached) as error:
         return error.detail
 

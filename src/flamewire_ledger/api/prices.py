@@ -17,7 +17,7 @@ from flamewire_ledger.commands import price_lock as commands
 from flamewire_ledger.commands.decider import Envelope
 from flamewire_ledger.domain.identifiers import derived_id
 from flamewire_ledger.domain.money import Asset
-from flamewire_ledger.domain.price_lock import LockPrice, PriceLock, Quote
+from flamewire_ledger.domain.price_lock import LockPrice, PriceLock, Pricing, Quote
 from flamewire_ledger.domain.rejection import NotFound, UnknownAsset
 
 READ_MODEL: Final = "price_locks"
@@ -37,6 +37,7 @@ async def lock(call: Call) -> Envelope:
         lock_id=derived_id("pl", now, str(call.command_id)),
         rate=priced.rate,
         quotes=priced.quotes,
+        pricing=priced.pricing,
         locked_at=now,
         expires_at=now + timedelta(seconds=call.parts.offer.price_lock_seconds),
     )
@@ -70,6 +71,7 @@ def of_state(lock: PriceLock, chains: Sequence[Chain]) -> dict[str, Any]:
         "quote": locked.rate.quote.symbol,
         "price": plain(locked.rate.price),
         "quotes": [_quote(quote) for quote in locked.quotes],
+        "pricing": _pricing(locked.pricing),
         "payment_intent_id": lock.used_by,
         "created_at": time(locked.locked_at),
         "expires_at": time(locked.expires_at),
@@ -89,6 +91,7 @@ def of_row(row: Row, chains: Sequence[Chain], now: datetime) -> dict[str, Any]:
         "quote": Asset(row["quote"], row["quote_decimals"]).symbol,
         "price": plain(row["price"]),
         "quotes": [_quote_of_row(quote) for quote in row["quotes"]],
+        "pricing": _pricing_of_row(row["pricing"]),
         "payment_intent_id": row["payment_id"],
         "created_at": time(row["locked_at"]),
         "expires_at": time(row["expires_at"]),
@@ -110,6 +113,29 @@ def _quote(quote: Quote) -> dict[str, Any]:
         "quoted_at": time(quote.quoted_at),
         "dropped": quote.dropped,
     }
+
+
+def _pricing(pricing: Pricing | None) -> dict[str, Any] | None:
+    if pricing is None:
+        return None
+    return {
+        "market_price": plain(pricing.market),
+        "quoted_at": time(pricing.quoted_at),
+        "is_stale": pricing.is_stale,
+        "rule": pricing.rule,
+        "sources": list(pricing.sources),
+        "spread_ppm": pricing.spread_ppm,
+        "discount_ppm": pricing.discount_ppm,
+        "digits": pricing.digits,
+        "rounding": pricing.rounding,
+    }
+
+
+def _pricing_of_row(pricing: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if pricing is None:
+        return None
+    market, at = Decimal(pricing["market"]), datetime.fromisoformat(pricing["quoted_at"])
+    return _pricing(Pricing(**{**pricing, "market": market, "quoted_at": at}))
 
 
 def _quote_of_row(quote: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,6 +160,8 @@ async def get_price(call: Call) -> Answer:
                 "base": base.symbol,
                 "quote": quote.symbol,
                 "price": plain(priced.rate.price),
+                "market_price": plain(priced.pricing.market),
+                "rule": priced.pricing.rule,
                 "is_stale": priced.is_stale,
                 "quotes": [_quote(quote) for quote in priced.quotes],
                 "at": time(priced.at),

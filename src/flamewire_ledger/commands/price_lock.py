@@ -10,7 +10,7 @@ from flamewire_ledger.commands.origin import Answer, Origin
 from flamewire_ledger.domain import price_lock
 from flamewire_ledger.domain.price_lock import PriceLockCommand
 
-PRICE_LOCK: Final = Decider("price_lock", price_lock.evolve, price_lock.PriceLock, "price_lock.1")
+PRICE_LOCK: Final = Decider("price_lock", price_lock.evolve, price_lock.PriceLock, "price_lock.2")
 
 
 def envelope(origin: Origin, command: PriceLockCommand, answer: Answer | None = None) -> Envelope:

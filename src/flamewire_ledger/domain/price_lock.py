@@ -35,6 +35,24 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
+class Pricing:
+    """How the rate came out of the quotes: what they agreed on, and the rule that was applied to it.
+
+    `market` × (1 − spread) ÷ (1 − discount), rounded to `digits` significant digits, is the rate.
+    """
+
+    market: Decimal
+    quoted_at: datetime  # when the sources agreed on it
+    is_stale: bool = False  # they could not be trusted since
+    rule: str | None = None  # its name; None: the market's price as it is
+    sources: tuple[str, ...] = ()  # whose word alone counted; none: everybody's
+    spread_ppm: int = 0
+    discount_ppm: int = 0
+    digits: int | None = None
+    rounding: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PriceLocked:
     type: ClassVar = "price_lock.locked.v1"
     lock_id: str
@@ -43,6 +61,7 @@ class PriceLocked:
     payment_id: str | None  # set when made for a payment, and by that already used
     locked_at: datetime
     expires_at: datetime
+    pricing: Pricing | None = None  # None: it was agreed on by hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +116,7 @@ class LockPrice:
     locked_at: datetime
     expires_at: datetime
     payment_id: str | None = None
+    pricing: Pricing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +169,7 @@ def _lock(lock: PriceLock | None, command: LockPrice) -> tuple[PriceLockEvent, .
             payment_id=command.payment_id,
             locked_at=command.locked_at,
             expires_at=command.expires_at,
+            pricing=command.pricing,
         ),
     )
 

@@ -22,6 +22,7 @@ from flamewire_ledger.security.rate_limits import Policy, RateLimits, TokenBucke
 from flamewire_ledger.settings import Settings
 from flamewire_ledger.wiring.clocks import SandboxClock
 from flamewire_ledger.wiring.ledger import Ledger
+from flamewire_ledger.wiring.price_rules import read_price_rules
 from flamewire_ledger.wiring.signatures import verifier_of
 
 # A key that was revoked works this much longer, at most, where it was used a moment ago.
@@ -53,6 +54,7 @@ def api_parts(ledger: Ledger, writer: Writer, health: Health) -> Parts:
             price_lock_seconds=settings.price_lock_seconds,
             credit_price=settings.credit_price,
             late_policy=LatePolicy(settings.late_policy, settings.late_honour_seconds),
+            price_rules=read_price_rules(settings.price_rules_file),
             seller_name=settings.seller_name,
             challenge_domain=settings.domain_of_challenges,
             challenge_seconds=settings.challenge_seconds,

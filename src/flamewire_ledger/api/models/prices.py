@@ -25,6 +25,22 @@ class QuoteView(View):
     dropped: str | None = Field(description="Why it did not count; null when it did.")
 
 
+class PricingView(View):
+    """`price` is market_price × (1 − spread) ÷ (1 − discount), rounded to so many significant digits."""
+
+    market_price: str = Field(description="What the sources agreed on.")
+    quoted_at: datetime
+    is_stale: bool = Field(description="The sources could not be trusted since `quoted_at`.")
+    rule: str | None = Field(description="The price rule; null for the market's price as it is.")
+    sources: list[str] = Field(
+        description="Whose word alone counted, by the rule; none: everybody's."
+    )
+    spread_ppm: int
+    discount_ppm: int
+    digits: int | None
+    rounding: str | None
+
+
 class PriceLockView(View):
     id: str
     object: Literal["price_lock"]
@@ -34,6 +50,7 @@ class PriceLockView(View):
     quote: str
     price: str = Field(description="What one of the base is worth in the quote.")
     quotes: list[QuoteView]
+    pricing: PricingView | None = Field(description="How the price came out of the quotes.")
     payment_intent_id: str | None
     created_at: datetime
     expires_at: datetime
@@ -44,7 +61,9 @@ class PriceView(View):
     object: Literal["price"]
     base: str
     quote: str
-    price: str
+    price: str = Field(description="As a lock would promise it.")
+    market_price: str = Field(description="What the sources agree on.")
+    rule: str | None = Field(description="The price rule that lies between the two.")
     is_stale: bool = Field(description="The sources could not be trusted since `at`.")
     quotes: list[QuoteView]
     at: datetime
@@ -78,9 +97,7 @@ class PriceAlertView(View):
     object: Literal["price_alert"]
     type: str = Field(description="Of the event: `price.deviation_detected.v1`, and others.")
     symbol: str
-    facts: dict[str, Any] = Field(
-        description="What the event says; see docs/reference/events.md."
-    )
+    facts: dict[str, Any] = Field(description="What the event says; see docs/reference/events.md.")
     at: datetime
 
 

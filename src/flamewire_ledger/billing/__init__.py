@@ -1,0 +1,1 @@
+"""How prices are worked out: pure rules over exact numbers."""
