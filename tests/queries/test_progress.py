@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 from flamewire_ledger.queries import progress
 from flamewire_ledger.queries.progress import Progress
@@ -61,3 +62,26 @@ async def test_what_is_not_reached_is_asked_for_again_after_a_pause_each() -> No
     reads = Progress(pool, poll_seconds=0.02)  # type: ignore[arg-type]
     assert not await reads.wait_for(0, 905, [NAME], 0.2)
     assert 2 <= pool.asked <= 11
+
+
+class ClosedPool(Pool):
+    async def __aenter__(self) -> Pool:
+        await asyncio.sleep(0.01)
+        raise ConnectionError("the pool is closed")
+
+
+async def test_a_question_that_fails_when_nobody_waits_any_more_is_no_fault_of_the_process() -> (
+    None
+):
+    """As when a process ends while somebody waits for a read model."""
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, fault: complaints.append(fault))
+    reads = Progress(ClosedPool(0))  # type: ignore[arg-type]
+    waiting = asyncio.create_task(reads.wait_for(0, 1, [NAME], 1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.sleep(0.05)
+    del reads, waiting
+    gc.collect()
+    assert complaints == []

@@ -56,6 +56,7 @@ class Progress:
                 return False
             if self._poll is None or self._poll.done():
                 self._poll = asyncio.create_task(self._poll_once())
+                self._poll.add_done_callback(_looked_at)
             try:
                 await asyncio.wait_for(asyncio.shield(self._poll), remaining)
             except TimeoutError:
@@ -69,3 +70,9 @@ class Progress:
         since = time.monotonic() - self._known_at
         await asyncio.sleep(max(0.0, self._poll_seconds - since))
         await self.positions()
+
+
+def _looked_at(poll: asyncio.Task[None]) -> None:
+    """A failure is told to those who wait. At the end of a process nobody may wait any more."""
+    if not poll.cancelled():
+        poll.exception()
