@@ -9,7 +9,7 @@ from tests.services.sui.model import CHAIN_ID, KIT
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "take-sui-payments.md"
 NODE_URL = "http://127.0.0.1:9000"  # where the guide has its node
-ADDRESSES_PLACE = "/home/you/sui-addresses.txt"
+ADDRESSES_PLACE = "/YOUR/PATH/sui-addresses.txt"
 
 
 def blocks(language: str) -> list[str]:
