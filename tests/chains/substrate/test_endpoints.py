@@ -122,6 +122,21 @@ async def test_another_endpoint_steps_in_and_no_url_is_told(
     assert "secret-key" not in f"{caught.value} {ours}"
 
 
+async def test_a_head_that_has_not_moved_is_asked_for_by_its_hash_alone(
+    script: ScriptedChain, node: ScriptedNode, chain: SubstrateChain
+) -> None:
+    script.add()
+    script.final_height = 0
+    first = await chain.heads()
+    asked = len(node.asked)
+    assert [await chain.heads() for _ in range(3)] == [first] * 3
+    assert len(node.asked) == asked + 6
+    script.final_height = 1
+    assert (await chain.heads()).finalized_height == 1
+    script.add()
+    assert (await chain.heads()).latest.height == 2
+
+
 @pytest.mark.parametrize("chatters", [False, True])
 async def test_silence_and_chatter_end_with_the_deadline(
     script: ScriptedChain, node: ScriptedNode, chatters: bool

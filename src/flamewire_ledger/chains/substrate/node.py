@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from flamewire_ledger.chains.chain import ChainUnavailable
+from flamewire_ledger.chains.chain import ChainUnavailable, Heads
 from flamewire_ledger.chains.substrate.runtime import Runtime, runtime_of
 from flamewire_ledger.chains.substrate.scale import Unreadable
 
@@ -21,6 +21,7 @@ class Node:
         self._line = line
         self._known = known  # by spec version
         self.keeps_all_states = True
+        self.told: tuple[str, str, Heads] | None = None  # the heads by their hashes: final, best
 
     def ask(self, *questions: tuple[str, list[Any]]) -> list[Any]:
         """The answers, in order."""
