@@ -57,7 +57,7 @@ class Node:
         timeout_seconds: float = 10.0,
         requests_per_second: int | None = None,
     ) -> None:
-        self._number = number
+        self.number = number
         self._evm_chain_id = evm_chain_id
         timeout = ClientTimeout(total=timeout_seconds)
         self._provider = AsyncHTTPProvider(
@@ -90,7 +90,7 @@ class Node:
         (answer,) = await self._ask([("eth_chainId", [])])
         if not isinstance(answer, str) or int(answer, 16) != self._evm_chain_id:
             raise WrongChain(
-                f"endpoint {self._number} is of chain {answer}, not {self._evm_chain_id}: "
+                f"endpoint {self.number} is of chain {answer}, not {self._evm_chain_id}: "
                 "correct rpc_urls or chain_id in the networks file"
             )
         self._is_checked = True
@@ -129,7 +129,7 @@ class Node:
                 if len(answer) != len(asked):
                     raise ValueError("a batch came back with answers missing")
                 return answer
-            _log.warning("endpoint %d takes no batches: it is slower for that", self._number)
+            _log.warning("endpoint %d takes no batches: it is slower for that", self.number)
             self._takes_batches = False
         self.round_trips += len(asked)
         return [await self._provider.make_request(*question) for question in asked]

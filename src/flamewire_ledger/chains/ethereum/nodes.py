@@ -1,8 +1,8 @@
 """The nodes of one Ethereum chain, as one: which of them is asked, and whether enough of them agree.
 
-A follower's step is one history's: its blocks come from the node that told the heads, or from
-nodes that agree with each other. Where another has stepped in meanwhile nothing is given out, so
-that no block of one node becomes final by the word of another.
+A follower's step is one history's: its blocks come from the node that told the heads, or from one
+that has the same final block, or from nodes that agree with each other. From any other nothing is
+given out, so that no block of one node becomes final by the word of another.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class Nodes:
             network=network.name,
         )
         self._quorum = Quorum(self._pool, rules, look=self._look, block=self._block)
-        self._heads_from: int | None = None  # whose word the heads of this step are
+        # Whose word the heads are, and the final block it spoke of, or its head where none is final.
+        self._told: tuple[int, Block] | None = None
 
     @property
     def round_trips(self) -> int:
@@ -74,13 +75,13 @@ class Nodes:
             await self._quorum.compare()
         if self._needs_several:
             return await self._quorum.heads(self._heads)
-        number, heads = await self._pool.ask_whom(self._heads)
+        number, (heads, final) = await self._pool.ask_whom(self._heads_and_final)
         for _ in range(len(self._pool)):
             self._pool.spoke_of(number, heads.latest.height)
             if not self._pool.is_set_aside(number):
                 break
-            number, heads = await self._pool.ask_whom(self._heads)
-        self._heads_from = number
+            number, (heads, final) = await self._pool.ask_whom(self._heads_and_final)
+        self._told = (number, final or heads.latest)
         return heads
 
     async def blocks(self, first: int, last: int) -> Sequence[BlockTransfers]:
@@ -143,27 +144,40 @@ class Nodes:
 
     async def _read(self, first: int, last: int) -> Sequence[BlockTransfers]:
         async def question(node: Node) -> Sequence[BlockTransfers]:
-            return await self._reader.read(node, first, last)
+            blocks = await self._reader.read(node, first, last)
+            if self._needs_several or await self._is_of_the_same_history(node):
+                return blocks
+            return ()
 
         if self._needs_several:
             return await self._quorum.read(question)
-        number, blocks = await self._pool.ask_whom(question)
-        if self._heads_from not in (None, number):
-            self._heads_from = None
-            return ()
-        return blocks
+        return await self._pool.ask(question)
+
+    async def _is_of_the_same_history(self, node: Node) -> bool:
+        """Whether the node has the final block that another spoke of, if it was another."""
+        if self._told is None or self._told[0] == node.number:
+            return True
+        block = self._told[1]
+        (answer,) = await node.ask(("eth_getBlockByNumber", [hex(block.height), False]))
+        return answer is not None and block_of(answer).hash == block.hash
 
     async def _heads(self, node: Node) -> Heads:
+        heads, _ = await self._heads_and_final(node)
+        return heads
+
+    async def _heads_and_final(self, node: Node) -> tuple[Heads, Block | None]:
         """Which finality counts is configured: a node that fails to say what is final confirms nothing."""
         if not self._has_finality:
             (latest,) = await node.ask(("eth_getBlockByNumber", ["latest", False]))
             block = block_of(_there(latest))
-            return Heads(block, max(0, block.height - self._network.confirmations_min + 1))
+            height = max(0, block.height - self._network.confirmations_min + 1)
+            return Heads(block, height), None
         latest, finalized = await node.ask(
             ("eth_getBlockByNumber", ["latest", False]),
             ("eth_getBlockByNumber", ["finalized", False]),
         )
-        return Heads(block_of(_there(latest)), block_of(finalized).height if finalized else 0)
+        final = block_of(finalized) if finalized else None
+        return Heads(block_of(_there(latest)), final.height if final else 0), final
 
     async def _look(self, node: Node, heights: Collection[int]) -> View:
         heads = await self._heads(node)
