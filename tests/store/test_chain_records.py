@@ -1,6 +1,7 @@
 """What chains want kept, in Postgres as in memory."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,6 +49,7 @@ async def test_what_is_saved_is_loaded(state: FollowerState):
     rows: list[Any] = [
         (transfer("0x1", units=2**255), block, NOON, True, None),
         (transfer("0x2"), None, NOON, False, 7),
+        (replace(transfer("0x3"), mark="0xfeed"), None, NOON, False, None),
     ]
     await state.save(CHAIN, (7, "0x07", 2), [(6, "0x06"), (7, "0x07")], 0, rows, [])
     assert await state.load(CHAIN) == ((7, "0x07", 2), [(6, "0x06"), (7, "0x07")], rows)
@@ -86,6 +88,12 @@ async def test_a_journal_is_read_in_order_and_without_gaps(journal: SandboxJourn
     assert [row[0] for row in await journal.read(CHAIN, 0, 100)] == list(range(1, 11))
     assert await journal.read(CHAIN, 8, 1) == [next_row(next_row_at(8))]
     assert await journal.read("other", 0, 10) == []
+
+
+async def test_what_a_transaction_says_is_in_the_journal(journal: SandboxJournal):
+    marked = replace(transfer("x"), mark="0xfeed")
+    await journal.append(CHAIN, lambda _: (1, marked, *next_row_at(1)[2:]))
+    assert (await journal.read(CHAIN, 0, 1))[0][1] == marked
 
 
 def next_row_at(sequence: int) -> JournalRow:
