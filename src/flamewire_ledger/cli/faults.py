@@ -22,7 +22,6 @@ from flamewire_ledger.settings import SettingsError
 from flamewire_ledger.store.event_store import StoreUnavailable
 from flamewire_ledger.store.frames import ArchiveError, ArchiveMissing
 from flamewire_ledger.store.migrate import MigrationError
-from flamewire_ledger.wiring.rescans import UnknownNetwork
 
 NOT_SO = 1
 WRONG_USE = 2
@@ -46,7 +45,6 @@ def explain(error: BaseException) -> CommandError | None:
             SettingsError()
             | NetworksFileError()
             | WrongChain()
-            | UnknownNetwork()
             | RescanRefused()
             | CatalogError()
             | UnknownProjection()

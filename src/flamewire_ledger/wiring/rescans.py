@@ -7,14 +7,11 @@ from __future__ import annotations
 import time
 
 from flamewire_ledger.chains.chain import Chain
+from flamewire_ledger.domain.rejection import UnknownNetwork
 from flamewire_ledger.processes.books import Books
 from flamewire_ledger.processes.rescanning import NotingWriter, Progress, Rescan, Rescanned
 from flamewire_ledger.wiring.ledger import Ledger
 from flamewire_ledger.wiring.watchers import listener, names_alike
-
-
-class UnknownNetwork(Exception):
-    """No chain of this ledger is called so; the message says which there are."""
 
 
 def chain_called(ledger: Ledger, name: str) -> Chain:
