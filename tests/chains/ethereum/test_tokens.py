@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from flamewire_ledger.chains.chain import ChainUnavailable, Network, Token, WrongToken
+from flamewire_ledger.chains.chain import (
+    ChainUnavailable,
+    Network,
+    QuestionRefused,
+    Token,
+    WrongToken,
+)
 from flamewire_ledger.chains.ethereum.tokens import check_tokens
 from flamewire_ledger.domain.money import Asset
 from tests.chains.ethereum.anvil_world import AnvilWorld
@@ -25,8 +31,10 @@ def network(decimals: int) -> Network:
 class Node:
     """Says these things of the one contract there is."""
 
-    def __init__(self, code: Any = "0x6000", decimals: Any = f"0x{6:064x}") -> None:
-        self._answers = {"eth_getCode": code, "eth_call": decimals}
+    def __init__(
+        self, code: Any = "0x6000", decimals: Any = f"0x{6:064x}", syncing: Any = False
+    ) -> None:
+        self._answers = {"eth_getCode": code, "eth_call": decimals, "eth_syncing": syncing}
 
     async def ask(self, questions: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         answers = [self._answers[method] for method, _ in questions]
@@ -45,9 +53,10 @@ async def test_other_decimals_are_refused_with_what_to_correct() -> None:
         await check_tokens(network(18), Node().ask)
 
 
-async def test_an_address_without_a_contract_is_refused() -> None:
+@pytest.mark.parametrize("syncing", [False, QuestionRefused("eth_syncing: no such method")])
+async def test_an_address_without_a_contract_is_refused(syncing: Any) -> None:
     with pytest.raises(WrongToken, match=f"no contract at {USDC} on base: correct the contract"):
-        await check_tokens(network(6), Node(code="0x").ask)
+        await check_tokens(network(6), Node(code="0x", syncing=syncing).ask)
 
 
 @pytest.mark.parametrize("silence", ["0x", ChainUnavailable("eth_call: execution reverted (3)")])
@@ -65,6 +74,8 @@ async def test_a_token_that_keeps_its_decimals_to_itself_is_believed_by_the_file
         Node(code=ChainUnavailable("away")),
         Node(code=None),
         Node(decimals=ChainUnavailable("away")),
+        Node(code="0x", syncing={"currentBlock": "0x10", "highestBlock": "0x1000"}),
+        Node(code="0x", syncing=ChainUnavailable("away")),
     ],
 )
 async def test_while_nobody_can_say_it_is_asked_again_later(node: Node) -> None:

@@ -10,7 +10,13 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias
 
-from flamewire_ledger.chains.chain import ChainUnavailable, Network, Token, WrongToken
+from flamewire_ledger.chains.chain import (
+    ChainUnavailable,
+    Network,
+    QuestionRefused,
+    Token,
+    WrongToken,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -29,12 +35,23 @@ async def check_tokens(network: Network, ask: Ask) -> None:
         if not isinstance(code, str):
             raise ChainUnavailable("eth_getCode: the node's answer makes no sense")
         if not code.removeprefix("0x"):
+            await _refuse_to_judge_while_syncing(ask)
             raise WrongToken(
                 f"there is no contract at {token.contract} on {network.name}: correct the contract "
                 f"of token {token.asset.symbol} in the networks file"
             )
     for token in tokens:
         await _check_decimals(network, token, ask)
+
+
+async def _refuse_to_judge_while_syncing(ask: Ask) -> None:
+    """A node that has not caught up has no contracts yet: the file may be right."""
+    try:
+        (answer,) = await ask([("eth_syncing", [])])
+    except QuestionRefused:
+        return
+    if answer:
+        raise ChainUnavailable("the node is still syncing: it cannot say what contracts there are")
 
 
 async def _check_decimals(network: Network, token: Token, ask: Ask) -> None:
