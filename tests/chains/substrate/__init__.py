@@ -1,0 +1,1 @@
+"""The Substrate adapter under test."""

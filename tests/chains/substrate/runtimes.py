@@ -70,8 +70,27 @@ def _constant(name: str, type_id: int, value: bytes) -> dict[str, Any]:
     return {"name": name, "type": type_id, "value": value, "documentation": []}
 
 
+Definitions = dict[int, tuple[str, dict[str, Any]]]
+
+
 def _types(balance: str, balances_index: int) -> list[dict[str, Any]]:
-    definitions: dict[int, tuple[str, dict[str, Any]]] = {
+    definitions = {**_values(balance), **_events(balances_index), **_extrinsics()}
+    return [
+        {
+            "id": type_id,
+            "type": {
+                "path": path.split("::") if path else [],
+                "params": _EXTRINSIC_PARTS if type_id == EXTRINSIC else [],
+                "def": definition,
+                "docs": [],
+            },
+        }
+        for type_id, (path, definition) in sorted(definitions.items())
+    ]
+
+
+def _values(balance: str) -> Definitions:
+    return {
         U8: ("", {"primitive": "u8"}),
         U16: ("", {"primitive": "u16"}),
         U32: ("", {"primitive": "u32"}),
@@ -89,6 +108,11 @@ def _types(balance: str, balances_index: int) -> list[dict[str, Any]]:
         # A type that holds itself, as calls do.
         TREE: ("", _enum((0, "Leaf", [("", U8)]), (1, "Branch", [("", TREES)]))),
         TREES: ("", {"sequence": {"type": TREE}}),
+    }  # fmt: skip
+
+
+def _events(balances_index: int) -> Definitions:
+    return {
         PHASE: ("frame_system::Phase", _enum(
             (0, "ApplyExtrinsic", [("", U32)]), (1, "Finalization", []), (2, "Initialization", []),
         )),
@@ -115,6 +139,11 @@ def _types(balance: str, balances_index: int) -> list[dict[str, Any]]:
             ("phase", PHASE), ("event", EVENT), ("topics", HASHES)
         )),
         RECORDS: ("", {"sequence": {"type": RECORD}}),
+    }  # fmt: skip
+
+
+def _extrinsics() -> Definitions:
+    return {
         ADDRESS: ("sp_runtime::multiaddress::MultiAddress", _enum((0, "Id", [("", ACCOUNT)]))),
         SIGNATURE: ("sp_runtime::MultiSignature", _enum((1, "Sr25519", [("", BYTES_64)]))),
         ERA: ("sp_runtime::generic::era::Era", _enum(
@@ -123,18 +152,6 @@ def _types(balance: str, balances_index: int) -> list[dict[str, Any]]:
         EXTRINSIC: ("sp_runtime::generic::unchecked_extrinsic::UncheckedExtrinsic",
                     {"sequence": {"type": U8}}),
     }  # fmt: skip
-    return [
-        {
-            "id": type_id,
-            "type": {
-                "path": path.split("::") if path else [],
-                "params": _EXTRINSIC_PARTS if type_id == EXTRINSIC else [],
-                "def": definition,
-                "docs": [],
-            },
-        }
-        for type_id, (path, definition) in sorted(definitions.items())
-    ]
 
 
 _EXTRINSIC_PARTS = [
