@@ -18,7 +18,7 @@ from tests.services.sui.wallet import Move, Signer, Wallet
 
 USDC = f"0x{'db' * 32}::usdc::USDC"
 UNLISTED = f"0x{'ee' * 32}::usdc::USDC"
-HEARD_SECONDS_MAX = 10
+HEARD_SECONDS_MAX = 60
 ADDRESSES = tuple(f"0x{number + 1:064x}" for number in range(1_000, 1_200))
 SUI_ASSET, USDC_ASSET = Asset("sui:SUI", 9), Asset("sui:USDC", 6)
 
@@ -52,7 +52,7 @@ class SuiWorld:
             "grpc_urls": tuple(server.url for server in servers or (self.server,)),
             "addresses_file": self.addresses_file,
             "payment_kit": KIT,
-            "timeout_seconds": 2.0,
+            "timeout_seconds": 20.0,
             **changes,
         }
         tokens = (

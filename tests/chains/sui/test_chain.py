@@ -19,7 +19,7 @@ from flamewire_ledger.domain.rejection import InvalidAddress
 from flamewire_ledger.domain.transfer import Transfer
 from tests.chains.conformance import follower
 from tests.chains.ears import Ears
-from tests.chains.sui.sui_world import ADDRESSES, USDC, SuiWorld
+from tests.chains.sui.sui_world import ADDRESSES, HEARD_SECONDS_MAX, USDC, SuiWorld
 from tests.services.sui.model import GAS, SUI
 from tests.services.sui.wallet import Move
 
@@ -33,7 +33,7 @@ async def newest(world: SuiWorld) -> tuple[Transfer, ...]:
 
 
 async def until(world: SuiWorld, *, subscriptions: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HEARD_SECONDS_MAX):
         while world.server.subscriptions != subscriptions:
             await asyncio.sleep(0.005)
 
@@ -182,10 +182,10 @@ async def test_the_first_block_is_searched_for_among_those_there_are(world: SuiW
 
 
 async def test_questions_are_bounded_in_time_and_the_stall_is_no_crash(world: SuiWorld) -> None:
-    chain = world.connect(timeout_seconds=0.2)
+    chain = world.connect(timeout_seconds=2.0)
     await chain.heads()
     world.server.is_stalled = True
-    with pytest.raises(ChainUnavailable, match="did not answer: TimeoutError"):
+    with pytest.raises(ChainUnavailable, match="TimeoutError|DEADLINE_EXCEEDED"):
         await chain.blocks(1, 2)
     world.server.is_stalled = False
     assert len(await chain.blocks(1, 2)) == 2

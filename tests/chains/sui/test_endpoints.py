@@ -182,6 +182,38 @@ async def test_who_is_of_another_chain_is_never_believed_and_ends_nothing_that_w
     await chain.aclose()
 
 
+@pytest.mark.parametrize(
+    ("chain_id", "digest"),  # of the genesis checkpoints of the main and the test network
+    [
+        ("sui:35834a8a", "4btiuiMPvEENsttpZC7CZ53DruC3MAgfznDbASZ7DR6S"),
+        ("sui:4c78adac", "69WiPg3DAQiwdxfncX6wYQ2siKwAe6L9BZthQea3JNMD"),
+    ],
+)
+async def test_a_chain_is_known_by_the_first_bytes_of_its_genesis(
+    world: SuiWorld, chain_id: str, digest: str
+) -> None:
+    world.server.genesis = digest
+    chain = world.connect(chain_id=chain_id)
+    assert (await chain.heads()).latest.height == world.model.height
+    await chain.aclose()
+    for nonsense in ("not base58", "1" * 32, world.model.checkpoints[0].digest):
+        world.server.genesis = nonsense
+        foreign = world.connect(chain_id=chain_id)
+        with pytest.raises(WrongChain):
+            await foreign.heads()
+        await foreign.aclose()
+
+
+async def test_a_node_that_does_not_name_its_chain_is_asked_for_the_genesis_checkpoint(
+    world: SuiWorld,
+) -> None:
+    world.server.genesis = ""
+    chain = world.connect()
+    assert (await chain.heads()).latest.height == world.model.height
+    assert "checkpoint 0" in world.server.asked
+    await chain.aclose()
+
+
 async def test_one_that_lags_is_set_aside_when_all_are_looked_at(
     world: SuiWorld, others: list[SuiServer]
 ) -> None:
@@ -252,7 +284,7 @@ async def test_a_checkpoint_that_makes_no_sense_is_unavailability_and_no_crash(
 async def test_bytes_that_are_no_protobuf_are_unavailability_and_no_crash(world: SuiWorld) -> None:
     await world.pay(SHOP, 5)
     await world.mine()
-    node = Node(world.server.url, world.chain.network.chain_id[4:], 2.0, with_events=True)
+    node = Node(world.server.url, world.chain.network.chain_id[4:], 20.0, with_events=True)
     await node.check()
     told = message_of(world.model.checkpoints[-1])
     whole = bytes(v2.GetCheckpointResponse(checkpoint=told))

@@ -71,7 +71,7 @@ class SuiServer:
         self.subscribes = True
         self.answers: bytes | None = None  # to GetCheckpoint, instead of an answer
         self.spoils: Callable[[v2.Checkpoint], None] | None = None
-        self.genesis: str | None = None  # another chain's
+        self.genesis: str | None = None  # of another chain; empty: it does not say
         self._subscriptions: set[asyncio.Task[Any]] = set()
         self._dropped = 0
         self._loop = asyncio.new_event_loop()
@@ -143,7 +143,7 @@ class SuiServer:
         await stream.recv_message()
         await self._admit("service info")
         told = v2.GetServiceInfoResponse(
-            chain_id=self.genesis or self.model.checkpoints[0].digest,
+            chain_id=self.model.checkpoints[0].digest if self.genesis is None else self.genesis,
             chain="ours",
             checkpoint_height=self._height,
             lowest_available_checkpoint=self.lowest,

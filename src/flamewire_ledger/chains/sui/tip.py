@@ -95,7 +95,7 @@ class Tip:
         return asyncio.get_running_loop().time() - self._wanted_at < IDLE_SECONDS
 
     async def _hear(self, number: int, checkpoint: Checkpoint) -> None:
-        """A memory with a hole in it is no use below the hole: nobody will ask for that again."""
+        """Believe it, and remember it in the place of the oldest."""
         self._blocks[checkpoint.height] = await self._take(number, checkpoint)
         while len(self._blocks) > KEPT_MAX:
             del self._blocks[next(iter(self._blocks))]
