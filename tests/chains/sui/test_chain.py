@@ -185,7 +185,7 @@ async def test_questions_are_bounded_in_time_and_the_stall_is_no_crash(world: Su
     chain = world.connect(timeout_seconds=2.0)
     await chain.heads()
     world.server.is_stalled = True
-    with pytest.raises(ChainUnavailable, match="TimeoutError|DEADLINE_EXCEEDED"):
+    with pytest.raises(ChainUnavailable, match=r"TimeoutError|DEADLINE_EXCEEDED"):
         await chain.blocks(1, 2)
     world.server.is_stalled = False
     assert len(await chain.blocks(1, 2)) == 2
