@@ -159,6 +159,11 @@ class Settings(BaseSettings):
         le=86_400,
         description="How long after expiry `honour` still honours, in seconds.",
     )
+    late_drift_percent: Annotated[Decimal, Field(ge=0, le=100, decimal_places=4)] | None = Field(
+        default=None,
+        description="How much of the promised worth a late transfer may have lost to be honoured, in percent; "
+        "however much when empty.",
+    )
     seller_name: str = Field(
         default="",
         max_length=200,

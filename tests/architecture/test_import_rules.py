@@ -91,7 +91,17 @@ SHARED = {
         "quorum",
         "standing",
     },
-    "prices": {"asking", "board", "feed", "median", "pace", "shared", "source", "standing"},
+    "prices": {
+        "asking",
+        "board",
+        "feed",
+        "median",
+        "pace",
+        "shared",
+        "source",
+        "stand_in",
+        "standing",
+    },
     "signatures": {"curves", "scheme", "text", "verifier"},
 }
 

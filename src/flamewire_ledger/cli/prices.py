@@ -1,8 +1,9 @@
-"""`flamewire prices`: what things cost, filled in for the time before the ledger looked."""
+"""`flamewire prices`: the past filled in, and a stand-in for the sources to try what happens when they fail."""
 
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -11,16 +12,13 @@ import typer
 from flamewire_ledger.cli.faults import WRONG_USE, CommandError
 from flamewire_ledger.cli.output import print_rows, progress_bar, say
 from flamewire_ledger.cli.session import visit
+from flamewire_ledger.prices.stand_in import StandIn, serving
 from flamewire_ledger.wiring import Ledger
+from flamewire_ledger.wiring.clocks import RealClock
 from flamewire_ledger.wiring.price_recording import backfill as fill_in
 
-app = typer.Typer(help="Prices: backfill.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Prices: backfill, stand-in.", no_args_is_help=True, rich_markup_mode=None)
 _PAIR = re.compile(r"[A-Z0-9]{1,16}-[A-Z0-9]{1,16}\Z")
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps the name of the one command there is."""
 
 
 @app.command("backfill")
@@ -53,3 +51,29 @@ def backfill(
     print_rows(("symbol", "added"), rows, as_json=as_json)
     if not any(row["added"] for row in rows):
         say("Nothing was missing.")
+
+
+@app.command("stand-in")
+def play(
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="On loopback; 0 takes a free one.")
+    ] = 0,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Such as kraken=down; may be given again.")
+    ] = None,
+) -> None:
+    """Answer as the five price sources do, well or badly, until Ctrl-C.
+
+    Give the address to FLAMEWIRE_SANDBOX_PRICE_SOURCES_URL. Faults may also come later:
+    curl ADDRESS/faults/kraken/tenfold, and none to mend it.
+    """
+    market = StandIn(RealClock().now)
+    for each in fault or ():
+        name, _, wanted = each.partition("=")
+        status, _, answer = market.told(name, wanted)
+        if status != 200:
+            raise CommandError(f"{each} is no fault: {answer.decode()}.", WRONG_USE)
+    with serving(market, port) as url:
+        typer.echo(url)
+        say("Ctrl-C ends it.")
+        threading.Event().wait()

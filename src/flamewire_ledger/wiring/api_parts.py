@@ -27,6 +27,7 @@ from flamewire_ledger.wiring.signatures import verifier_of
 
 # A key that was revoked works this much longer, at most, where it was used a moment ago.
 KEY_REMEMBERED_SECONDS: Final = 1.0
+_PPM_A_PERCENT: Final = 10_000
 _VISIBLE_SECONDS_MAX: Final = 2.0
 _KEYS_REMEMBERED_MAX: Final = 10_000
 
@@ -53,12 +54,22 @@ def api_parts(ledger: Ledger, writer: Writer, health: Health) -> Parts:
         offer=Offer(
             price_lock_seconds=settings.price_lock_seconds,
             credit_price=settings.credit_price,
-            late_policy=LatePolicy(settings.late_policy, settings.late_honour_seconds),
+            late_policy=late_policy(settings),
             price_rules=read_price_rules(settings.price_rules_file),
             seller_name=settings.seller_name,
             challenge_domain=settings.domain_of_challenges,
             challenge_seconds=settings.challenge_seconds,
         ),
+    )
+
+
+def late_policy(settings: Settings) -> LatePolicy:
+    """What becomes of a transfer that is first seen when time is up."""
+    drift = settings.late_drift_percent
+    return LatePolicy(
+        settings.late_policy,
+        settings.late_honour_seconds,
+        None if drift is None else int(drift * _PPM_A_PERCENT),
     )
 
 
