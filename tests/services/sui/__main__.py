@@ -60,7 +60,8 @@ class Counter:
 
 def main() -> None:
     model = Model()
-    wallet = Wallet(model, Signer())
+    signer = Signer()
+    wallet = Wallet(model, signer)
     wallet.endow(USDC)
     node = SuiServer(model, NODE_PORT)
     counter = Counter(wallet, COUNTER_PORT)
@@ -73,6 +74,7 @@ def main() -> None:
     except KeyboardInterrupt:
         counter.close()
         node.close()
+        signer.close()
 
 
 if __name__ == "__main__":
