@@ -13,7 +13,6 @@ from flamewire_ledger.chains.chain import ChainUnavailable, WrongChain
 from flamewire_ledger.chains.pace import Pace
 from flamewire_ledger.chains.substrate.checking import Expected, check
 from flamewire_ledger.chains.substrate.node import Node
-from flamewire_ledger.chains.substrate.runtime import Runtime
 
 if TYPE_CHECKING:
     from flamewire_ledger.chains.substrate.line import Line
@@ -39,7 +38,6 @@ class Connection:
         self.number = number
         self._url = url
         self._expected = expected
-        self._known: dict[int, Runtime] = {}
         self._timeout_seconds = timeout_seconds
         self._pace = Pace(requests_per_second)
         self._thread = ThreadPoolExecutor(1, f"substrate-endpoint-{number}")
@@ -90,7 +88,7 @@ class Connection:
             from flamewire_ledger.chains.substrate.line import Line
 
             self._line = Line(self._url, self._timeout_seconds)
-            node = Node(self._line, self._known)
+            node = Node(self._line)
             check(node, self.number, self._expected)
             self._node = node
         return self._node

@@ -57,9 +57,12 @@ def soft_child(account: bytes, index: int) -> bytes:
     """The public key of the soft junction /index, as polkadot-js derives it (schnorrkel's HDKD): the
     chain code is the number, SCALE-encoded and filled up with zeros to 32 bytes.
     """
-    # A library of a curve: only who gives out addresses needs it.
-    import sr25519
-
+    try:
+        import sr25519  # a library of a curve: only who gives out addresses needs it
+    except ModuleNotFoundError:
+        raise BadAccount(
+            "the libraries of a Substrate network are not installed: flamewire-ledger[bittensor]"
+        ) from None
     if not any(account):
         raise BadAccount("the account of a network is all zeros: everybody could spend from it")
     try:

@@ -17,9 +17,10 @@ _RUNTIMES_KEPT: Final = 8
 class Node:
     """Use it from the thread of its line. Every method may raise ChainUnavailable."""
 
-    def __init__(self, line: Line, known: dict[int, Runtime]) -> None:
+    def __init__(self, line: Line) -> None:
         self._line = line
-        self._known = known  # by spec version
+        # By spec version; as long as the line lasts, so that what a node had wrong is asked again.
+        self._known: dict[int, Runtime] = {}
         self.keeps_all_states = True
         self.told: tuple[str, str, Heads] | None = None  # the heads by their hashes: final, best
 
