@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.xdist_group("real-substrate"), pytest.mark.slow]
 FINAL_AFTER_BLOCKS = 3
 SETTLED_SECONDS_MAX = 90
 ROC = 10**12
+NOBODY = "5C4hrfjw9DjXZTzV3MwzrrAr9P1MJhSrvWGWqi1eSuyUpnhM"  # the account of zeros
 
 
 @pytest.fixture(scope="module")
@@ -321,7 +322,10 @@ def test_the_guides_file_for_bittensor_needs_an_account_and_no_more():
         (("YOUR-ACCOUNT", ALICE[:-1] + "Z"), "account is no address: the SS58 address is mistyped"),
         (("YOUR-ACCOUNT", "bottom drive obey lake"), "account may be a secret"),
         (("YOUR-ACCOUNT", "0x" + "99" * 32), "account may be a secret"),
-        (("YOUR-ACCOUNT", "5C4hrfjw9DjXZTzV3MwzrrAr9P1MJhSrvWGWqi1eSuyUpnhM"), "is all zeros"),
+        (
+            ("YOUR-ACCOUNT", "5C4hrfjw9DjXZTzV3MwzrrAr9P1MJhSrvWGWqi1eSuyUpnhM"),
+            "network bittensor in the networks file: account is all zeros",
+        ),
     ],
 )
 def test_a_mistake_in_the_networks_file_stops_the_start(

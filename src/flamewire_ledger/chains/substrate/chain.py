@@ -21,7 +21,7 @@ from flamewire_ledger.chains.chain import (
 )
 from flamewire_ledger.chains.endpoints import EndpointLimits
 from flamewire_ledger.chains.networks.substrate import SubstrateSettings
-from flamewire_ledger.chains.substrate.deposits import DepositAddresses
+from flamewire_ledger.chains.substrate.deposits import BadAccount, DepositAddresses
 from flamewire_ledger.chains.substrate.nodes import Nodes
 from flamewire_ledger.chains.substrate.transfers import Decoder
 from flamewire_ledger.domain.transfer import Block, Transfer
@@ -39,9 +39,12 @@ class SubstrateChain:
         """Raises BadAccount when the account cannot have the addresses that the file says it has."""
         self._network = network
         self._prefix = settings.ss58_prefix
-        self._deposits = DepositAddresses(
-            settings.account, settings.ss58_prefix, network.identifies_by
-        )
+        try:
+            self._deposits = DepositAddresses(
+                settings.account, settings.ss58_prefix, network.identifies_by
+            )
+        except BadAccount as error:
+            raise BadAccount(f"network {network.name} in the networks file: {error}") from None
         decoder = Decoder(network, settings.ss58_prefix)
         self._nodes = Nodes(network, settings, decoder, limits)
 

@@ -61,15 +61,15 @@ def soft_child(account: bytes, index: int) -> bytes:
         import sr25519  # a library of a curve: only who gives out addresses needs it
     except ModuleNotFoundError:
         raise BadAccount(
-            "the libraries of a Substrate network are not installed: flamewire-ledger[bittensor]"
+            "its libraries are not installed: install flamewire-ledger[bittensor]"
         ) from None
     if not any(account):
-        raise BadAccount("the account of a network is all zeros: everybody could spend from it")
+        raise BadAccount("account is all zeros: everybody could spend from it")
     try:
         child = sr25519.derive_pubkey((index.to_bytes(32, "little"), account), b"")[1]
     except ValueError:
         raise BadAccount(
-            "the account of a network has no children: only an sr25519 account has; "
+            "account has no children: only an sr25519 account has; "
             'take one, or write identifies_by = "mark"'
         ) from None
     return bytes(child)
