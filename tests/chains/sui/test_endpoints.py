@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from flamewire_ledger.chains.sui.chain import SuiChain
 from flamewire_ledger.chains.sui.node import Node
 from tests.chains.conformance import follower
 from tests.chains.ears import Ears
-from tests.chains.sui.sui_world import ADDRESSES, SuiWorld
+from tests.chains.sui.sui_world import ADDRESSES, HEARD_SECONDS_MAX, SuiWorld
 from tests.services.sui.server import SuiServer, message_of
 
 SHOP = ADDRESSES[1]
@@ -105,6 +106,30 @@ async def test_a_lie_that_was_believed_first_is_found_out_by_the_majority(
     found = await chain.block_at(3)
     assert found is not None
     assert found[0].hash == told.block.hash
+    await chain.aclose()
+
+
+async def test_a_lie_that_came_by_subscription_is_forgotten_with_all_that_was_built_on_it(
+    world: SuiWorld, others: list[SuiServer]
+) -> None:
+    world.server.subscribes = True
+    chain = world.connect(world.server, *others)
+    height = world.model.height + 1
+    world.server.lies[height] = LIE
+    await chain.heads()
+    async with asyncio.timeout(HEARD_SECONDS_MAX):
+        while not world.server.subscriptions:
+            await asyncio.sleep(0.005)
+    world.model.make_checkpoint(2)
+    await world.heard(height + 1, chain)
+    (believed,) = await chain.blocks(height, height)
+    assert believed.block.hash == LIE
+    found = await chain.block_at(height)
+    assert found is not None
+    (told,) = await chain.blocks(height, height)
+    assert told.block == found[0]
+    assert told.block.hash == world.model.checkpoints[height].digest
+    assert states(chain)[0] == "set aside"
     await chain.aclose()
 
 

@@ -8,7 +8,6 @@ without anything known before, as when a follower looks where it left off, is as
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
@@ -28,7 +27,6 @@ from flamewire_ledger.chains.sui.tip import Tip
 from flamewire_ledger.chains.sui.transfers import Checkpoint, TransferReader
 from flamewire_ledger.domain.transfer import Block, Transfer
 
-_log = logging.getLogger(__name__)
 _AT_ONCE: Final = 8  # questions under way
 
 
@@ -36,7 +34,6 @@ class Line:
     """Connections of one network. Use it from one event loop."""
 
     def __init__(self, network: Network, settings: SuiSettings) -> None:
-        self._name = network.name
         self._rules = settings.endpoint_rules
         self._reader = TransferReader(network, settings.payment_kit)
         with_events = self._reader.wants_events
@@ -222,12 +219,16 @@ class Line:
             return
         known, most = self._known.get(at), await self._vote(at)
         if most is not None and most.digest != known:
-            self._known.forget_from(at)
+            self._forget_from(at)
         elif not self.endpoints.is_set_aside(number):
             self.endpoints.set_aside(
                 number, f"its checkpoint {at} is not what it was: Sui takes nothing back"
             )
         raise ChainUnavailable(f"endpoint {number} contradicts what is known of checkpoint {at}")
+
+    def _forget_from(self, height: int) -> None:
+        self._known.forget_from(height)
+        self._tip.forget_from(height)
 
     async def _vote(self, height: int) -> Checkpoint | None:
         """What most endpoints say is there, two at least; those who say otherwise are set aside."""
@@ -265,7 +266,7 @@ class Line:
             raise ChainUnavailable(f"the endpoints contradict each other about checkpoint {height}")
         for found in standing.values():
             if self._known.contradiction(found) is not None:
-                self._known.forget_from(height - 1)
+                self._forget_from(height - 1)
             self._known.believe(found)
             return found
         return None

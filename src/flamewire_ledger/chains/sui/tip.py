@@ -61,6 +61,11 @@ class Tip:
     def block(self, height: int) -> BlockTransfers | None:
         return self._blocks.get(height)
 
+    def forget_from(self, height: int) -> None:
+        """What was told of it and of all above was wrong."""
+        self._blocks = {known: block for known, block in self._blocks.items() if known < height}
+        self._newest = None
+
     async def aclose(self) -> None:
         if self._running is not None:
             self._running.cancel()
