@@ -305,3 +305,12 @@ async def test_a_rule_may_choose_sources_and_none_that_leads_away() -> None:
     sources.later(60)
     with pytest.raises(PriceUnavailable):
         await sources.board.pair(TAO, USD, sources.now, frozenset({"a"}))
+
+
+async def test_a_clock_that_is_put_back_does_not_make_old_prices_young() -> None:
+    sources = Sources()
+    sources.later(3600)
+    await sources.price()
+    sources.later(-3600)
+    sources.say("101")
+    assert await sources.price() == 101

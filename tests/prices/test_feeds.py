@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from flamewire_ledger.domain.money import Asset
 from flamewire_ledger.prices.binance import BinanceFeed
@@ -258,3 +263,48 @@ async def test_three_sources_make_a_price(stand_in: StandIn) -> None:
     assert [quote.source for quote in quotes] == [
         "kraken:ETH-USD", "coinbase:ETH-USD", "cryptocompare:ETH-USD",
     ]  # fmt: skip
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8)
+    | st.sampled_from(["ETHUSDT", "USD", "NaN", "1", "-1", "1e999999"]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(
+            ["error", "result", "XETHZUSD", "c", "data", "amount", "currency", "USD", "Response", "Type",
+             "ethereum", "usd", "last_updated_at", "status", "symbol", "price", "code", "msg", "prices"]
+        ),
+        inner,
+        max_size=4,
+    ),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(answer=anything, status=st.sampled_from([200, 200, 400, 404, 500]))
+def test_whatever_a_source_answers_it_gives_quotes_or_is_unavailable(
+    answer: object, status: int
+) -> None:
+    """A fault of one feed would be a fault of all prices."""
+
+    async def ask_all() -> None:
+        body = json.dumps(answer).encode()
+        transport = httpx.MockTransport(lambda request: httpx.Response(status, content=body))
+        for kind in (KrakenFeed, CoinbaseFeed, CryptoCompareFeed, CoinGeckoFeed, BinanceFeed):
+            feed = kind(lambda: NOON, transport=transport)
+            with suppress(FeedUnavailable):
+                for symbol, quote in (await feed.quotes(["ETH"])).items():
+                    assert symbol == "ETH"
+                    assert (quote.price is None) == (quote.dropped is not None)
+                    assert quote.price is None or quote.price > 0
+            if isinstance(feed, CoinGeckoFeed):
+                with suppress(FeedUnavailable):
+                    assert all(price > 0 for _, price in await feed.past("ETH", 1))
+            await feed.aclose()
+
+    asyncio.run(ask_all())

@@ -108,3 +108,14 @@ async def test_what_is_no_standing_is_not_read(processes: Processes) -> None:
     await shared._redis.set(f"{processes.prefix}standing:TAO", "x" * 50)
     assert await shared.read(["TAO"]) == {}
     assert await processes.price(board) == Decimal("412.5")
+
+
+async def test_a_young_price_asks_neither_redis_nor_a_source(processes: Processes) -> None:
+    board = processes.process()
+    await processes.price(board)
+    before = len(processes.stand_in.asked)
+    await processes.shared[0].aclose()
+    processes.shared[0]._redis = None  # type: ignore[assignment]
+    assert await processes.price(board) == Decimal("412.5")
+    assert len(processes.stand_in.asked) == before
+    processes.shared.clear()

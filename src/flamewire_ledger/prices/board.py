@@ -162,7 +162,7 @@ class PriceBoard:
 
     def _age(self, symbol: str, now: datetime) -> int:
         standing = self._standings.get(symbol)
-        if standing is None:
+        if standing is None or self._is_ahead(standing, now):
             return 2
         seconds = (now - standing.asked_at).total_seconds()
         if not standing.is_good:
@@ -190,7 +190,7 @@ class PriceBoard:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience.feed_seconds_max + 0.5
         while True:
-            self._adopt(await self._shared.read(sorted(due)))
+            self._adopt(await self._shared.read(sorted(due)), now)
             missing = {symbol for symbol in due if self._age(symbol, now)}
             if not missing:
                 return
@@ -205,11 +205,16 @@ class PriceBoard:
         finally:
             await self._shared.release()
 
-    def _adopt(self, found: Mapping[str, Standing]) -> None:
+    def _adopt(self, found: Mapping[str, Standing], now: datetime) -> None:
         for symbol, standing in found.items():
             ours = self._standings.get(symbol)
-            if ours is None or standing.asked_at > ours.asked_at:
+            is_newer = ours is None or standing.asked_at > ours.asked_at
+            if is_newer and not self._is_ahead(standing, now):
                 self._standings[symbol] = standing
+
+    def _is_ahead(self, standing: Standing, now: datetime) -> bool:
+        """Whether it was asked by a clock far ahead of ours: a sandbox's, or one that was put right."""
+        return standing.asked_at - now > timedelta(seconds=self._patience.refresh_seconds)
 
     async def _ask(self, symbols: set[str], now: datetime) -> None:
         said = await self._asking.ask(sorted(symbols), now, self._known_dollars)
