@@ -268,8 +268,8 @@ async def test_who_is_set_aside_is_asked_with_all_others_only_to_see_how_it_does
 
 
 def heads(pool: Pool, *heights: int) -> list[str]:
-    for number, height in enumerate(heights, start=1):
-        pool.endpoints.spoke_of(number, height)
+    """Told at one time."""
+    pool.endpoints.spoke_together(dict(enumerate(heights, start=1)))
     return pool.states
 
 
@@ -285,12 +285,31 @@ def test_one_that_is_far_behind_is_set_aside_until_it_has_caught_up() -> None:
 def test_a_head_that_goes_far_back_is_set_aside() -> None:
     pool = Pool()
     assert heads(pool, 100, 100, 100) == ["in use", "standing by", "standing by"]
-    assert heads(pool, 50) == ["set aside", "in use", "standing by"]
+    pool.endpoints.spoke_of(1, 50)
+    assert pool.states == ["set aside", "in use", "standing by"]
+    pool.endpoints.spoke_of(1, 99)
+    assert pool.states == ["in use", "standing by", "standing by"]
+
+
+def test_a_head_that_grows_makes_no_laggards_of_those_that_were_not_asked() -> None:
+    pool = Pool()
+    heads(pool, 100, 100, 100)
+    for height in range(100, 1000, 50):
+        pool.endpoints.spoke_of(1, height)
+        assert pool.states == ["in use", "standing by", "standing by"]
+    pool.endpoints.spoke_of(2, 1000)
+    assert pool.states == ["in use", "standing by", "standing by"]
+    pool.endpoints.spoke_of(3, 900)
+    assert pool.states == ["in use", "standing by", "set aside"]
 
 
 def test_one_that_speaks_of_blocks_nobody_has_is_set_aside_and_not_all_others() -> None:
     pool = Pool()
     assert heads(pool, 10**9, 100, 101) == ["set aside", "in use", "standing by"]
+    pool.endpoints.spoke_of(1, 10**9)
+    pool.endpoints.spoke_of(2, 102)
+    assert pool.states == ["set aside", "in use", "standing by"]
+    assert heads(pool, 103, 100, 101) == ["in use", "standing by", "standing by"]
 
 
 def test_a_head_that_was_told_long_ago_is_compared_with_none() -> None:

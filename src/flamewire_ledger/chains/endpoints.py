@@ -259,17 +259,31 @@ class Endpoints(Generic[E]):
     def spoke_of(self, number: int, height: int) -> None:
         """What an endpoint said its head is. One far behind the others is set aside until it is not.
 
-        Where three or more have spoken lately, the second highest counts: one that speaks of blocks
-        nobody else has does not make laggards of all others, and is itself set aside.
+        Only the one that spoke is judged: the others' heads have grown since they were told.
         """
         self._standing(number).spoke_of(height)
-        telling = [place.standing for place in self._places if place.standing.counts]
-        heights = sorted(each.height or 0 for each in telling)
-        if len(heights) < 2:
-            return
-        best = heights[-2] if len(heights) > 2 else heights[-1]
-        for each in telling:
-            each.is_ahead((each.height or 0) - best)
+        self._standing(number).is_behind(self._told_lately() - height)
+
+    def spoke_together(self, heights: Mapping[int, int]) -> None:
+        """The same of several that were asked at one time, by number.
+
+        Where three or more spoke, one that tells of blocks nobody else has is set aside as well.
+        """
+        for number, height in heights.items():
+            self._standing(number).spoke_of(height)
+        if len(heights) > 2:
+            *_, second, highest = sorted(heights.values())
+            for number, height in heights.items():
+                self._standing(number).is_ahead(highest - second if height == highest else 0)
+        for number, height in heights.items():
+            self._standing(number).is_behind(self._told_lately() - height)
+
+    def _told_lately(self) -> int:
+        """The head by the word of two, where three or more have spoken lately; else the highest."""
+        telling = sorted(
+            place.standing.height or 0 for place in self._places if place.standing.counts
+        )
+        return telling[-2 if len(telling) > 2 else -1] if telling else 0
 
     @property
     def is_comparison_due(self) -> bool:

@@ -144,8 +144,7 @@ class Quorum(Generic[E]):
     async def _several_heads(self, question: Callable[[E], Awaitable[Heads]]) -> Sequence[Heads]:
         """Of those that are not found to lag, unless all do."""
         several = await self._endpoints.ask_several(question, self._rules.quorum)
-        for number, heads in several:
-            self._endpoints.spoke_of(number, heads.latest.height)
+        self._endpoints.spoke_together({n: heads.latest.height for n, heads in several})
         ready = [heads for number, heads in several if not self._endpoints.is_set_aside(number)]
         return ready or [heads for _, heads in several]
 
@@ -200,8 +199,7 @@ class Quorum(Generic[E]):
         """
         self._endpoints.compared()
         views = await self._views((), even_set_aside=even_set_aside)
-        for number, view in views.items():
-            self._endpoints.spoke_of(number, view.height)
+        self._endpoints.spoke_together({number: view.height for number, view in views.items()})
         heights = {min(view.finalized_height, view.height) for view in views.values()}
         if self._agreed is not None:
             heights.add(self._agreed[0])

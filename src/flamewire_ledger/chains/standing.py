@@ -16,8 +16,9 @@ from flamewire_ledger.chains.chain import EndpointReport, EndpointState
 _log = logging.getLogger(__name__)
 
 # Why an endpoint is aside decides whether it is asked when nobody else answers.
-Fault: TypeAlias = Literal["fails", "lags", "throttles", "lies", "is foreign"]
-_WEAKNESSES: Final[frozenset[Fault]] = frozenset({"fails", "lags"})
+Fault: TypeAlias = Literal["fails", "lags", "leads", "throttles", "lies", "is foreign"]
+_WEAKNESSES: Final[frozenset[Fault]] = frozenset({"fails", "lags", "leads"})
+_NOT_BELIEVED: Final[frozenset[Fault]] = frozenset({"leads", "lies", "is foreign"})
 _LAG_SECONDS_MAX: Final = 120
 _LAG_BLOCKS_LEAST: Final = 5
 _REASON_MAX: Final = 300  # characters
@@ -92,7 +93,7 @@ class Standing:
 
     def put_aside(self, fault: Fault, reason: str, *, seconds: float = 0.0) -> None:
         """For so many seconds at least. A lie that is known already, or a lag, counts once."""
-        if self.aside is not None and (not self.is_weak or fault == "lags"):
+        if self.aside is not None and (not self.is_weak or fault in ("lags", "leads")):
             return
         now = self._clock()
         if self._strikes and now >= self._well_at:
@@ -135,16 +136,21 @@ class Standing:
     def counts(self) -> bool:
         """Whether its head was told lately, and is to be compared with others'."""
         is_fresh = self._clock() - self._told_at <= self._limits.told_seconds_max
-        is_believed = self.aside is None or self.aside.fault not in ("lies", "is foreign")
+        is_believed = self.aside is None or self.aside.fault not in _NOT_BELIEVED
         return self.height is not None and is_fresh and is_believed
 
-    def is_ahead(self, blocks: int) -> None:
-        """Of the others by so many blocks; behind them by a number below zero."""
-        if blocks < -self._limits.lag_blocks_max:
-            self.put_aside("lags", f"its head is {-blocks} blocks behind the others'")
-        elif blocks > self._limits.lag_blocks_max:
-            self.put_aside("lags", f"its head is {blocks} blocks ahead of all others'")
+    def is_behind(self, blocks: int) -> None:
+        """The others by so many blocks, or not at all."""
+        if blocks > self._limits.lag_blocks_max:
+            self.put_aside("lags", f"its head is {blocks} blocks behind the others'")
         elif self.aside is not None and self.aside.fault == "lags":
+            self._aside = None
+
+    def is_ahead(self, blocks: int) -> None:
+        """Of all others by so many blocks, or not at all."""
+        if blocks > self._limits.lag_blocks_max:
+            self.put_aside("leads", f"its head is {blocks} blocks ahead of all others'")
+        elif self.aside is not None and self.aside.fault == "leads":
             self._aside = None
 
     # Telling.
