@@ -178,6 +178,9 @@ METRICS: Final[Mapping[str, Metric]] = {
     "chain_unattested": Metric(
         "gauge", "Transfers in final blocks that too few endpoints attest.", _CHAIN
     ),
+    "price_questions": Metric(
+        "counter", "Times a price source was to be asked.", ("source", "outcome")
+    ),
     "unclaimed_transfers": Metric(
         "gauge", "Transfers at a shared address that wait for a person.", ("chain",)
     ),

@@ -16,6 +16,7 @@ from flamewire_ledger.prices.board import PriceBoard
 from flamewire_ledger.prices.feed import FeedUnavailable
 from flamewire_ledger.prices.sandbox import BASE_PRICES, sandbox_feeds
 from flamewire_ledger.prices.standing import Patience
+from flamewire_ledger.telemetry import Meters
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 USD, EUR = Asset("USD", 2), Asset("EUR", 2)
@@ -314,3 +315,16 @@ async def test_a_clock_that_is_put_back_does_not_make_old_prices_young() -> None
     sources.later(-3600)
     sources.say("101")
     assert await sources.price() == 101
+
+
+async def test_how_often_each_source_was_asked_and_failed_is_counted() -> None:
+    meters = Meters()
+    sources = Sources()
+    sources.all[0].price = None
+    board = PriceBoard(sources.all, meter=meters)
+    await board.rate(TAO, USD, NOON)
+    await board.standings(["SUI"], NOON + timedelta(seconds=1))
+    shown = (await meters.render()).decode()
+    assert 'price_questions_total{outcome="failed",source="a"} 1' in shown
+    assert 'price_questions_total{outcome="left_alone",source="a"} 1' in shown
+    assert 'price_questions_total{outcome="answered",source="b"} 2' in shown

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
-from typing import Final
+from typing import Final, Protocol
 
 from flamewire_ledger.domain.price_lock import Quote
 from flamewire_ledger.prices.feed import Feed, FeedUnavailable
@@ -26,6 +26,12 @@ _PEG_MAX: Final = Decimal("0.1")  # how far from a dollar a coin that stands for
 _REASON_MAX: Final = 200
 Said = Mapping[str, list[Quote]]  # by symbol
 KnownDollars = Callable[[str], Decimal | None]
+
+
+class Meter(Protocol):
+    """telemetry.Meters keeps it."""
+
+    def add(self, name: str, amount: int = 1, /, **labels: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -48,12 +54,14 @@ class Asking:
         seconds_max: float = 3.0,
         backoff_seconds: int = 5,
         backoff_seconds_max: int = 300,
+        meter: Meter | None = None,
     ) -> None:
         self._feeds = tuple(feeds)
         self._trust = trust
         self._seconds_max = seconds_max
         self._backoff_seconds = backoff_seconds
         self._backoff_seconds_max = backoff_seconds_max
+        self._meter = meter
         self._health = {feed.name: _Health() for feed in self._feeds}
         self._worths: dict[str, Decimal] = {}  # of coins that stand for the dollar, the last time
 
@@ -99,6 +107,7 @@ class Asking:
         health = self._health[feed.name]
         symbols = [symbol for symbol in symbols if symbol != feed.currency]
         if health.asleep_until is not None and now < health.asleep_until:
+            self._count(feed, "left_alone")
             return _silent(symbols, now, f"left alone for now: {health.reason}")
         try:
             async with asyncio.timeout(self._seconds_max):
@@ -109,10 +118,16 @@ class Asking:
             health.backoff_seconds = min(doubled, self._backoff_seconds_max)
             health.asleep_until = now + timedelta(seconds=health.backoff_seconds)
             health.reason = reason
+            self._count(feed, "failed")
             _log.warning("price feed %s: %s", feed.name, reason)
             return _silent(symbols, now, reason)
         health.backoff_seconds, health.asleep_until = 0, None
+        self._count(feed, "answered")
         return answer
+
+    def _count(self, feed: Feed, outcome: str) -> None:
+        if self._meter is not None:
+            self._meter.add("price_questions", 1, source=feed.name, outcome=outcome)
 
 
 def _is_pegged(price: Decimal) -> bool:

@@ -20,7 +20,7 @@ from typing import Final
 from flamewire_ledger.domain.money import Asset, Rate
 from flamewire_ledger.domain.price_lock import Quote
 from flamewire_ledger.domain.rejection import LimitReached, PriceUnavailable
-from flamewire_ledger.prices.asking import DOLLAR, Asking
+from flamewire_ledger.prices.asking import DOLLAR, Asking, Meter
 from flamewire_ledger.prices.feed import Feed
 from flamewire_ledger.prices.median import Trust, judge
 from flamewire_ledger.prices.shared import AloneStandings, SharedStandings
@@ -52,6 +52,7 @@ class PriceBoard:
         trust: Trust | None = None,
         patience: Patience | None = None,
         shared: SharedStandings | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._trust = trust or Trust()
         self._patience = patience or Patience()
@@ -62,6 +63,7 @@ class PriceBoard:
             seconds_max=self._patience.feed_seconds_max,
             backoff_seconds=self._patience.feed_backoff_seconds,
             backoff_seconds_max=self._patience.feed_backoff_seconds_max,
+            meter=meter,
         )
         self._standings: dict[str, Standing] = {}
         self._one_at_a_time = asyncio.Lock()

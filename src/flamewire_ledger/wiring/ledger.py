@@ -118,7 +118,7 @@ async def open_ledger(
         )
         for chain in (*sandbox_chains, *configured):
             stack.push_async_callback(chain.aclose)
-        codec = Codec()
+        codec, meters = Codec(), meters or Meters()
         clock = RealClock()
         yield Ledger(
             settings=settings,
@@ -132,10 +132,10 @@ async def open_ledger(
             sandbox_clock=sandbox_clock,
             chains=(*_not_replaced(sandbox_chains, configured), *configured),
             sandbox_chains=sandbox_chains,
-            prices=real_board(settings, stack),
-            sandbox_prices=sandbox_board(settings, stack, sandbox_clock.now),
+            prices=real_board(settings, stack, meters),
+            sandbox_prices=sandbox_board(settings, stack, sandbox_clock.now, meters),
             deposit_indexes=PostgresDepositIndexes(connections),
-            meters=meters or Meters(),
+            meters=meters,
         )
 
 

@@ -18,24 +18,25 @@ from flamewire_ledger.prices.median import Trust
 from flamewire_ledger.prices.sandbox import sandbox_feeds
 from flamewire_ledger.prices.shared import AloneStandings, SharedStandings
 from flamewire_ledger.settings import Settings
+from flamewire_ledger.telemetry import Meters
 from flamewire_ledger.wiring.clocks import RealClock
 
 RealFeed: TypeAlias = KrakenFeed | CoinbaseFeed | CryptoCompareFeed | CoinGeckoFeed | BinanceFeed
 
 
-def real_board(settings: Settings, stack: AsyncExitStack) -> PriceBoard:
+def real_board(settings: Settings, stack: AsyncExitStack, meters: Meters) -> PriceBoard:
     """Real prices. No source is asked before a live merchant asks for a price, or takes payments."""
     feeds = real_feeds(settings)
     for feed in feeds:
         stack.push_async_callback(feed.aclose)
     trust = Trust(survivors_min=settings.price_sources_min)
-    board = PriceBoard(feeds, trust=trust, shared=_shared(settings, stack, "live"))
+    board = PriceBoard(feeds, trust=trust, shared=_shared(settings, stack, "live"), meter=meters)
     stack.push_async_callback(board.aclose)
     return board
 
 
 def sandbox_board(
-    settings: Settings, stack: AsyncExitStack, now: Callable[[], datetime]
+    settings: Settings, stack: AsyncExitStack, now: Callable[[], datetime], meters: Meters
 ) -> PriceBoard:
     """Prices that never change, by the sandbox clock; or real sources for the sandbox's merchants,
     where an address of a stand-in is given."""
@@ -46,7 +47,8 @@ def sandbox_board(
         for feed in feeds:
             stack.push_async_callback(feed.aclose)
         trust = Trust(survivors_min=settings.price_sources_min)
-        board = PriceBoard(feeds, trust=trust, shared=_shared(settings, stack, "test"))
+        shared = _shared(settings, stack, "test")
+        board = PriceBoard(feeds, trust=trust, shared=shared, meter=meters)
     stack.push_async_callback(board.aclose)
     return board
 
