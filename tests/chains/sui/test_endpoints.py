@@ -122,7 +122,13 @@ async def test_a_lie_that_came_by_subscription_is_forgotten_with_all_that_was_bu
             await asyncio.sleep(0.005)
     world.model.make_checkpoint(2)
     await world.heard(height + 1, chain)
-    (believed,) = await chain.blocks(height, height)
+    async with asyncio.timeout(HEARD_SECONDS_MAX):
+        while True:  # until it is remembered, and need not be asked for
+            world.server.asked.clear()
+            (believed,) = await chain.blocks(height, height)
+            if f"checkpoint {height}" not in world.server.asked:
+                break
+            await asyncio.sleep(0.01)
     assert believed.block.hash == LIE
     found = await chain.block_at(height)
     assert found is not None
