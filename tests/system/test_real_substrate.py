@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from flamewire_ledger.chains.networks import parse_networks
-from tests.chains.substrate.payers import Payers, Sent
+from tests.chains.substrate.payers import Payers
 from tests.chains.substrate.proxy import Proxy
 from tests.services.fixtures import or_skip
 from tests.services.substrate import ALICE, BOB, Substrate
@@ -210,7 +210,7 @@ def test_remarks_tell_payments_to_one_address_apart(shop: Shop, payers: Payers):
     before = payers.free(address)
     sent = payers.send(payers.batch([shop.transfer(one), shop.remark(one)]))
     payers.send(payers.batch([shop.remark(two), shop.transfer(two, 50)]))
-    nobodys = payers.send(shop.transfer(unpaid))  # without its remark
+    payers.send(shop.transfer(unpaid))  # without its remark
     shop.mine()
     shop.becomes(one, "processing")
     shop.ledger.kill()
@@ -225,21 +225,40 @@ def test_remarks_tell_payments_to_one_address_apart(shop: Shop, payers: Payers):
     assert shop.balance() == 4 * ROC
     assert payers.free(address) - before == 8 * ROC
 
-    held = eventually(lambda: unclaimed(shop, nobodys), seconds=SETTLED_SECONDS_MAX)
+    held = eventually(lambda: unclaimed(shop, 2), seconds=SETTLED_SECONDS_MAX)
     assert sorted(each["why"] for each in held) == ["no_mark", "unknown_mark"]
     assert sum(int(each["amount_minor"]) for each in held) == 4 * ROC
     assert "NOT SO" not in shop.ledger.flamewire("verify").stdout
 
 
-def unclaimed(shop: Shop, sent: Sent) -> list[dict[str, Any]]:
-    """What is nobody's and confirmed, once both are there; the operator sees it."""
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("shop", [('identifies_by = "amount"',)], indirect=True)
+def test_amounts_tell_payments_to_one_address_apart(shop: Shop, payers: Payers):
+    shop.ledger.start()
+    one, two, unpaid = (shop.ask("2") for _ in range(3))
+    assert len({option["amount_minor"] for option in shop.options.values()}) == 3
+    assert len({option["address"] for option in shop.options.values()}) == 1
+    calls = [shop.transfer(two), shop.transfer(unpaid, 50), shop.transfer(one)]
+    payers.send(payers.batch(calls))
+    shop.mine(FINAL_AFTER_BLOCKS + 1)
+    shop.becomes(one, "succeeded")
+    shop.becomes(two, "succeeded")
+    assert shop.seen(unpaid)["status"] == "requires_payment"
+    (held,) = eventually(lambda: unclaimed(shop, 1), seconds=SETTLED_SECONDS_MAX)
+    assert held["why"] == "unknown_amount"
+    paid = [int(shop.options[each]["amount_minor"]) for each in (one, two)]
+    assert shop.balance() == sum(paid)
+
+
+def unclaimed(shop: Shop, count: int) -> list[dict[str, Any]]:
+    """What is nobody's and confirmed, once so many are there; the operator sees it."""
     key = shop.ledger.flamewire("keys", "create", "--name", "operator").stdout.strip()
     with httpx.Client(
         base_url=shop.ledger.url, headers={"Authorization": f"Bearer {key}"}
     ) as client:
         found = client.get("/v1/unclaimed_transfers").json()["data"]
     confirmed = [each for each in found if each["status"] == "confirmed"]
-    return confirmed if len(confirmed) == 2 else []
+    return confirmed if len(confirmed) == count else []
 
 
 def test_less_than_an_account_begins_with_is_not_asked_for(shop: Shop):
