@@ -174,8 +174,6 @@ class Commitment:
 
     def __post_init__(self) -> None:
         positive(self.commit, "/commit")
-        if isinstance(self.price, Commitment):
-            raise PriceInvalid("a commitment is to charges, not to a commitment", "/price")
 
 
 Price: TypeAlias = Standard | Graduated | Volume | Package | Percentage | Commitment
