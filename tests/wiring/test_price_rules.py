@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from flamewire_ledger.billing.price_rules import PriceRule
+from flamewire_ledger.domain.money import Asset
+from flamewire_ledger.prices.board import PriceBoard
+from flamewire_ledger.prices.sandbox import sandbox_feeds
 from flamewire_ledger.settings import SettingsError
-from flamewire_ledger.wiring.price_rules import read_price_rules
+from flamewire_ledger.wiring.price_rules import PromisedPrices, read_price_rules
 
 
 def file(tmp_path: Path, content: str) -> Path:
@@ -68,3 +73,15 @@ def test_what_is_wrong_is_said_in_a_sentence(tmp_path: Path, content: str, word:
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
         read_price_rules(tmp_path / "nothing.toml")
+
+
+async def test_what_is_promised_without_a_lock_is_by_the_rules_too() -> None:
+    noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    tao, sui, usd = Asset("bittensor:TAO", 9), Asset("sui:SUI", 9), Asset("USD", 2)
+    rules = (PriceRule("tao", "TAO-USD", spread_ppm=10_000),)
+    prices = PromisedPrices(PriceBoard(sandbox_feeds(lambda: noon)), rules)
+    assert (await prices.rate(tao, usd, noon))[0].price == Decimal("408.375")
+    assert (await prices.rate(sui, usd, noon))[0].price == Decimal("3.2")
+    one_source = PromisedPrices(prices.board, (PriceRule("low", sources=("sandbox-low",)),))
+    rate, quotes = await one_source.rate(tao, usd, noon)
+    assert (rate.price, len(quotes)) == (Decimal("412.29375"), 1)

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +25,11 @@ from flamewire_ledger.billing.price_rules import (
     RULES_MAX,
     PriceRule,
     PriceRuleError,
+    rule_for,
 )
+from flamewire_ledger.domain.money import Asset, Rate
+from flamewire_ledger.domain.price_lock import Quote
+from flamewire_ledger.prices.board import PriceBoard
 from flamewire_ledger.settings import SettingsError
 
 _FIELDS: Final = {
@@ -32,6 +38,25 @@ _FIELDS: Final = {
 _SOURCES: Final = ("kraken", "coinbase", "cryptocompare", "coingecko", "binance")
 _PPM_A_PERCENT: Final = 10_000
 _FILE_BYTES_MAX: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PromisedPrices:
+    """A board's rates with the rules applied, for who promises without a lock."""
+
+    board: PriceBoard
+    rules: Sequence[PriceRule]
+
+    async def rate(
+        self, base: Asset, quote: Asset, now: datetime
+    ) -> tuple[Rate, tuple[Quote, ...]]:
+        """What a lock would promise now. Raises PriceUnavailable."""
+        rule = rule_for(self.rules, base.symbol, quote.symbol)
+        sources = frozenset(rule.sources) if rule is not None and rule.sources else None
+        pair = await self.board.pair(base, quote, now, sources)
+        if rule is None or base.symbol == quote.symbol:
+            return pair.rate, pair.quotes
+        return Rate(base, quote, rule.applied(pair.rate.price)), pair.quotes
 
 
 def read_price_rules(path: Path | None) -> Sequence[PriceRule]:

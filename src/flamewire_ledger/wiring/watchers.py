@@ -26,6 +26,7 @@ from flamewire_ledger.store.event_store import StoreUnavailable
 from flamewire_ledger.wiring.chain_reports import ChainMeter, ChainReport
 from flamewire_ledger.wiring.health import Health
 from flamewire_ledger.wiring.ledger import Ledger
+from flamewire_ledger.wiring.price_rules import PromisedPrices, read_price_rules
 
 _log = structlog.get_logger(__name__)
 _AGAIN_SECONDS: Final = 0.5
@@ -118,7 +119,7 @@ def listener(
         ledger.store,
         ledger.reads,
         writer,
-        ledger.prices if network.livemode else ledger.sandbox_prices,
+        _promised(ledger, livemode=network.livemode),
         ledger.now_of(livemode=network.livemode),
         networks_alike=names_alike(ledger, network),
         shared_address=shared_address(chain),
@@ -126,6 +127,12 @@ def listener(
         credit_price=ledger.settings.credit_price,
         told_by=told_by,
     )
+
+
+def _promised(ledger: Ledger, *, livemode: bool) -> PromisedPrices:
+    """What comes late and is priced anew is priced as a new lock would be."""
+    board = ledger.prices if livemode else ledger.sandbox_prices
+    return PromisedPrices(board, read_price_rules(ledger.settings.price_rules_file))
 
 
 def names_alike(ledger: Ledger, network: Network) -> Sequence[str]:
