@@ -1,9 +1,16 @@
 -- on: *
+-- An event says when it happened in a field named after itself: `given_up_at`, `confirmed_at`, or just `at`.
 INSERT INTO ledger_entries_v1 (
-    merchant_id, position, line, debit, credit, asset, decimals, units, stream_id, type, recorded_at
+    merchant_id, position, line, debit, credit, asset, decimals, units, stream_id, type, at, recorded_at
 )
 SELECT
     merchant_id, position, line, posting->>'debit', posting->>'credit', posting->'amount'->>'asset',
-    (posting->'amount'->>'decimals')::smallint, (posting->'amount'->>'units')::numeric, stream_id, type, recorded_at
+    (posting->'amount'->>'decimals')::smallint, (posting->'amount'->>'units')::numeric, stream_id, type,
+    coalesce(
+        data->>(split_part(type, '.', 2) || '_at'),
+        data->>(substring(split_part(type, '.', 2) FROM '[a-z]+$') || '_at'),
+        data->>'at'
+    )::timestamptz,
+    recorded_at
 FROM batch,
     jsonb_array_elements(data->'postings') WITH ORDINALITY AS made (posting, line);

@@ -10,9 +10,12 @@ CREATE TABLE ledger_entries_v1 (
     units        numeric(78, 0) NOT NULL,
     stream_id    text NOT NULL,
     type         text NOT NULL,       -- of the event
+    at           timestamptz NOT NULL,   -- when it happened, by the clock its merchant lives by
     recorded_at  timestamptz NOT NULL,
     PRIMARY KEY (merchant_id, position, line)
 );
 
 CREATE INDEX ledger_entries_v1_by_debit ON ledger_entries_v1 (merchant_id, debit, position);
 CREATE INDEX ledger_entries_v1_by_credit ON ledger_entries_v1 (merchant_id, credit, position);
+-- Of what has a price: whoever follows the money of a stream does not read what credits did.
+CREATE INDEX ledger_entries_v1_by_stream ON ledger_entries_v1 (merchant_id, stream_id, position) WHERE asset <> 'CREDIT';

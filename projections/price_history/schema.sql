@@ -1,10 +1,11 @@
 -- One row a sample: what a thing cost in US dollars. A price's stream tells sandbox prices from real ones.
 CREATE TABLE price_history_v1 (
-    price_id  text NOT NULL,
-    at        timestamptz NOT NULL,
-    dollars   numeric NOT NULL,
-    source    text NOT NULL,      -- quorum, or the one whose word it was
-    position  bigint NOT NULL,
+    price_id     text NOT NULL,
+    at           timestamptz NOT NULL,
+    dollars      numeric NOT NULL,
+    source       text NOT NULL,   -- quorum, or the one whose word it was
+    position     bigint NOT NULL,
+    recorded_at  timestamptz NOT NULL,  -- of the event: from then on it was known
     PRIMARY KEY (price_id, at)
 );
 

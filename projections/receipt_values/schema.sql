@@ -1,0 +1,19 @@
+-- One row a transfer that was booked: how it was counted, and what it was then said to be worth.
+CREATE TABLE receipt_values_v1 (
+    merchant_id     text NOT NULL,
+    position        bigint NOT NULL,
+    standing        text NOT NULL,
+    worth_units     numeric(78, 0) NOT NULL,
+    worth_asset     text NOT NULL,      -- the currency of the request
+    worth_decimals  smallint NOT NULL,
+    PRIMARY KEY (merchant_id, position)
+);
+
+-- One row a way to pay that has a locked price.
+CREATE TABLE receipt_values_locks_v1 (
+    merchant_id  text NOT NULL,
+    payment_id   text NOT NULL,
+    asset        text NOT NULL,
+    lock_id      text NOT NULL,
+    PRIMARY KEY (merchant_id, payment_id, asset)
+);
