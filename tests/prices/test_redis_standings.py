@@ -13,9 +13,11 @@ import pytest
 from flamewire_ledger.domain.money import Asset
 from flamewire_ledger.prices.board import PriceBoard
 from flamewire_ledger.prices.redis_standings import RedisStandings
+from flamewire_ledger.prices.standing import Patience
 from tests.prices.stand_in import StandIn
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+UNHURRIED = Patience(feed_seconds_max=60)  # however slow the machine is
 TAO, USD = Asset("bittensor:TAO", 9), Asset("USD", 2)
 
 
@@ -29,9 +31,9 @@ class Processes:
         self.shared: list[RedisStandings] = []
 
     def process(self) -> PriceBoard:
-        shared = RedisStandings(self.url, lambda: 0.0, prefix=self.prefix)
+        shared = RedisStandings(self.url, lambda: 0.0, prefix=self.prefix, answer_seconds_max=30)
         self.shared.append(shared)
-        return PriceBoard(self.stand_in.feeds(), shared=shared)
+        return PriceBoard(self.stand_in.feeds(), shared=shared, patience=UNHURRIED)
 
     async def price(self, board: PriceBoard) -> Decimal:
         return (await board.pair(TAO, USD, self.now)).rate.price

@@ -223,6 +223,7 @@ class ThreeNetworks:
             for _ in range(4):  # what is nowhere is waited for, for some blocks
                 await self.worlds[kind].mine(15)
                 await self.look(kind)
+        for kind in KINDS:  # what was taken back has come back by then, or does not
             self.worlds[kind].ahead += timedelta(hours=2)
         await self.expire()
 

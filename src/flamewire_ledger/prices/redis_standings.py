@@ -43,13 +43,18 @@ class RedisStandings:
     """Connects when it is first asked; `aclose` afterwards."""
 
     def __init__(
-        self, url: str, monotonic: Callable[[], float], *, prefix: str = "flamewire:prices:"
+        self,
+        url: str,
+        monotonic: Callable[[], float],
+        *,
+        prefix: str = "flamewire:prices:",
+        answer_seconds_max: float = ANSWER_SECONDS_MAX,
     ) -> None:
         pool = ConnectionPool.from_url(
             url,
             max_connections=_CONNECTIONS_MAX,
-            socket_timeout=ANSWER_SECONDS_MAX,
-            socket_connect_timeout=ANSWER_SECONDS_MAX,
+            socket_timeout=answer_seconds_max,
+            socket_connect_timeout=answer_seconds_max,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
         )
