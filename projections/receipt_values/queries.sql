@@ -18,7 +18,7 @@ WHERE entry.merchant_id = %(merchant_id)s
 ORDER BY entry.position, entry.line
 LIMIT %(limit)s;
 
--- journal_of_streams: the same of some streams before a position, without credits: what their money did until then.
+-- journal_of_streams: the same of some streams up to a posting, without credits: what their money did until then.
 SELECT
     entry.position, entry.line, entry.debit, entry.credit, entry.asset, entry.decimals, entry.units, entry.stream_id,
     entry.type, entry.at, entry.recorded_at, receipt.standing, receipt.worth_units, receipt.worth_asset,
@@ -33,7 +33,8 @@ LEFT JOIN price_locks_v1 AS lock
     ON lock.merchant_id = promised.merchant_id AND lock.lock_id = promised.lock_id
 WHERE entry.merchant_id = %(merchant_id)s
     AND entry.stream_id = ANY (%(stream_ids)s::text[])
-    AND (entry.position, entry.line) <= (%(after_position)s, %(after_line)s)
+    AND (entry.position, entry.line) > (%(after_position)s, %(after_line)s)
+    AND (entry.position, entry.line) <= (%(until_position)s, %(until_line)s)
     AND entry.asset <> 'CREDIT'
 ORDER BY entry.position, entry.line
 LIMIT %(limit)s;
