@@ -4,23 +4,34 @@ Each grant stays itself to the end: what is burnt says of which grants, so that 
 balance can be traced to the payment behind it. Burn order: priority, then what expires first, then
 granted before purchased, then age.
 
-Read `facts`, then the state they add up to (`state`), the `commands`, and what is decided on them:
-`decisions`, which leads to `burning` and `holds`.
+Read `facts`, then the state they add up to (`state`, and `evolving` for how), the `commands`, and
+what is decided on them: `decisions`, which leads to `burning`, `holds`, `refunding`, `recurring` and
+`warning`; and `transferring`, which is decided on two accounts at once.
 """
 
 from flamewire_ledger.domain.credit_account.commands import (
+    CancelRecurringGrant,
     CaptureHold,
     ConsumeCredits,
+    Consumption,
     CreditAccountCommand,
     ExpireGrant,
     ExpireHold,
     GrantCredits,
+    GrantRecurring,
     HoldCredits,
     OpenCreditAccount,
+    RefundCredits,
+    RefundPurchase,
     ReleaseHold,
     ReverseGrant,
+    SetOverage,
+    SetRecurringGrant,
+    TransferCredits,
+    WarnOfExpiry,
 )
 from flamewire_ledger.domain.credit_account.decisions import decide
+from flamewire_ledger.domain.credit_account.evolving import evolve
 from flamewire_ledger.domain.credit_account.facts import (
     CREDIT,
     NOTHING,
@@ -30,12 +41,25 @@ from flamewire_ledger.domain.credit_account.facts import (
     CreditsConsumed,
     CreditsGranted,
     CreditsHeld,
+    CreditsRefunded,
+    CreditsTransferredIn,
+    CreditsTransferredOut,
+    DaysAhead,
+    Every,
+    ExpiryWarned,
     GrantExpired,
     GrantReversed,
     HoldCaptured,
     HoldReleased,
+    OverageSet,
+    PurchaseRefunded,
+    RecurringGrantCanceled,
+    RecurringGrantSet,
+    RecurringGrantSkipped,
+    RecurringPeriod,
     Slice,
     Source,
+    TransferredGrant,
 )
 from flamewire_ledger.domain.credit_account.state import (
     Balance,
@@ -44,11 +68,13 @@ from flamewire_ledger.domain.credit_account.state import (
     Grant,
     GrantTerms,
     Hold,
+    RecurringRule,
+    Seldom,
     balance,
     balance_units,
-    evolve,
     grants_in_burn_order,
 )
+from flamewire_ledger.domain.credit_account.transferring import decide_transfer
 
 __all__ = [
     "CREDIT",
@@ -56,8 +82,10 @@ __all__ = [
     "PRIORITY_DEFAULT",
     "Balance",
     "BalanceUnits",
+    "CancelRecurringGrant",
     "CaptureHold",
     "ConsumeCredits",
+    "Consumption",
     "CreditAccount",
     "CreditAccountCommand",
     "CreditAccountEvent",
@@ -65,11 +93,18 @@ __all__ = [
     "CreditsConsumed",
     "CreditsGranted",
     "CreditsHeld",
+    "CreditsRefunded",
+    "CreditsTransferredIn",
+    "CreditsTransferredOut",
+    "DaysAhead",
+    "Every",
     "ExpireGrant",
     "ExpireHold",
+    "ExpiryWarned",
     "Grant",
     "GrantCredits",
     "GrantExpired",
+    "GrantRecurring",
     "GrantReversed",
     "GrantTerms",
     "Hold",
@@ -77,13 +112,29 @@ __all__ = [
     "HoldCredits",
     "HoldReleased",
     "OpenCreditAccount",
+    "OverageSet",
+    "PurchaseRefunded",
+    "RecurringGrantCanceled",
+    "RecurringGrantSet",
+    "RecurringGrantSkipped",
+    "RecurringPeriod",
+    "RecurringRule",
+    "RefundCredits",
+    "RefundPurchase",
     "ReleaseHold",
     "ReverseGrant",
+    "Seldom",
+    "SetOverage",
+    "SetRecurringGrant",
     "Slice",
     "Source",
+    "TransferCredits",
+    "TransferredGrant",
+    "WarnOfExpiry",
     "balance",
     "balance_units",
     "decide",
+    "decide_transfer",
     "evolve",
     "grants_in_burn_order",
 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from flamewire_ledger.domain.credit_account.evolving import evolve
 from flamewire_ledger.domain.credit_account.facts import (
     CREDIT,
     CreditAccountEvent,
@@ -18,7 +19,6 @@ from flamewire_ledger.domain.credit_account.state import (
     Grant,
     Hold,
     balance,
-    evolve,
 )
 from flamewire_ledger.domain.money import Amount
 from flamewire_ledger.domain.posting import (
@@ -107,10 +107,10 @@ def release_postings(
     taken_back: tuple[Slice, ...],
 ) -> tuple[Posting, ...]:
     held = credits_held(account_id)
-    lapses = _units(lapsed)
-    returns = _units(taken_back)
+    lapses = units_of(lapsed)
+    returns = units_of(taken_back)
     return postings_of(
-        (credits_available(account_id), held, _units(released) - lapses - returns),
+        (credits_available(account_id), held, units_of(released) - lapses - returns),
         (CREDITS_BREAKAGE, held, lapses),
         (CREDITS_ISSUED, held, returns),
     )
@@ -123,7 +123,7 @@ def known_grant(account: CreditAccount, grant_id: str) -> Grant:
     return grant
 
 
-def _units(slices: tuple[Slice, ...]) -> int:
+def units_of(slices: tuple[Slice, ...]) -> int:
     return sum(part.units for part in slices)
 
 

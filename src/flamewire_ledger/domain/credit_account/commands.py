@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from flamewire_ledger.domain.credit_account.facts import NOTHING, PRIORITY_DEFAULT, Source
+from flamewire_ledger.domain.credit_account.facts import (
+    NOTHING,
+    PRIORITY_DEFAULT,
+    Every,
+    Slice,
+    Source,
+)
 from flamewire_ledger.domain.money import Amount
 
 
@@ -89,6 +95,102 @@ class ReverseGrant:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Consumption:
+    """A consumption or a capture as it was recorded. Whoever sends it has read it from the log."""
+
+    position: int
+    slices: tuple[Slice, ...]  # in the order they were burnt
+    overage_units: int
+    reference: str | None
+
+    @property
+    def units(self) -> int:
+        return self.overage_units + sum(part.units for part in self.slices)
+
+
+@dataclass(frozen=True, slots=True)
+class RefundCredits:
+    """`amount` None: all of the consumption that was not refunded before."""
+
+    account_id: str
+    refund_id: str
+    consumption: Consumption
+    at: datetime
+    amount: Amount | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundPurchase:
+    """`paid` is what the whole grant was paid with, by the log. `amount` None: all that is left."""
+
+    account_id: str
+    grant_id: str
+    paid: tuple[Amount, ...]
+    at: datetime
+    amount: Amount | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferCredits:
+    """Decided on both accounts at once: see `transferring`."""
+
+    account_id: str
+    to_account_id: str
+    transfer_id: str
+    amount: Amount
+    at: datetime
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetOverage:
+    account_id: str
+    overage_max: Amount
+    at: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WarnOfExpiry:
+    account_id: str
+    grant_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SetRecurringGrant:
+    account_id: str
+    rule_id: str
+    amount: Amount
+    every: Every
+    anchor: datetime
+    source: Source
+    at: datetime
+    priority: int = PRIORITY_DEFAULT
+    expires_after_seconds: int | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRecurring:
+    """Make the grants that are due by a rule."""
+
+    account_id: str
+    rule_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRecurringGrant:
+    account_id: str
+    rule_id: str
+    at: datetime
+    reason: str | None = None
+
+
 CreditAccountCommand: TypeAlias = (
     OpenCreditAccount
     | GrantCredits
@@ -99,4 +201,11 @@ CreditAccountCommand: TypeAlias = (
     | ExpireHold
     | ExpireGrant
     | ReverseGrant
+    | RefundCredits
+    | RefundPurchase
+    | SetOverage
+    | WarnOfExpiry
+    | SetRecurringGrant
+    | GrantRecurring
+    | CancelRecurringGrant
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
-from flamewire_ledger.domain.credit_account import holds
+from flamewire_ledger.domain.credit_account import holds, recurring, refunding, warning
 from flamewire_ledger.domain.credit_account.burning import (
     Facts,
     check_amount,
@@ -14,16 +14,23 @@ from flamewire_ledger.domain.credit_account.burning import (
     take,
 )
 from flamewire_ledger.domain.credit_account.commands import (
+    CancelRecurringGrant,
     CaptureHold,
     ConsumeCredits,
     CreditAccountCommand,
     ExpireGrant,
     ExpireHold,
     GrantCredits,
+    GrantRecurring,
     HoldCredits,
     OpenCreditAccount,
+    RefundCredits,
+    RefundPurchase,
     ReleaseHold,
     ReverseGrant,
+    SetOverage,
+    SetRecurringGrant,
+    WarnOfExpiry,
 )
 from flamewire_ledger.domain.credit_account.facts import (
     CREDIT,
@@ -33,6 +40,7 @@ from flamewire_ledger.domain.credit_account.facts import (
     CreditsGranted,
     GrantExpired,
     GrantReversed,
+    OverageSet,
 )
 from flamewire_ledger.domain.credit_account.state import (
     CreditAccount,
@@ -81,6 +89,14 @@ def decide(account: CreditAccount | None, command: CreditAccountCommand) -> Fact
             return _expire_grant(account, command)
         case ReverseGrant():
             return _reverse(account, command)
+        case RefundCredits() | RefundPurchase():
+            return refunding.decide(account, command)
+        case SetOverage():
+            return _set_overage(account, command)
+        case WarnOfExpiry():
+            return warning.warn(account, command)
+        case GrantRecurring() | SetRecurringGrant() | CancelRecurringGrant():
+            return recurring.decide(account, command)
         case _:
             assert_never(command)
 
@@ -88,8 +104,7 @@ def decide(account: CreditAccount | None, command: CreditAccountCommand) -> Fact
 def _open(account: CreditAccount | None, command: OpenCreditAccount) -> Facts:
     if account is not None:
         raise AlreadyExists(f"credit account {command.account_id} exists")
-    if command.overage_max.asset != CREDIT:
-        raise InvalidAmount("an overage is an amount of credits", pointer="/overage_max")
+    _check_overage(command.overage_max)
     return (
         CreditAccountOpened(
             account_id=command.account_id,
@@ -97,6 +112,27 @@ def _open(account: CreditAccount | None, command: OpenCreditAccount) -> Facts:
             name=command.name,
             overage_max=command.overage_max,
             opened_at=command.at,
+        ),
+    )
+
+
+def _check_overage(overage_max: Amount) -> None:
+    if overage_max.asset != CREDIT:
+        raise InvalidAmount("an overage is an amount of credits", pointer="/overage_max")
+
+
+def _set_overage(account: CreditAccount, command: SetOverage) -> Facts:
+    """What is owed beyond a lower allowance stays owed: only no more may be added to it."""
+    _check_overage(command.overage_max)
+    if command.overage_max == account.overage_max:
+        return ()
+    return (
+        OverageSet(
+            account_id=command.account_id,
+            overage_max=command.overage_max,
+            before=account.overage_max,
+            reason=command.reason,
+            set_at=command.at,
         ),
     )
 
@@ -138,9 +174,9 @@ def _grant(account: CreditAccount, command: GrantCredits) -> Facts:
 def _consume(account: CreditAccount, command: ConsumeCredits) -> Facts:
     check_amount(command.amount)
     before, slices, missing = take(account, command.amount.units, command.at)
-    if missing > max(0, account.opened.overage_max.units - account.owed):
-        raise insufficient(account, command.amount, command.at)
     if missing:
+        if missing > max(0, account.seldom.overage_units_max - account.owed):
+            raise insufficient(account, command.amount, command.at)
         overage = Amount(CREDIT, missing)
         postings = postings_of(
             (

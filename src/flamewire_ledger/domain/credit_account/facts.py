@@ -13,6 +13,8 @@ CREDIT: Final = Asset("CREDIT", 6)
 NOTHING: Final = Amount(CREDIT, 0)
 Source: TypeAlias = Literal["purchased", "granted", "promotion", "refund"]
 PRIORITY_DEFAULT: Final = 50  # smaller burns first
+Every: TypeAlias = Literal["month", "week", "day"]
+DaysAhead: TypeAlias = Literal[30, 7, 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,33 @@ class CreditAccountOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class RecurringPeriod:
+    """Which period of a recurring grant a grant is for, and when the next one is due (None: the
+    last).
+    """
+
+    rule_id: str
+    number: int  # the anchor's is 0
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferredGrant:
+    """A part of a grant as it goes on in another account: whatever was promised of it stays so."""
+
+    grant_id: str
+    from_grant_id: str
+    units: int
+    settles: int  # of `units`: what the receiver owed
+    source: Source
+    priority: int
+    expires_at: datetime | None
+    payment_id: str | None
+    cost: Amount | None  # this part's
+    granted_at: datetime  # of the first grant: its age counts in the burn order
+
+
+@dataclass(frozen=True, slots=True)
 class CreditsGranted:
     type: ClassVar = "credit_account.granted.v1"
     account_id: str
@@ -47,6 +76,7 @@ class CreditsGranted:
     settles: Amount  # how much of the grant went to what the account owed
     postings: tuple[Posting, ...]
     granted_at: datetime
+    recurring: RecurringPeriod | None = None  # by a rule rather than by a command
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +164,139 @@ class GrantReversed:
     reversed_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class CreditsRefunded:
+    """A consumption, or the last part of it, that counts no more.
+
+    It goes back to where the consumption took it from, as that was recorded: `slices`, to the grants
+    that were burnt. What no grant had covered, or a grant that was reversed since, was owed: `owed`
+    is owed no more, and what others had settled of it goes back to these, `settled`.
+    """
+
+    type: ClassVar = "credit_account.refunded.v1"
+    account_id: str
+    refund_id: str
+    consumption: int  # position of the event that burnt it
+    amount: Amount  # slices + settled + owed
+    slices: tuple[Slice, ...]
+    settled: tuple[Slice, ...]
+    lapsed: tuple[Slice, ...]  # of `slices` and `settled`: their grant had expired
+    taken_back: tuple[
+        Slice, ...
+    ]  # burnt of grants that were reversed since; in `settled` and `owed`
+    owed: Amount
+    reference: str | None
+    reason: str | None
+    postings: tuple[Posting, ...]
+    refunded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseRefunded:
+    """What was left of a purchase is taken back, and its share of what was paid is to be returned."""
+
+    type: ClassVar = "credit_account.purchase_refunded.v1"
+    account_id: str
+    grant_id: str
+    amount: Amount
+    payable: tuple[Amount, ...]  # in what was paid, rounded down
+    payment_id: str
+    reason: str | None
+    postings: tuple[Posting, ...]
+    refunded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CreditsTransferredOut:
+    """Its postings move all of the transfer, the receiver's only what settles a debt."""
+
+    type: ClassVar = "credit_account.transferred_out.v1"
+    account_id: str
+    transfer_id: str
+    to_account_id: str
+    amount: Amount
+    slices: tuple[Slice, ...]
+    reference: str | None
+    postings: tuple[Posting, ...]
+    transferred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CreditsTransferredIn:
+    type: ClassVar = "credit_account.transferred_in.v1"
+    account_id: str
+    transfer_id: str
+    from_account_id: str
+    amount: Amount
+    grants: tuple[TransferredGrant, ...]
+    settles: Amount  # how much of it went to what the account owed
+    reference: str | None
+    postings: tuple[Posting, ...]
+    transferred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OverageSet:
+    type: ClassVar = "credit_account.overage_set.v1"
+    account_id: str
+    overage_max: Amount
+    before: Amount
+    reason: str | None
+    set_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryWarned:
+    """Credits lapse in so many days, or in less: after an outage only the nearest warning is given."""
+
+    type: ClassVar = "credit_account.expiry_warned.v1"
+    account_id: str
+    grant_id: str
+    days: DaysAhead
+    amount: Amount  # what is left of the grant and not held
+    expires_at: datetime
+    warned_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecurringGrantSet:
+    type: ClassVar = "credit_account.recurring_grant_set.v1"
+    account_id: str
+    rule_id: str
+    amount: Amount
+    every: Every
+    anchor: datetime  # when period 0 begins
+    source: Source
+    priority: int
+    expires_after_seconds: int | None  # counted from the beginning of the period
+    until: datetime | None  # periods begin before it
+    first_period: int  # the first that begins no earlier than the rule was made
+    next_at: datetime | None
+    set_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecurringGrantSkipped:
+    """Periods whose credits would have lapsed before they could be granted: the ledger was down."""
+
+    type: ClassVar = "credit_account.recurring_grant_skipped.v1"
+    account_id: str
+    rule_id: str
+    first_period: int
+    last_period: int
+    next_at: datetime | None
+    skipped_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecurringGrantCanceled:
+    type: ClassVar = "credit_account.recurring_grant_canceled.v1"
+    account_id: str
+    rule_id: str
+    reason: str | None
+    canceled_at: datetime
+
+
 CreditAccountEvent: TypeAlias = (
     CreditAccountOpened
     | CreditsGranted
@@ -143,4 +306,13 @@ CreditAccountEvent: TypeAlias = (
     | HoldReleased
     | GrantExpired
     | GrantReversed
+    | CreditsRefunded
+    | PurchaseRefunded
+    | CreditsTransferredOut
+    | CreditsTransferredIn
+    | OverageSet
+    | ExpiryWarned
+    | RecurringGrantSet
+    | RecurringGrantSkipped
+    | RecurringGrantCanceled
 )

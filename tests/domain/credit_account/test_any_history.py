@@ -1,0 +1,314 @@
+"""Any history of two accounts with everything that can be asked of them: nothing comes from nowhere,
+nothing is lost, and a refund puts back what its consumption took.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from flamewire_ledger.domain.credit_account import (
+    CancelRecurringGrant,
+    CaptureHold,
+    ConsumeCredits,
+    Consumption,
+    CreditsConsumed,
+    ExpireGrant,
+    GrantCredits,
+    GrantRecurring,
+    HoldCaptured,
+    HoldCredits,
+    OpenCreditAccount,
+    RefundCredits,
+    RefundPurchase,
+    ReleaseHold,
+    ReverseGrant,
+    SetOverage,
+    SetRecurringGrant,
+    TransferCredits,
+    WarnOfExpiry,
+    balance,
+    balance_units,
+    decide,
+    decide_transfer,
+    evolve,
+)
+from flamewire_ledger.domain.money import Amount, Asset
+from flamewire_ledger.domain.posting import (
+    CREDITS_BREAKAGE,
+    CREDITS_CONSUMED,
+    CREDITS_ISSUED,
+    CREDITS_OWED,
+    DEFERRED_CREDITS,
+    REFUNDS_PAYABLE,
+    credits_available,
+    credits_held,
+)
+from flamewire_ledger.domain.rejection import Rejection
+from tests.domain.books import Books
+from tests.domain.credit_account.samples import credit, minute
+from tests.domain.searching import STORIES
+from tests.domain.snapshots import through_json
+
+NAMES = ("ca_ada", "ca_bob")
+TAO = Asset("bittensor:TAO", 9)
+PAID = Amount(TAO, 1_000_000_007)
+ACCOUNTS = st.sampled_from(NAMES)
+UNITS = st.integers(1, 12)
+
+
+class AnyHistory(RuleBasedStateMachine):
+    @initialize(overage_max=st.sampled_from([0, 6]))
+    def open(self, overage_max):
+        self.now = 0
+        self.made = 0
+        self.states: dict[str, Any] = dict.fromkeys(NAMES)
+        self.events: dict[str, list[Any]] = {name: [] for name in NAMES}
+        self.consumptions: dict[str, list[Consumption]] = {name: [] for name in NAMES}
+        self.refunded: dict[int, int] = {}
+        self.books = Books()
+        for name in NAMES:
+            self.do(OpenCreditAccount(name, None, None, minute(0), credit(overage_max)))
+
+    def take(self, name, events):
+        for event in events:
+            self.states[name] = evolve(self.states[name], event)
+            self.books.take(event)
+            self.events[name].append(event)
+            self.made += 1
+            match event:
+                case CreditsConsumed(slices=slices, overage=overage, reference=reference):
+                    made = Consumption(self.made, slices, overage.units, reference)
+                    self.consumptions[name].append(made)
+                case HoldCaptured(slices=slices, reference=reference):
+                    made = Consumption(self.made, slices, 0, reference)
+                    self.consumptions[name].append(made)
+
+    def do(self, command):
+        """Whether it was not refused."""
+        try:
+            events = decide(self.states[command.account_id], command)
+        except Rejection:
+            return False
+        self.take(command.account_id, events)
+        return True
+
+    def a_grant(self, data, name) -> str | None:
+        state = self.states[name]
+        known = [it.terms.grant_id for it in state.grants]
+        known += [grant_id for shelf in state.used_up.values() for grant_id in shelf]
+        return data.draw(st.sampled_from(sorted(known))) if known else None
+
+    @rule(minutes=st.sampled_from([1, 3, 700, 1440, 9000]))
+    def wait(self, minutes):
+        self.now += minutes
+
+    @rule(
+        name=ACCOUNTS,
+        units=UNITS,
+        priority=st.sampled_from([10, 50, 50]),
+        lasts=st.sampled_from([None, None, 2, 8, 20_000]),
+        is_bought=st.booleans(),
+    )
+    def grant(self, name, units, priority, lasts, is_bought):
+        self.made += 1
+        assert self.do(
+            GrantCredits(
+                name,
+                f"gr_{self.made}",
+                credit(units),
+                "purchased" if is_bought else "granted",
+                minute(self.now),
+                priority,
+                None if lasts is None else minute(self.now + lasts),
+                "pi_1" if is_bought else None,
+                PAID if is_bought else None,
+            )
+        )
+        if is_bought:
+            self.books.balances[DEFERRED_CREDITS, TAO.code] -= PAID.units
+            self.books.balances["paid", TAO.code] += PAID.units
+
+    @rule(name=ACCOUNTS, units=UNITS)
+    def consume(self, name, units):
+        self.do(ConsumeCredits(name, credit(units), minute(self.now), "call"))
+
+    @rule(name=ACCOUNTS, units=UNITS, lasts=st.sampled_from([1, 50]))
+    def hold(self, name, units, lasts):
+        self.made += 1
+        ends = minute(self.now + lasts)
+        self.do(HoldCredits(name, f"ho_{self.made}", credit(units), ends, minute(self.now)))
+
+    @rule(name=ACCOUNTS, data=st.data(), part=st.sampled_from([None, None, 2]))
+    def end_a_hold(self, name, data, part):
+        holds = sorted(self.states[name].holds)
+        if not holds:
+            return
+        hold_id, is_captured = data.draw(st.sampled_from(holds)), data.draw(st.booleans())
+        at = minute(self.now)
+        amount = None if part is None else credit(part)
+        captured = CaptureHold(name, hold_id, at, amount, "call")
+        self.do(captured if is_captured else ReleaseHold(name, hold_id, at))
+
+    @rule(name=ACCOUNTS, data=st.data(), is_reversed=st.booleans())
+    def end_a_grant(self, name, data, is_reversed):
+        grant_id = self.a_grant(data, name)
+        if grant_id is None:
+            return
+        at = minute(self.now)
+        undone = ReverseGrant(name, grant_id, "pi_1", at)
+        self.do(undone if is_reversed else ExpireGrant(name, grant_id, at))
+
+    @rule(name=ACCOUNTS, data=st.data(), units=st.sampled_from([None, 1, 3, 20]))
+    def refund(self, name, data, units):
+        if not self.consumptions[name]:
+            return
+        consumption = data.draw(st.sampled_from(self.consumptions[name]))
+        left = consumption.units - self.refunded.get(consumption.position, 0)
+        amount = None if units is None else credit(units)
+        wanted = left if units is None else units
+        at = minute(self.now)
+        is_done = self.do(RefundCredits(name, "re_1", consumption, at, amount))
+        assert is_done == (0 < wanted <= left)
+        if is_done:
+            self.refunded[consumption.position] = (
+                self.refunded.get(consumption.position, 0) + wanted
+            )
+
+    @rule(name=ACCOUNTS, units=UNITS)
+    def a_refund_at_once_leaves_no_trace(self, name, units):
+        """Of the grants and of what is owed: whatever the consumption took is where it was."""
+        if not self.do(ConsumeCredits(name, credit(0 + units), minute(self.now))):
+            return
+        after = self.states[name]
+        consumption = self.consumptions[name].pop()
+        slices = {part.grant_id: part.units for part in consumption.slices}
+        assert self.do(RefundCredits(name, "re_1", consumption, minute(self.now)))
+        before = self.states[name]
+        for grant_id, burnt in slices.items():
+            found, was = before.grant(grant_id), after.grant(grant_id)
+            assert (found.remaining, found.spent) == (was.remaining + burnt, was.spent - burnt)
+        assert before.owed == after.owed - consumption.overage_units
+        assert before.consumed == after.consumed - units
+
+    @rule(name=ACCOUNTS, data=st.data(), units=st.sampled_from([None, 2]))
+    def refund_a_purchase(self, name, data, units):
+        grant_id = self.a_grant(data, name)
+        if grant_id is not None:
+            amount = None if units is None else credit(units)
+            self.do(RefundPurchase(name, grant_id, (PAID,), minute(self.now), amount))
+
+    @rule(name=ACCOUNTS, units=UNITS)
+    def transfer(self, name, units):
+        other = NAMES[name == NAMES[0]]
+        self.made += 1
+        command = TransferCredits(name, other, f"tr_{self.made}", credit(units), minute(self.now))
+        reachable = balance(self.states[name], minute(self.now)).available.units
+        try:
+            left, came = decide_transfer(self.states[name], self.states[other], command)
+        except Rejection:
+            assert units > reachable
+            return
+        assert units <= reachable
+        self.take(name, left)
+        self.take(other, came)
+        sent = {part.grant_id: part.units for part in left[-1].slices}
+        for part in came[-1].grants:
+            old = self.states[name].grant(part.from_grant_id).terms
+            new = self.states[other].grant(part.grant_id).terms
+            assert sent.pop(part.from_grant_id) == part.units
+            assert replace(new, grant_id=old.grant_id, units=old.units, cost=old.cost) == replace(
+                old
+            )
+        assert not sent
+
+    @rule(name=ACCOUNTS, units=st.integers(0, 9))
+    def set_overage(self, name, units):
+        assert self.do(SetOverage(name, credit(units), minute(self.now), "by hand"))
+
+    @rule(name=ACCOUNTS, every=st.sampled_from(["day", "week", "month"]), units=UNITS)
+    def set_recurring(self, name, every, units):
+        self.made += 1
+        at = minute(self.now)
+        self.do(SetRecurringGrant(name, f"rg_{self.made}", credit(units), every, at, "granted", at))
+
+    @rule(name=ACCOUNTS, data=st.data(), is_over=st.sampled_from([False, False, True]))
+    def recur(self, name, data, is_over):
+        rules = sorted(self.states[name].seldom.recurring)
+        if not rules:
+            return
+        rule_id, at = data.draw(st.sampled_from(rules)), minute(self.now)
+        ended = CancelRecurringGrant(name, rule_id, at)
+        assert self.do(ended if is_over else GrantRecurring(name, rule_id, at))
+
+    @rule(name=ACCOUNTS, data=st.data())
+    def warn(self, name, data):
+        grant_id = self.a_grant(data, name)
+        if grant_id is not None:
+            assert self.do(WarnOfExpiry(name, grant_id, minute(self.now)))
+
+    # What must be so.
+
+    @invariant()
+    def a_balance_adds_up(self):
+        for state in self.states.values():
+            now = balance_units(state, minute(self.now))
+            assert now.granted + now.owed + now.transferred_in == (
+                now.available + now.held + now.consumed + now.expired + now.taken_back
+                + now.transferred_out
+            )  # fmt: skip
+            assert all(units >= 0 for units in now)
+
+    @invariant()
+    def what_left_one_account_is_in_the_other(self):
+        ada, bob = (self.states[name].seldom for name in NAMES)
+        assert (ada.transferred_out, bob.transferred_out) == (
+            bob.transferred_in,
+            ada.transferred_in,
+        )
+
+    @invariant()
+    def the_books_say_the_same(self):
+        code, states = "CREDIT", self.states.values()
+        for name, state in self.states.items():
+            remaining = sum(grant.remaining for grant in state.grants)
+            assert self.books.debit(credits_available(name), code) == remaining
+            held = sum(hold.units for hold in state.holds.values())
+            assert self.books.debit(credits_held(name), code) == held
+        assert self.books.debit(CREDITS_CONSUMED, code) == sum(it.consumed for it in states)
+        assert self.books.debit(CREDITS_BREAKAGE, code) == sum(it.expired for it in states)
+        assert self.books.credit(CREDITS_OWED, code) == sum(it.owed for it in states)
+        issued = sum(it.granted - it.taken_back for it in states)
+        assert self.books.credit(CREDITS_ISSUED, code) == issued
+        assert self.books.credit(REFUNDS_PAYABLE, TAO.code) >= 0
+        assert not any(self.books.sums().values())
+
+    @invariant()
+    def grants_are_in_a_total_burn_order_and_none_has_more_than_it_was_given(self):
+        for state in self.states.values():
+            orders = [each.terms.burn_order for each in state.grants]
+            assert orders == sorted(orders)
+            assert len(set(orders)) == len(orders)
+            dead = [each for shelf in state.used_up.values() for each in shelf.values()]
+            assert all(each.remaining or each.held for each in state.grants)
+            assert not any(each.remaining or each.held for each in dead)
+            for grant in (*state.grants, *dead):
+                parts = (grant.remaining, grant.held, grant.spent)
+                assert all(part >= 0 for part in parts)
+                assert sum(parts) <= grant.terms.units
+            assert all(units > 0 for units in state.seldom.settled.values())
+
+    def teardown(self):
+        for name, state in getattr(self, "states", {}).items():
+            folded = None
+            for event in self.events[name]:
+                folded = evolve(folded, event)
+            assert folded == state
+            assert through_json(state) == state
+
+
+TestAnyHistory = AnyHistory.TestCase
+TestAnyHistory.settings = STORIES
