@@ -17,3 +17,14 @@ UPDATE api_keys_v1 AS key
 SET revoked_at = (event.data->>'revoked_at')::timestamptz, position = event.position
 FROM batch AS event
 WHERE key.key_id = event.data->>'key_id';
+
+-- on: merchant.seller_described.v1
+-- What was said last is true.
+UPDATE merchants_v1 AS merchant
+SET seller = told.seller, position = told.position
+FROM (
+    SELECT DISTINCT ON (stream_id) stream_id, data->'seller' AS seller, position
+    FROM batch
+    ORDER BY stream_id, position DESC
+) AS told
+WHERE merchant.merchant_id = told.stream_id;

@@ -4,6 +4,7 @@ CREATE TABLE merchants_v1 (
     name           text NOT NULL,
     livemode       boolean NOT NULL,
     registered_at  timestamptz NOT NULL,
+    seller         jsonb,          -- what its invoices say of it: {name, address, tax_id, email}
     position       bigint NOT NULL
 );
 

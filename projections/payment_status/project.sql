@@ -4,16 +4,17 @@
 -- on: payment.requested.v1
 INSERT INTO payment_status_v1 (
     payment_id, merchant_id, status, currency, decimals, amount_units, due_units, options, credits,
-    credit_account_id, reference, metadata, tolerance_ppm, requested_at, expires_at, position
+    credit_account_id, reference, metadata, tolerance_ppm, invoice_id, requested_at, expires_at, position
 )
 SELECT
     stream_id, merchant_id, 'requires_payment', data->'amount'->>'asset', (data->'amount'->>'decimals')::smallint,
     (data->'amount'->>'units')::numeric, (data->'amount'->>'units')::numeric, data->'options',
     nullif(data->'credits', 'null'), data->>'credit_account_id', data->>'reference', data->'metadata',
-    (data->>'tolerance_ppm')::integer, (data->>'requested_at')::timestamptz, (data->>'expires_at')::timestamptz, position
+    (data->>'tolerance_ppm')::integer, data->>'invoice_id', (data->>'requested_at')::timestamptz,
+    (data->>'expires_at')::timestamptz, position
 FROM batch;
 
--- on: payment.transfer_detected.v1, payment.transfer_included.v1, payment.processing.v1, payment.transfer_confirmed.v1, payment.succeeded.v1, payment.excess_recorded.v1, payment.expired.v1, payment.resolution_required.v1, payment.transfer_dropped.v1, payment.transfer_reorganised.v1, payment.canceled.v1, payment.resolved.v1
+-- on: payment.transfer_detected.v1, payment.transfer_included.v1, payment.processing.v1, payment.transfer_confirmed.v1, payment.succeeded.v1, payment.excess_recorded.v1, payment.expired.v1, payment.resolution_required.v1, payment.transfer_dropped.v1, payment.transfer_reorganised.v1, payment.canceled.v1, payment.resolved.v1, payment.application_released.v1
 -- Status, totals and the rest are each taken from the last event that speaks of them; labels add up.
 WITH fact AS (
     SELECT

@@ -24,6 +24,7 @@ CREATE TABLE payment_status_v1 (
     resolution         text,                       -- the last choice a person made, and the reason given
     resolution_reason  text,
     refund_to          jsonb NOT NULL DEFAULT '[]', -- of the last refund: [{network, chain_id, address, ownership_id}]
+    invoice_id         text,                       -- that it is to pay
     requested_at       timestamptz NOT NULL,
     expires_at         timestamptz NOT NULL,
     succeeded_at       timestamptz,                -- the last time it did; a reorganisation may have undone it

@@ -25,7 +25,7 @@ async def issue(ledger: World, reference: str = "order-17") -> str:
         payment_id=derived_id("pi", now, reference),
         credit_account_id=None,
         reference=reference,
-        lines=(InvoiceLine("25 credits", "1", total, total),),
+        lines=(InvoiceLine("25 credits", "1", total.text, total),),
         total=total,
         settled_with=(
             SettledWith("bittensor", "0x" + "ab" * 32, Amount(TAO, 60606061), "412.5", "pl_x"),

@@ -9,7 +9,7 @@ from flamewire_ledger.domain.credit_account import (
     ReverseGrant,
     Slice,
 )
-from flamewire_ledger.domain.invoice import VoidInvoice
+from flamewire_ledger.domain.invoice import VoidReceipt
 from flamewire_ledger.domain.money import Amount
 from flamewire_ledger.domain.payment import RequireResolution
 from flamewire_ledger.processes.reversal import Reversal
@@ -64,7 +64,7 @@ def test_an_undone_success_takes_back_its_grant_and_voids_its_receipt():
 
     assert follow_ups == [
         ReverseGrant(ACCOUNT, GRANT, PAYMENT, at=minutes(5)),
-        VoidInvoice(invoice_id(facts[2]), "bittensor took back 0xaa", at=minutes(5)),
+        VoidReceipt(invoice_id(facts[2]), "bittensor took back 0xaa", at=minutes(5)),
     ]
 
 

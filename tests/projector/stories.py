@@ -139,14 +139,14 @@ class Stories:
     def _act_on_invoice(self) -> None:
         if self._invoices and self._random.random() < 0.2:
             chosen = self._random.choice(list(self._invoices))
-            void = invoice.VoidInvoice(chosen, "reorganised", self.now)
+            void = invoice.VoidReceipt(chosen, "reorganised", self.now)
             self._fold(self._invoices, chosen, invoice.decide, invoice.evolve_invoice, void)
             return
         invoice_id = self._new("inv")
         register_id = invoice.register_id(self.owner[invoice_id], self.now)
         self.owner[register_id] = self.owner[invoice_id]
         price = Amount(USD, self._random.randrange(1, 10_000))
-        line = invoice.InvoiceLine("credits", "1", price, price)
+        line = invoice.InvoiceLine("credits", "1", price.text, price)
         paid = invoice.SettledWith("bittensor", "0x1", Amount(TAO, 5), "412.5", None)
         command = invoice.IssueReceipt(
             register_id, invoice_id, "pi_000001", None, None, (line,), price, (paid,), self.now

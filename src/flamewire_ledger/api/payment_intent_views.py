@@ -67,6 +67,7 @@ class IntentFacts:
     refund_to: Sequence[RefundAddress]
     created_at: datetime
     expires_at: datetime
+    invoice_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ def of_state(payment: Payment, livemode: bool, seen: Mapping[str, Seen]) -> Inte
         refund_to=payment.refund_to,
         created_at=requested.requested_at,
         expires_at=requested.expires_at,
+        invoice_id=requested.invoice_id,
     )
 
 
@@ -154,6 +156,7 @@ def of_rows(row: Row, transfers: Sequence[Row], livemode: bool) -> IntentFacts:
         refund_to=[RefundAddress(**each) for each in row["refund_to"]],
         created_at=row["requested_at"],
         expires_at=row["expires_at"],
+        invoice_id=row["invoice_id"],
     )
 
 
@@ -209,6 +212,7 @@ def rendered(facts: IntentFacts, chains: Sequence[Chain]) -> dict[str, Any]:
         "metadata": facts.metadata,
         "credit_account_id": facts.credit_account_id,
         "credits": None if facts.credits is None else facts.credits.text,
+        "invoice_id": facts.invoice_id,
         "tolerance": plain(facts.tolerance_ppm, MILLION),
         "payment_options": [_option(option) for option in facts.options],
         "amounts": {

@@ -39,7 +39,7 @@ from flamewire_ledger.domain.payment import (
     RequestPayment,
     ResolvePayment,
 )
-from flamewire_ledger.domain.price_lock import PriceLock
+from flamewire_ledger.domain.price_lock import LockPrice, PriceLock, UsePriceLock
 from flamewire_ledger.domain.rejection import InvalidAmount, LockExpired, Malformed
 from flamewire_ledger.queries import ownership
 
@@ -48,8 +48,15 @@ READ_MODEL: Final = "payment_status"
 
 
 async def create(call: Call) -> Envelope:
-    """The request: its currency, rates and addresses are found out here, once."""
     body: CreatePaymentIntent = call.body
+    command, locks = await request(call, body)
+    return commands.request(call.origin, command, locks, _answer(call, command.payment_id, {}))
+
+
+async def request(
+    call: Call, body: CreatePaymentIntent, invoice_id: str | None = None
+) -> tuple[RequestPayment, Sequence[LockPrice | UsePriceLock]]:
+    """The request with its locks: its currency, rates and addresses are found out here, once."""
     chains = call.chains
     asked = payment_options.networks(chains, body)
     # If it is one network, USDC is that of this network.
@@ -78,12 +85,13 @@ async def create(call: Call) -> Envelope:
         metadata=body.metadata,
         tolerance_ppm=_tolerance_ppm(body.tolerance),
         late_policy=call.parts.offer.late_policy,
+        invoice_id=invoice_id,
     )
     priced = {option.price_lock_id for option in options}
     locks = [one.lock for one in agreed if one.lock is not None and one.lock.lock_id in priced]
     if recipient is not None:  # last, so that a request refused for something else claims nothing
         await recipients.claim(call, agreed[0].way.chain, recipient)
-    return commands.request(call.origin, command, locks, _answer(call, payment_id, {}))
+    return command, locks
 
 
 async def _lock(call: Call, body: CreatePaymentIntent) -> PriceLock | None:

@@ -10,7 +10,7 @@ from flamewire_ledger.commands.origin import Answer, Origin
 from flamewire_ledger.domain import merchant
 from flamewire_ledger.domain.merchant import MerchantCommand
 
-MERCHANT: Final = Decider("merchant", merchant.evolve, merchant.Merchant, "merchant.1")
+MERCHANT: Final = Decider("merchant", merchant.evolve, merchant.Merchant, "merchant.2")
 
 
 def envelope(origin: Origin, command: MerchantCommand, answer: Answer | None = None) -> Envelope:

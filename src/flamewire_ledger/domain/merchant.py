@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import ClassVar, Final, TypeAlias, assert_never
 
 from flamewire_ledger.domain.identifiers import derived_id
+from flamewire_ledger.domain.party import Party
 from flamewire_ledger.domain.rejection import (
     AlreadyExists,
     LimitReached,
@@ -60,7 +61,17 @@ class ApiKeyRevoked:
     revoked_at: datetime
 
 
-MerchantEvent: TypeAlias = MerchantRegistered | ApiKeyCreated | ApiKeyRevoked
+@dataclass(frozen=True, slots=True)
+class SellerDescribed:
+    """What invoices say of who they are from, from now on."""
+
+    type: ClassVar = "merchant.seller_described.v1"
+    merchant_id: str
+    seller: Party
+    described_at: datetime
+
+
+MerchantEvent: TypeAlias = MerchantRegistered | ApiKeyCreated | ApiKeyRevoked | SellerDescribed
 
 # State.
 
@@ -70,6 +81,7 @@ class Merchant:
     registered: MerchantRegistered
     keys: dict[str, ApiKeyCreated]  # in force, by key id
     revoked: frozenset[str] = frozenset()
+    seller: Party | None = None
 
 
 def evolve(merchant: Merchant | None, event: MerchantEvent) -> Merchant:
@@ -83,6 +95,8 @@ def evolve(merchant: Merchant | None, event: MerchantEvent) -> Merchant:
         case ApiKeyRevoked():
             keys = {key: made for key, made in merchant.keys.items() if key != event.key_id}
             return replace(merchant, keys=keys, revoked=merchant.revoked | {event.key_id})
+        case SellerDescribed():
+            return replace(merchant, seller=event.seller)
         case _:
             assert_never(event)
 
@@ -117,7 +131,14 @@ class RevokeApiKey:
     at: datetime
 
 
-MerchantCommand: TypeAlias = RegisterMerchant | CreateApiKey | RevokeApiKey
+@dataclass(frozen=True, slots=True)
+class DescribeSeller:
+    merchant_id: str
+    seller: Party
+    at: datetime
+
+
+MerchantCommand: TypeAlias = RegisterMerchant | CreateApiKey | RevokeApiKey | DescribeSeller
 
 
 def decide(merchant: Merchant | None, command: MerchantCommand) -> tuple[MerchantEvent, ...]:
@@ -129,6 +150,8 @@ def decide(merchant: Merchant | None, command: MerchantCommand) -> tuple[Merchan
             return _create_key(_known(merchant, command.merchant_id), command)
         case RevokeApiKey():
             return _revoke_key(_known(merchant, command.merchant_id), command)
+        case DescribeSeller():
+            return _describe(_known(merchant, command.merchant_id), command)
         case _:
             assert_never(command)
 
@@ -176,3 +199,11 @@ def _revoke_key(merchant: Merchant, command: RevokeApiKey) -> tuple[MerchantEven
     if command.key_id not in merchant.keys:
         raise NotFound(f"there is no API key {command.key_id}")
     return (ApiKeyRevoked(command.merchant_id, command.key_id, command.at),)
+
+
+def _describe(merchant: Merchant, command: DescribeSeller) -> tuple[MerchantEvent, ...]:
+    if not command.seller.name.strip():
+        raise Malformed("a seller has a name", pointer="/name")
+    if merchant.seller == command.seller:
+        return ()
+    return (SellerDescribed(command.merchant_id, command.seller, command.at),)

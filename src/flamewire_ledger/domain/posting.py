@@ -19,6 +19,14 @@ DEFERRED_CREDITS: Final = "liabilities:deferred_credits"  # paid for credits
 REFUNDS_PAYABLE: Final = "liabilities:refunds_payable"  # decided to be given back, not yet sent
 WRITE_OFFS: Final = "income:write_offs"  # kept: dust, or given up by its sender
 
+# What invoices ask for is booked in their own currency. What pays them is another asset as a rule:
+# the two meet in CONVERSION, which holds the one and owes the other at the locked rate.
+RECEIVABLE: Final = "assets:receivable"  # invoiced, not yet paid
+PAID_ELSEWHERE: Final = "assets:paid_elsewhere"  # by bank, in cash: outside this ledger
+CONVERSION: Final = "equity:conversion"
+TAX: Final = "liabilities:tax"  # charged, to be handed on
+BAD_DEBTS: Final = "expenses:bad_debts"  # invoiced, and not expected any more
+
 # Credits have books of their own, in the asset CREDIT: they move from ISSUED to an account; from
 # there they are burnt, lapse, or are taken back.
 CREDITS_ISSUED: Final = "credits:issued"

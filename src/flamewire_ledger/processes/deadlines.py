@@ -1,5 +1,5 @@
 """Deadlines: when time is up, say so. Payments, price locks, holds and grants end by the clock of
-their merchant.
+their merchant, and invoices fall due.
 
 The read models know whose time is up; the domain has the last word. What cannot end yet (a transfer
 is on its way) is asked about again later, less and less often. After an outage everything that is
@@ -23,6 +23,7 @@ from flamewire_ledger.commands.decider import Done, Envelope
 from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.domain.credit_account import ExpireGrant, ExpireHold
 from flamewire_ledger.domain.identifiers import command_id
+from flamewire_ledger.domain.invoice import NoteOverdue
 from flamewire_ledger.domain.payment import ExpirePayment
 from flamewire_ledger.domain.price_lock import ExpirePriceLock
 from flamewire_ledger.processes.envelopes import ProcessCommand, envelope_of
@@ -201,5 +202,7 @@ def _command(row: Mapping[str, Any], now: datetime) -> ProcessCommand:
             return ExpireHold(row["stream_id"], row["subject_id"], now)
         case "grant":
             return ExpireGrant(row["stream_id"], row["subject_id"], now)
+        case "invoice":
+            return NoteOverdue(row["subject_id"], now)
         case kind:
             raise ValueError(f"there is no deadline of kind {kind}")

@@ -15,7 +15,22 @@ from flamewire_ledger.domain.credit_account import (
     GrantCredits,
     ReverseGrant,
 )
-from flamewire_ledger.domain.invoice import IssueReceipt, VoidInvoice
+from flamewire_ledger.domain.invoice import (
+    AddLines,
+    DraftInvoice,
+    FinaliseInvoice,
+    IssueCreditNote,
+    IssueReceipt,
+    MarkUncollectible,
+    NoteOverdue,
+    PayInvoice,
+    RecordDelivery,
+    RecordDeliveryFailure,
+    RecordInvoicePayment,
+    ReverseInvoicePayment,
+    VoidInvoice,
+    VoidReceipt,
+)
 from flamewire_ledger.domain.payment import (
     ConfirmTransfer,
     DropTransfer,
@@ -24,13 +39,28 @@ from flamewire_ledger.domain.payment import (
 )
 from flamewire_ledger.domain.price_lock import ExpirePriceLock
 
+InvoiceProcessCommand: TypeAlias = (
+    IssueReceipt
+    | VoidReceipt
+    | DraftInvoice
+    | AddLines
+    | FinaliseInvoice
+    | PayInvoice
+    | RecordInvoicePayment
+    | ReverseInvoicePayment
+    | VoidInvoice
+    | MarkUncollectible
+    | IssueCreditNote
+    | NoteOverdue
+    | RecordDelivery
+    | RecordDeliveryFailure
+)
 ProcessCommand: TypeAlias = (
     GrantCredits
     | ReverseGrant
     | ExpireGrant
     | ExpireHold
-    | IssueReceipt
-    | VoidInvoice
+    | InvoiceProcessCommand
     | RequireResolution
     | ConfirmTransfer
     | DropTransfer
@@ -44,13 +74,36 @@ def envelope_of(command: ProcessCommand, origin: Origin) -> Envelope:
     match command:
         case GrantCredits() | ReverseGrant() | ExpireGrant() | ExpireHold():
             return credit_account.envelope(origin, command)
-        case IssueReceipt():
-            return invoice.issue(origin, command)
-        case VoidInvoice():
-            return invoice.void(origin, command)
         case RequireResolution() | ExpirePayment() | ConfirmTransfer() | DropTransfer():
             return payment.envelope(origin, command)
         case ExpirePriceLock():
             return price_lock.envelope(origin, command)
+        case _:
+            return _of_invoice(command, origin)
+
+
+def _of_invoice(command: InvoiceProcessCommand, origin: Origin) -> Envelope:
+    match command:
+        case IssueReceipt():
+            return invoice.issue(origin, command)
+        case FinaliseInvoice():
+            return invoice.finalise(origin, command)
+        case IssueCreditNote():
+            return invoice.credit(origin, command)
+        case RecordInvoicePayment():
+            return invoice.record_payment(origin, command)
+        case (
+            VoidReceipt()
+            | DraftInvoice()
+            | AddLines()
+            | PayInvoice()
+            | ReverseInvoicePayment()
+            | VoidInvoice()
+            | MarkUncollectible()
+            | NoteOverdue()
+            | RecordDelivery()
+            | RecordDeliveryFailure()
+        ):
+            return invoice.envelope(origin, command)
         case _:
             assert_never(command)

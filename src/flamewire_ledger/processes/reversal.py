@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flamewire_ledger.domain.credit_account import GrantReversed, HoldCaptured, ReverseGrant
-from flamewire_ledger.domain.invoice import VoidInvoice
+from flamewire_ledger.domain.invoice import VoidReceipt
 from flamewire_ledger.domain.payment import (
     PaymentResolved,
     PaymentSucceeded,
     PaymentTransferReorganised,
     RequireResolution,
 )
+from flamewire_ledger.processes.payment_evidence import requested_in
 from flamewire_ledger.processes.process import Fact, FollowUp, Past, until
-from flamewire_ledger.processes.settlement import invoice_id, sells
+from flamewire_ledger.processes.settlement import invoice_id, pays_invoice, sells
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,9 @@ def _resolve(undone: Sequence[GrantReversed], at: datetime) -> Sequence[FollowUp
 
 def _undo(fact: Fact, past: Past) -> Sequence[FollowUp]:
     event: PaymentTransferReorganised = fact.event
-    sales = [it for it in until(fact, past) if sells(it.event)]
+    facts = until(fact, past)
+    requested = requested_in(facts)
+    sales = [it for it in facts if sells(it.event) and not pays_invoice(it.event, requested)]
     undone = [it for it in sales if it.event.grant_id in event.grants_undone]
     successes = [it for it in sales if isinstance(it.event, PaymentSucceeded)]
     follow_ups = [
@@ -79,7 +82,7 @@ def _undo(fact: Fact, past: Past) -> Sequence[FollowUp]:
         undone.append(successes[-1])  # it granted nothing
     reason = f"{event.transfer.network} took back {event.transfer.transaction_id}"
     for receipt in map(invoice_id, undone):
-        void = VoidInvoice(receipt, reason, at=event.reorganised_at)
+        void = VoidReceipt(receipt, reason, at=event.reorganised_at)
         follow_ups.append(FollowUp(f"void_invoice/{receipt}", void))
     return follow_ups
 

@@ -13,20 +13,14 @@ from datetime import datetime
 
 from flamewire_ledger.domain.credit_account import GrantCredits
 from flamewire_ledger.domain.identifiers import derived_id
-from flamewire_ledger.domain.invoice import (
-    InvoiceLine,
-    IssueReceipt,
-    SettledWith,
-    register_id,
-)
+from flamewire_ledger.domain.invoice import InvoiceLine, IssueReceipt, register_id
 from flamewire_ledger.domain.money import Amount, share
 from flamewire_ledger.domain.payment import (
     PaymentRequested,
     PaymentResolved,
     PaymentSucceeded,
-    PaymentTransferConfirmed,
 )
-from flamewire_ledger.domain.price_lock import PriceLocked
+from flamewire_ledger.processes.payment_evidence import locks_of, requested_in, settled_with
 from flamewire_ledger.processes.process import Fact, FollowUp, Past, until
 
 
@@ -43,16 +37,17 @@ class Settlement:
             return frozenset()
         if payment not in past:
             return frozenset({payment})
-        locks = {paid.lock_id for paid in _paid(fact.event, until(fact, past))}
-        return frozenset(lock for lock in locks if lock is not None and lock not in past)
+        return locks_of(fact.event, until(fact, past)) - past.keys()
 
     def react(self, fact: Fact, past: Past) -> Sequence[FollowUp]:
         if not sells(fact.event):
             return ()
         facts = until(fact, past)
+        if pays_invoice(fact.event, requested_in(facts)):
+            return ()  # the invoice is there already: processes/invoice_payments.py
         follow_ups = [FollowUp("receipt", _receipt(fact, facts, past))]
         if fact.event.grant_id is not None:
-            follow_ups.insert(0, FollowUp("grant", _grant(fact.event, _requested(facts))))
+            follow_ups.insert(0, FollowUp("grant", _grant(fact.event, requested_in(facts))))
         return follow_ups
 
 
@@ -64,6 +59,11 @@ def sells(event: object) -> bool:
     return isinstance(event, PaymentSucceeded) or (
         isinstance(event, PaymentResolved) and event.grant_id is not None
     )
+
+
+def pays_invoice(event: object, requested: PaymentRequested) -> bool:
+    """Whether this success is an invoice's, which is no sale of its own."""
+    return requested.invoice_id is not None and isinstance(event, PaymentSucceeded)
 
 
 def invoice_id(fact: Fact) -> str:
@@ -95,10 +95,10 @@ def _cost(granted: Amount, requested: PaymentRequested) -> Amount | None:
 
 def _receipt(fact: Fact, facts: Sequence[Fact], past: Past) -> IssueReceipt:
     event: PaymentSucceeded | PaymentResolved = fact.event
-    requested = _requested(facts)
+    requested = requested_in(facts)
     cost = None if event.credits is None else _cost(event.credits, requested)
     total = requested.amount if cost is None else cost
-    line = InvoiceLine(_description(event, requested), "1", unit_price=total, amount=total)
+    line = InvoiceLine(_description(event, requested), "1", unit_price=total.text, amount=total)
     at = _at(event)
     return IssueReceipt(
         register_id=register_id(fact.recorded.merchant_id, at),
@@ -108,16 +108,7 @@ def _receipt(fact: Fact, facts: Sequence[Fact], past: Past) -> IssueReceipt:
         reference=requested.reference,
         lines=(line,),
         total=total,
-        settled_with=tuple(
-            SettledWith(
-                network=paid.network,
-                transaction_id=paid.transaction_id,
-                amount=paid.amount,
-                price=None if paid.lock_id is None else _locked_price(past[paid.lock_id]),
-                price_lock_id=paid.lock_id,
-            )
-            for paid in _paid(event, facts)
-        ),
+        settled_with=settled_with(event, facts, past),
         at=at,
     )
 
@@ -126,54 +117,6 @@ def _description(event: PaymentSucceeded | PaymentResolved, requested: PaymentRe
     if event.credits is not None:
         return f"{event.credits.text} credits"
     return f"Payment {requested.reference or requested.payment_id}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Paid:
-    """What one transfer gave towards the payment, and the lock it was counted by."""
-
-    network: str
-    transaction_id: str
-    amount: Amount
-    lock_id: str | None
-
-
-def _paid(event: PaymentSucceeded | PaymentResolved, facts: Sequence[Fact]) -> Sequence[_Paid]:
-    confirmed = {
-        fact.event.transfer.key: fact.event
-        for fact in facts
-        if isinstance(fact.event, PaymentTransferConfirmed)
-    }
-    requested, paid = _requested(facts), []
-    for use in event.uses:
-        transfer = confirmed[use.transfer].transfer
-        amount = Amount(transfer.amount.asset, use.units)
-        lock_id = _lock_id(requested, confirmed[use.transfer])
-        paid.append(_Paid(transfer.network, transfer.transaction_id, amount, lock_id))
-    return paid
-
-
-def _lock_id(requested: PaymentRequested, confirmed: PaymentTransferConfirmed) -> str | None:
-    if confirmed.standing == "repriced":
-        return None  # it counted for what it was worth when it came, whatever had been locked
-    for option in requested.options:
-        if option.due.asset == confirmed.transfer.amount.asset:
-            return option.price_lock_id
-    return None
-
-
-def _locked_price(lock: Sequence[Fact]) -> str:
-    locked = lock[0].event
-    if not isinstance(locked, PriceLocked):
-        raise TypeError(f"a price lock's first fact is {PriceLocked.type}, not {locked.type}")
-    return format(locked.rate.price, "f")
-
-
-def _requested(facts: Sequence[Fact]) -> PaymentRequested:
-    requested = facts[0].event
-    if not isinstance(requested, PaymentRequested):
-        raise TypeError(f"a payment's first fact is {PaymentRequested.type}, not {requested.type}")
-    return requested
 
 
 def _at(event: PaymentSucceeded | PaymentResolved) -> datetime:

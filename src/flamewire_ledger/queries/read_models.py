@@ -157,17 +157,9 @@ class ReadModels:
     async def invoice(self, merchant_id: str, invoice_id: str) -> Row | None:
         return await self._one("invoice_by_id", merchant_id=merchant_id, invoice_id=invoice_id)
 
-    async def invoices(
-        self,
-        merchant_id: str,
-        page: Page,
-        *,
-        status: str | None = None,
-        payment_id: str | None = None,
-    ) -> Listing:
-        return await self.listing(
-            "invoices", page, merchant_id=merchant_id, status=status, payment_id=payment_id
-        )
+    async def invoices(self, merchant_id: str, page: Page, **filters: object) -> Listing:
+        """By what the question takes: status, payment_id, overdue at `now` … (None: any)."""
+        return await self.listing("invoices", page, merchant_id=merchant_id, **filters)
 
     # Books.
 
@@ -329,7 +321,7 @@ class ReadModels:
     ) -> Sequence[Row]:
         """Whose time is up: {subject_id, stream_id, merchant_id, kind, due_at}, the oldest first.
 
-        `kind` is payment, price_lock, hold or grant. `after` (due_at, subject_id) goes on behind a
+        `kind` is payment, price_lock, hold, grant or invoice. `after` (due_at, subject_id) goes on behind a
         row: one for which nothing can be done yet is in the answer until something is.
         """
         rows: list[Row] = []
@@ -338,6 +330,7 @@ class ReadModels:
             "price_locks_to_expire",
             "holds_to_expire",
             "grants_to_expire",
+            "invoices_to_fall_due",
         ):
             rows += await ask(
                 self._pool,

@@ -19,6 +19,7 @@ from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.processes.assignment import Assignment
 from flamewire_ledger.processes.checkpoint import PostgresCheckpoints, PostgresDeadLetters
 from flamewire_ledger.processes.deadlines import Deadlines
+from flamewire_ledger.processes.invoice_payments import InvoicePayments
 from flamewire_ledger.processes.process import Process
 from flamewire_ledger.processes.reaction import Reactions
 from flamewire_ledger.processes.reactor import Reactor
@@ -168,7 +169,7 @@ async def _start_projector(
 
 def processes() -> tuple[Process, ...]:
     """Every process of the ledger."""
-    return (Settlement(), Reversal(), Assignment())
+    return (Settlement(), Reversal(), Assignment(), InvoicePayments())
 
 
 def _start_reactor(

@@ -142,6 +142,7 @@ class PaymentIntent(View):
     metadata: dict[str, str]
     credit_account_id: str | None
     credits: str | None = Field(description="What a full payment buys.")
+    invoice_id: str | None = Field(description="The invoice it is to pay.")
     tolerance: str
     payment_options: list[PaymentOptionView]
     amounts: AmountsView

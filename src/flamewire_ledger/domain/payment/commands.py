@@ -32,6 +32,7 @@ class RequestPayment:
     metadata: Mapping[str, str] = field(default_factory=dict)
     tolerance_ppm: int = 0
     late_policy: LatePolicy = HOLD_LATE
+    invoice_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,16 @@ class RequireResolution:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ReleaseApplied:
+    """Of `amount`, which its success was to pay of an invoice, `surplus` was not due any more."""
+
+    payment_id: str
+    surplus: Amount
+    amount: Amount
+    at: datetime
+
+
 PaymentCommand: TypeAlias = (
     RequestPayment
     | RecordTransfer
@@ -114,4 +125,5 @@ PaymentCommand: TypeAlias = (
     | CancelPayment
     | ResolvePayment
     | RequireResolution
+    | ReleaseApplied
 )

@@ -11,11 +11,13 @@ from flamewire_ledger.domain.payment.commands import (
     ExpirePayment,
     PaymentCommand,
     RecordTransfer,
+    ReleaseApplied,
     RequestPayment,
     RequireResolution,
     ResolvePayment,
 )
 from flamewire_ledger.domain.payment.facts import PaymentCanceled, PaymentRequested
+from flamewire_ledger.domain.payment.releasing import release
 from flamewire_ledger.domain.payment.resolving import require, resolve
 from flamewire_ledger.domain.payment.settling import Facts, entering, resting_status
 from flamewire_ledger.domain.payment.state import Payment
@@ -57,6 +59,8 @@ def decide(payment: Payment | None, command: PaymentCommand) -> Facts:
             return resolve(payment, command)
         case RequireResolution():
             return require(payment, command)
+        case ReleaseApplied():
+            return release(payment, command)
         case _:
             assert_never(command)
 
@@ -78,6 +82,7 @@ def _request(payment: Payment | None, command: RequestPayment) -> Facts:
             late_policy=command.late_policy,
             requested_at=command.requested_at,
             expires_at=command.expires_at,
+            invoice_id=command.invoice_id,
         ),
     )
 
@@ -100,6 +105,8 @@ def _check(command: RequestPayment) -> None:
         raise Malformed("a tolerance is from 0 to less than all", pointer="/tolerance")
     if (command.credits is None) != (command.credit_account_id is None):
         raise Malformed("credits and the account they are for come together")
+    if command.credits is not None and command.invoice_id is not None:
+        raise Malformed("a payment buys credits or pays an invoice, not both")
     if command.credits is not None and command.credits.is_zero:
         raise InvalidAmount("the amount buys less than one unit of credit", pointer="/amount")
     drift = command.late_policy.drift_ppm_max

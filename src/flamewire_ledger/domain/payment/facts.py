@@ -108,6 +108,7 @@ class PaymentRequested:
     late_policy: LatePolicy
     requested_at: datetime
     expires_at: datetime
+    invoice_id: str | None = None  # that it is to pay
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +276,21 @@ class PaymentResolved:
     refund_to: tuple[RefundAddress, ...] = ()  # for choice `refund`: what was registered by then
 
 
+@dataclass(frozen=True, slots=True)
+class PaymentApplicationReleased:
+    """Its invoice did not need it (any more), all or a part: that is excess now, the customer's."""
+
+    type: ClassVar = "payment.application_released.v1"
+    payment_id: str
+    settling: int  # the number of the use it is taken back from
+    uses: tuple[Use, ...]  # what is taken back
+    excess: tuple[Amount, ...]  # one an asset, all that is unapplied now
+    postings: tuple[Posting, ...]
+    totals: Totals
+    labels: tuple[Label, ...]
+    released_at: datetime
+
+
 PaymentEvent: TypeAlias = (
     PaymentRequested
     | PaymentTransferDetected
@@ -289,4 +305,5 @@ PaymentEvent: TypeAlias = (
     | PaymentTransferReorganised
     | PaymentCanceled
     | PaymentResolved
+    | PaymentApplicationReleased
 )

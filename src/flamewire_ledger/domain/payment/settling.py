@@ -12,10 +12,12 @@ from flamewire_ledger.domain.identifiers import derived_id
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.payment.facts import (
     Label,
+    PaymentApplicationReleased,
     PaymentEvent,
     PaymentExcessRecorded,
     PaymentExpired,
     PaymentProcessing,
+    PaymentRequested,
     PaymentResolutionRequired,
     PaymentResolved,
     PaymentSucceeded,
@@ -29,6 +31,7 @@ from flamewire_ledger.domain.payment.facts import (
 )
 from flamewire_ledger.domain.payment.state import Arrival, Payment, evolve, floor
 from flamewire_ledger.domain.posting import (
+    CONVERSION,
     DEFERRED_CREDITS,
     SALES,
     SUSPENSE,
@@ -49,6 +52,7 @@ _Telling = TypeVar(
     PaymentTransferDropped,
     PaymentTransferReorganised,
     PaymentResolved,
+    PaymentApplicationReleased,
 )
 
 
@@ -136,7 +140,7 @@ def _why(payment: Payment) -> Why:
 def after_confirmation(payment: Payment, arrival: Arrival, at: datetime) -> Facts:
     """What follows from a transfer that has just become final."""
     if payment.is_settled:
-        labels = () if arrival.is_in_suspense else _labels_of_excess(payment)
+        labels = () if arrival.is_in_suspense else labels_of_excess(payment)
         return (excess_recorded(payment, labels),)
     if payment.is_enough(payment.counted(confirmed=True)):
         return succeed(payment, at, arrival.transfer.transaction_id)
@@ -167,7 +171,6 @@ def succeed(
     labels: tuple[Label, ...] = ("manual",) if manual else ()
     if is_short and not manual:
         labels = ("tolerance_applied",)
-    account = SALES if requested.credit_account_id is None else DEFERRED_CREDITS
     event = PaymentSucceeded(
         payment_id=requested.payment_id,
         transaction_id=transaction_id
@@ -176,7 +179,7 @@ def succeed(
         confirmed=payment.totals.confirmed,
         credits=requested.credits,
         credit_account_id=requested.credit_account_id,
-        postings=moved(payment, uses, account),
+        postings=moved(payment, uses, _bought_account(requested)),
         totals=payment.totals,
         succeeded_at=at,
         labels=labels,
@@ -187,10 +190,17 @@ def succeed(
     event = replace(event, totals=after.totals)
     if not any(after.held()):
         return (event,)
-    return event, excess_recorded(after, _labels_of_excess(after))
+    return event, excess_recorded(after, labels_of_excess(after))
 
 
-def _labels_of_excess(payment: Payment) -> tuple[Label, ...]:
+def _bought_account(requested: PaymentRequested) -> str:
+    """What a success is for. Of an invoice the sale was booked when it was made final."""
+    if requested.invoice_id is not None:
+        return CONVERSION
+    return SALES if requested.credit_account_id is None else DEFERRED_CREDITS
+
+
+def labels_of_excess(payment: Payment) -> tuple[Label, ...]:
     """`multiple` when several transfers brought two payments or more, `overpaid` when it is less.
 
     Judged by all that is confirmed, so that it says the same whichever became final first.

@@ -15,6 +15,7 @@ from typing import Final, assert_never
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.payment.facts import (
     Label,
+    PaymentApplicationReleased,
     PaymentCanceled,
     PaymentEvent,
     PaymentExcessRecorded,
@@ -238,6 +239,8 @@ def evolve(payment: Payment | None, event: PaymentEvent) -> Payment:
             return _succeeded(payment, event)
         case PaymentResolved():
             return _resolved(payment, event)
+        case PaymentApplicationReleased():
+            return _released(payment, event)
         case _:
             return _moved_on(payment, event)
 
@@ -314,6 +317,23 @@ def _resolved(payment: Payment, event: PaymentResolved) -> Payment:
     refund_to = event.refund_to if event.choice == "refund" else payment.refund_to
     payment = replace(payment, is_undone=False, returns_until=None, refund_to=refund_to)
     return _labelled(payment, event.labels)
+
+
+def _released(payment: Payment, event: PaymentApplicationReleased) -> Payment:
+    """The use stays, with what is left of it, so that a reorganisation still finds all it posted."""
+    back = {use.transfer: use.units for use in event.uses}
+    settlings = tuple(
+        replace(
+            each,
+            uses=tuple(replace(it, units=it.units - back.get(it.transfer, 0)) for it in each.uses),
+            postings=(*each.postings, *event.postings),
+        )
+        if each.number == event.settling
+        else each
+        for each in payment.settlings
+    )
+    arrivals = _opened(payment.arrivals, event.uses, +1)
+    return _labelled(replace(payment, arrivals=arrivals, settlings=settlings), event.labels)
 
 
 def _used(

@@ -1,4 +1,4 @@
-"""Invoices: numbers without a gap, lines that add up, a void that keeps its number."""
+"""Receipts: numbers without a gap, lines that add up, a void that keeps its number."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from flamewire_ledger.domain.invoice import (
     IssueReceipt,
     SettledWith,
     VoidInvoice,
+    VoidReceipt,
     decide,
     decide_receipt,
     evolve_invoice,
@@ -21,7 +22,7 @@ from flamewire_ledger.domain.invoice import (
     register_id,
 )
 from flamewire_ledger.domain.money import Amount, Asset
-from flamewire_ledger.domain.rejection import AlreadyExists, Malformed, NotFound
+from flamewire_ledger.domain.rejection import AlreadyExists, Malformed, NotAllowed, NotFound
 from tests.domain.snapshots import through_json
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -31,7 +32,7 @@ REGISTER = register_id("mer_01kayv3m8se0p9q7r2t4w6x8za", NOON)
 
 
 def line(cents):
-    return InvoiceLine("Credits", "1", Amount(USD, cents), Amount(USD, cents))
+    return InvoiceLine("Credits", "1", Amount(USD, cents).text, Amount(USD, cents))
 
 
 def receipt(number=1, **changes):
@@ -94,7 +95,7 @@ def test_a_receipt_that_does_not_add_up_is_refused(changes):
 
 def test_a_void_invoice_keeps_its_number():
     invoice = evolve_invoice(None, decide_receipt(None, None, receipt())[1][0])
-    void = VoidInvoice("inv_1", "the payment was reorganised", NOON)
+    void = VoidReceipt("inv_1", "the payment was reorganised", NOON)
     events = decide(invoice, void)
     assert [type(event) for event in events] == [InvoiceVoided]
     invoice = evolve_invoice(invoice, events[0])
@@ -107,3 +108,9 @@ def test_a_void_invoice_keeps_its_number():
 def test_an_invoice_nobody_issued_is_not_found():
     with pytest.raises(NotFound):
         decide(None, VoidInvoice("inv_1", "x", NOON))
+
+
+def test_a_receipt_is_not_voided_by_hand():
+    invoice = evolve_invoice(None, decide_receipt(None, None, receipt())[1][0])
+    with pytest.raises(NotAllowed, match="stands on its payment"):
+        decide(invoice, VoidInvoice("inv_1", "a mistake", NOON))

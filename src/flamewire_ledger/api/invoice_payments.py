@@ -1,0 +1,120 @@
+"""Paying an invoice: a payment intent that is made for it, or found again; or the word that it was
+paid elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flamewire_ledger.api import invoice_views as views
+from flamewire_ledger.api import payment_intent_views, payment_intents
+from flamewire_ledger.api.call import Call
+from flamewire_ledger.api.currencies import read_amount
+from flamewire_ledger.api.invoices import currency_of, known
+from flamewire_ledger.api.models.invoices import PayInvoiceBody
+from flamewire_ledger.api.models.payment_intents import CreatePaymentIntent
+from flamewire_ledger.api.rendering import to_json
+from flamewire_ledger.api.streams import events_of
+from flamewire_ledger.commands import invoice as commands
+from flamewire_ledger.commands.decider import Envelope
+from flamewire_ledger.commands.origin import Answer, Decision
+from flamewire_ledger.commands.payment import PAYMENT
+from flamewire_ledger.domain.invoice import Invoice, PayInvoice, RequestInvoicePayment, payable
+from flamewire_ledger.domain.money import Amount
+from flamewire_ledger.domain.payment import Payment
+from flamewire_ledger.domain.rejection import Malformed
+
+_LOOKED_AT_MAX: Final = 5  # of the payment intents there are already, the newest first
+
+
+async def pay(call: Call) -> Envelope:
+    body: PayInvoiceBody = call.body
+    invoice = await known(call)
+    amount = None
+    if body.amount is not None:
+        amount = read_amount(body.amount, currency_of(invoice))
+    if body.out_of_band:
+        return _elsewhere(call, body, amount)
+    if body.reason is not None:
+        raise Malformed("a reason belongs to what was paid elsewhere", pointer="/reason")
+    due = payable(invoice)
+    wanted = due if amount is None else amount
+    found = await _found(call, body, invoice, wanted)
+    if found is not None:
+        return commands.look(
+            call.origin, call.path["id"], found, _answer(call, found, await _seen(call, found))
+        )
+    return await _made(call, body, invoice, wanted)
+
+
+def _elsewhere(call: Call, body: PayInvoiceBody, amount: Amount | None) -> Envelope:
+    if body.reason is None:
+        raise Malformed("what was paid elsewhere has a reason", pointer="/reason")
+    if body.network is not None or body.pay_with is not None:
+        raise Malformed("what was paid elsewhere is paid with nothing here", pointer="/out_of_band")
+    command = PayInvoice(call.path["id"], body.reason, call.now(), amount)
+    return commands.envelope(call.origin, command, _answer(call, None, {}))
+
+
+async def _found(call: Call, body: PayInvoiceBody, invoice: Invoice, wanted: Amount) -> str | None:
+    """A payment intent of this amount that is still to be paid, or about to be."""
+    if body.network is not None or body.pay_with is not None:
+        return None
+    now = call.now()
+    for asked in reversed(invoice.asked[-_LOOKED_AT_MAX:]):
+        if asked.amount != wanted:
+            continue
+        payment: Payment | None = None
+        for event in await events_of(call, asked.payment_id):
+            payment = PAYMENT.evolve(payment, event)
+        assert payment is not None, "it was recorded with the invoice's fact"
+        is_open = payment.status == "requires_payment" and asked.expires_at > now
+        if is_open or payment.status == "processing":
+            return asked.payment_id
+    return None
+
+
+async def _made(call: Call, body: PayInvoiceBody, invoice: Invoice, wanted: Amount) -> Envelope:
+    assert invoice.finalised is not None, "it is payable"
+    asked = CreatePaymentIntent(
+        amount=wanted.text,
+        currency=wanted.asset.code,
+        network=body.network,
+        pay_with=body.pay_with,
+        reference=invoice.finalised.number,
+        expires_in_seconds=body.expires_in_seconds,
+        tolerance=body.tolerance,
+    )
+    payment, locks = await payment_intents.request(call, asked, call.path["id"])
+    command = RequestInvoicePayment(
+        call.path["id"], payment.payment_id, wanted, payment.expires_at, payment.requested_at
+    )
+    shown = _answer(call, payment.payment_id, {})
+    return commands.request_payment(call.origin, command, payment, locks, shown)
+
+
+async def _seen(call: Call, payment_id: str) -> dict[str, payment_intent_views.Seen]:
+    return payment_intent_views.seen_in(await events_of(call, payment_id))
+
+
+def _answer(
+    call: Call, payment_id: str | None, seen: dict[str, payment_intent_views.Seen]
+) -> Answer:
+    now, invoice_id = call.now(), call.path["id"]
+    livemode, chains = call.caller.livemode, call.chains
+
+    def shown(decision: Decision) -> bytes:
+        row = views.row_of_state(decision.after[invoice_id])
+        intent: dict[str, Any] | None = None
+        if payment_id is not None:
+            facts = payment_intent_views.of_state(decision.after[payment_id], livemode, seen)
+            intent = payment_intent_views.rendered(facts, chains)
+        return to_json(
+            {
+                "object": "invoice_payment",
+                "invoice": {**views.of_row(row, now), "position": None},
+                "payment_intent": None if intent is None else {**intent, "position": None},
+            }
+        )
+
+    return shown

@@ -1,0 +1,170 @@
+"""Credit notes: what is given back of an invoice that is final, line by line, never more than is left.
+
+Tax is given back in proportion, counted from the first credit note of a line on: notes over all of
+a line give back exactly its tax, however they are cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from flamewire_ledger.domain.invoice.books import given_back
+from flamewire_ledger.domain.invoice.commands import CreditedLine, IssueCreditNote
+from flamewire_ledger.domain.invoice.facts import (
+    CreditNoteIssued,
+    CreditNoteLine,
+    InvoiceEvent,
+    InvoiceFinalised,
+    InvoicePaid,
+    InvoiceRegisterEvent,
+)
+from flamewire_ledger.domain.invoice.lines import InvoiceLine, Sums, TaxLine
+from flamewire_ledger.domain.invoice.numbers import InvoiceRegister, next_number
+from flamewire_ledger.domain.invoice.state import Invoice
+from flamewire_ledger.domain.money import Amount
+from flamewire_ledger.domain.rejection import (
+    InvalidAmount,
+    LimitReached,
+    Malformed,
+    NotAllowed,
+    NotFound,
+)
+
+CREDIT_NOTES_MAX: Final = 200  # of one invoice
+
+
+def decide_credit_note(
+    register_id: str,
+    register: InvoiceRegister | None,
+    invoice: Invoice | None,
+    command: IssueCreditNote,
+) -> tuple[tuple[InvoiceRegisterEvent, ...], tuple[InvoiceEvent, ...]]:
+    """The number, and the note that bears it: (facts of the register, facts of the invoice)."""
+    if invoice is None:
+        raise NotFound(f"there is no invoice {command.invoice_id}")
+    finalised = _creditable(invoice, command)
+    lines = _lines(invoice, finalised, command.lines)
+    sums = _sums(lines, finalised)
+    _within_what_is_left(invoice, finalised, sums)
+    assert invoice.due is not None, "it is final"
+    from_due = min(sums.total.units, invoice.due.units)
+    due = Amount(sums.total.asset, invoice.due.units - from_due)
+    assigned, number = next_number(register, register_id, command.credit_note_id, command.at)
+    issued = CreditNoteIssued(
+        invoice_id=command.invoice_id,
+        credit_note_id=command.credit_note_id,
+        number=f"CN-{number}",
+        invoice_number=finalised.number,
+        customer=finalised.customer,
+        seller=finalised.seller,
+        lines=lines,
+        sums=sums,
+        reason=command.reason,
+        credited=Amount(sums.total.asset, invoice.credited_units + sums.total.units),
+        due=due,
+        to_refund=Amount(sums.total.asset, sums.total.units - from_due),
+        postings=given_back(invoice, sums, from_due),
+        issued_at=command.at,
+    )
+    if due.is_zero and not invoice.due.is_zero:
+        return (assigned,), (issued, InvoicePaid(command.invoice_id, command.at))
+    return (assigned,), (issued,)
+
+
+def _creditable(invoice: Invoice, command: IssueCreditNote) -> InvoiceFinalised:
+    if not command.reason.strip():
+        raise Malformed("a credit note has a reason", pointer="/reason")
+    if invoice.issued is not None:
+        raise NotAllowed("a receipt stands on its payment: resolve that")
+    if invoice.finalised is None or invoice.is_void:
+        raise NotAllowed(f"nothing is owed by an invoice that is {invoice.status}")
+    if len(invoice.credit_notes) >= CREDIT_NOTES_MAX:
+        raise LimitReached(f"an invoice has at most {CREDIT_NOTES_MAX} credit notes")
+    return invoice.finalised
+
+
+def _lines(
+    invoice: Invoice, finalised: InvoiceFinalised, wanted: Sequence[CreditedLine]
+) -> tuple[CreditNoteLine, ...]:
+    credited: dict[int, int] = {}
+    for note in invoice.credit_notes:
+        for given in note.lines:
+            credited[given.line] = credited.get(given.line, 0) + given.amount.units
+    count = len(finalised.lines)
+    left = {it: line.amount.units - credited.get(it, 0) for it, line in _numbered(finalised)}
+    asked = wanted or [CreditedLine(it) for it in range(1, count + 1) if left[it]]
+    if len({each.line for each in asked}) != len(asked):
+        raise Malformed("each line of the invoice is there once", pointer="/lines")
+    made: list[CreditNoteLine] = []
+    for place, each in enumerate(asked):
+        if each.line not in left:
+            raise Malformed(f"the invoice has lines 1 to {count}", pointer=f"/lines/{place}/line")
+        units = left[each.line] if each.amount is None else each.amount.units
+        line = finalised.lines[each.line - 1]
+        if each.amount is not None and each.amount.asset != line.amount.asset:
+            raise Malformed("a credit note is in the currency of its invoice", pointer="/lines")
+        if not 0 < units <= left[each.line]:
+            text = Amount(line.amount.asset, left[each.line]).text
+            raise InvalidAmount(f"{text} is left of this line", pointer=f"/lines/{place}/amount")
+        made.append(_line(each.line, line, credited.get(each.line, 0), units, finalised))
+    return tuple(made)
+
+
+def _numbered(finalised: InvoiceFinalised) -> Sequence[tuple[int, InvoiceLine]]:
+    return list(enumerate(finalised.lines, start=1))
+
+
+def _line(
+    number: int, line: InvoiceLine, before: int, units: int, finalised: InvoiceFinalised
+) -> CreditNoteLine:
+    assert line.tax is not None, "shares are known when an invoice is final"
+    assert line.net is not None
+    whole = line.amount.units
+
+    def share(of: Amount) -> Amount:
+        return Amount(of.asset, of.units * (before + units) // whole - of.units * before // whole)
+
+    tax = share(line.tax)
+    includes_tax = line.net.units != whole
+    net = Amount(tax.asset, units - tax.units if includes_tax else units)
+    return CreditNoteLine(
+        line=number,
+        description=line.description,
+        amount=Amount(tax.asset, units),
+        tax_rate=line.tax_rate,
+        is_credit=line.is_credit,
+        net=net,
+        tax=tax,
+    )
+
+
+def _sums(lines: Sequence[CreditNoteLine], finalised: InvoiceFinalised) -> Sums:
+    asset = finalised.sums.total.asset
+    by_rate: dict[str | None, tuple[int, int]] = {}
+    for line in lines:
+        sign = -1 if line.is_credit else 1
+        net, tax = by_rate.get(line.tax_rate, (0, 0))
+        by_rate[line.tax_rate] = (net + sign * line.net.units, tax + sign * line.tax.units)
+    if any(net < 0 or tax < 0 for net, tax in by_rate.values()):
+        raise Malformed("a credit note gives something back at each rate", pointer="/lines")
+    taxes = tuple(
+        TaxLine(rate, Amount(asset, net), Amount(asset, tax))
+        for rate, (net, tax) in by_rate.items()
+    )
+    net = sum(each.net.units for each in taxes)
+    tax = sum(each.tax.units for each in taxes)
+    if not net + tax:
+        raise NotAllowed("nothing is left of this invoice to be given back")
+    return Sums(Amount(asset, net), Amount(asset, tax), Amount(asset, net + tax), taxes)
+
+
+def _within_what_is_left(invoice: Invoice, finalised: InvoiceFinalised, sums: Sums) -> None:
+    """At each rate, and so in all. Lines that gave something back are why lines alone do not say."""
+    left = {each.rate: (each.net.units, each.tax.units) for each in finalised.sums.taxes}
+    for given in [*(note.sums for note in invoice.credit_notes), sums]:
+        for each in given.taxes:
+            net, tax = left[each.rate]
+            left[each.rate] = (net - each.net.units, tax - each.tax.units)
+    if any(net < 0 or tax < 0 for net, tax in left.values()):
+        raise InvalidAmount("this is more than is left of the invoice", pointer="/lines")

@@ -1,0 +1,1 @@
+"""A credit account: what burns, what lapses, what is owed."""
