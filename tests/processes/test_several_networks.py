@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -116,6 +117,7 @@ class ThreeNetworks:
     states: dict[Kind, MemoryFollowerState] = field(
         default_factory=lambda: {kind: MemoryFollowerState() for kind in KINDS}
     )
+    saved: dict[Kind, MemoryFollowerState] = field(default_factory=dict)  # before the last look
     late: set[str] = field(default_factory=set)  # keys of what was paid when time was up
     is_over: bool = False
 
@@ -136,6 +138,7 @@ class ThreeNetworks:
         await office.ask()
         for kind in KINDS:
             await office.look(kind)
+            office.saved[kind] = deepcopy(office.states[kind])  # where it began is known for good
         return office
 
     async def aclose(self) -> None:
@@ -193,14 +196,14 @@ class ThreeNetworks:
             case ("look", kind):
                 await self.look(kind)
             case ("look again", kind):
-                self.states[kind] = MemoryFollowerState()  # it forgot where it was
-                head = (await self.worlds[kind].chain.heads()).latest.height
-                await self.look(kind, start_height=max(0, head - 30))
+                self.states[kind] = self.saved[kind]  # it died before it had saved what it told
+                await self.look(kind)
             case ("time is up",):
                 await self.pass_expiry()
 
-    async def look(self, kind: Kind, **how: Any) -> None:
-        follower = Follower(self.worlds[kind].chain, self.watching[kind], self.states[kind], **how)
+    async def look(self, kind: Kind) -> None:
+        self.saved[kind] = deepcopy(self.states[kind])
+        follower = Follower(self.worlds[kind].chain, self.watching[kind], self.states[kind])
         await follower.catch_up()
 
     async def pass_expiry(self) -> None:
