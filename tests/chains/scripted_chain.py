@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from flamewire_ledger.chains.chain import (
@@ -56,6 +57,11 @@ class ScriptedChain:
 
     def put(self, name: str, height: int) -> Transfer:
         put = transfer(name)
+        self.contents.setdefault(self._hash(height), []).append(put)
+        return put
+
+    def put_to(self, address: str, name: str, height: int) -> Transfer:
+        put = replace(transfer(name), address=address)
         self.contents.setdefault(self._hash(height), []).append(put)
         return put
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flamewire_ledger.chains.observation import Included
+from flamewire_ledger.chains.observation import Dropped, Included, ListenerBusy
 from tests.chains.scripted_chain import Scene
 
 
@@ -220,3 +220,60 @@ async def test_nothing_is_final_while_what_is_behind_it_cannot_be_had(scene: Sce
     scene.chain.grow()
     await scene.catch_up()
     assert scene.ears.stages(sent) == ["included", "dropped"]
+
+
+async def test_a_transfer_that_comes_back_to_another_address_is_gone_and_another_one(
+    scene: Scene,
+) -> None:
+    """A contract can pay whom it likes, each time it is executed."""
+    scene.ears.addresses.add("ours too")
+    scene.chain.grow()
+    first = scene.chain.put("sent", 10)
+    await scene.catch_up()
+    scene.chain.fork(10, "b", 12)
+    second = scene.chain.put_to("ours too", "sent", 11)
+    assert first.key == second.key
+    scene.chain.finalized = 11
+    await scene.catch_up()
+    told = [(type(each).__name__, each.transfer.address) for each in scene.ears.heard]
+    assert told == [
+        ("Included", "ours"), ("Dropped", "ours"), ("Included", "ours too"), ("Confirmed", "ours too"),
+    ]  # fmt: skip
+    scene.restart()
+    scene.ears.forget()
+    await scene.catch_up()
+    assert scene.ears.heard == []
+    assert scene.follower.stages == {"confirmed": 1}
+
+
+async def test_a_transfer_that_comes_back_to_a_stranger_is_dropped_and_forgotten(
+    scene: Scene,
+) -> None:
+    scene.chain.grow()
+    sent = scene.chain.put("sent", 10)
+    await scene.catch_up()
+    scene.chain.fork(10, "b", 12)
+    scene.chain.put_to("a stranger", "sent", 11)
+    await scene.catch_up()
+    assert scene.ears.stages(sent) == ["included", "dropped"]
+    assert scene.follower.stages == {}
+    scene.restart()
+    await scene.catch_up()
+    assert scene.follower.stages == {}
+
+
+async def test_a_drop_of_what_another_took_the_name_of_survives_a_crash(scene: Scene) -> None:
+    scene.chain.grow()
+    scene.chain.put("sent", 10)
+    await scene.catch_up()
+    scene.chain.fork(10, "b", 12)
+    scene.chain.put_to("a stranger", "sent", 11)
+    await scene.follower.step()  # back to the common ancestor
+    scene.ears.busy_times = 1
+    with pytest.raises(ListenerBusy):
+        await scene.follower.step()
+    scene.restart()
+    await scene.catch_up()
+    assert [each.transfer.address for each in scene.ears.heard if isinstance(each, Dropped)] == [
+        "ours"
+    ]

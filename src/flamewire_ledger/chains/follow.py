@@ -12,6 +12,7 @@ import asyncio
 import logging
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, assert_never
@@ -270,6 +271,7 @@ class Follower:
         self, progress: Progress, found: Sequence[BlockTransfers]
     ) -> list[Observation]:
         placed = {t.key: (t, each.block) for each in found for t in each.transfers}
+        await self._let_go(progress, [transfer for transfer, _ in placed.values()])
         fresh = [transfer for key, (transfer, _) in placed.items() if key not in progress.tracked]
         known = await self._listener.known(fresh) if fresh else ()
         met: list[Tracked] = []
@@ -283,6 +285,13 @@ class Follower:
             for each in await self._write_down(progress, met)
             if each.block is not None
         ]
+
+    async def _let_go(self, progress: Progress, transfers: Sequence[Transfer]) -> None:
+        """What stands for another transfer now is gone. That is told before it is written over."""
+        by_amount = self._chain.network.identifies_by != "address"
+        if replaced := progress.forget_replaced(transfers, by_amount=by_amount):
+            gone = [Dropped(each.transfer, each.seen_at, progress.epoch) for each in replaced]
+            await self._listener.observed(gone)
 
     # What is in no block.
 
@@ -380,18 +389,12 @@ class Follower:
             progress.added,
             keep_from,
             [tracked.row for tracked in progress.changed.values()],
-            _names_of(progress.gone),
+            [(transfer.transaction_id, transfer.index) for transfer in progress.gone],
         )
         progress.settled()
 
 
-def _names_of(transfers: Iterable[Transfer]) -> list[tuple[str, int]]:
-    return [(transfer.transaction_id, transfer.index) for transfer in transfers]
-
-
 async def _pause(seconds: float, until: asyncio.Event | None) -> None:
     pause: Awaitable[object] = asyncio.sleep(seconds) if until is None else until.wait()
-    try:
+    with suppress(TimeoutError):
         await asyncio.wait_for(pause, timeout=None if until is None else seconds)
-    except TimeoutError:
-        return

@@ -103,11 +103,29 @@ class Progress:
         """How many transfers there are of each."""
         return Counter(tracked.stage for tracked in self.tracked.values())
 
+    def forget_replaced(
+        self, transfers: Iterable[Transfer], *, by_amount: bool
+    ) -> Sequence[Tracked]:
+        """Forget what is tracked under the names of these and is not the same, and give it out: a
+        call that is executed anew in another block can pay somebody else. `by_amount`: another
+        amount is another's too.
+        """
+        found: list[Tracked] = []
+        for transfer in transfers:
+            before = self.tracked.get(transfer.key)
+            if before is not None and (
+                (before.transfer.address, before.transfer.mark) != (transfer.address, transfer.mark)
+                or (by_amount and before.transfer.amount != transfer.amount)
+            ):
+                self.forget(before)
+                found.append(before)
+        return found
+
     def put(self, tracked: Tracked) -> None:
-        self.tracked[tracked.transfer.key] = tracked
-        self.changed[tracked.transfer.key] = tracked
-        if tracked.transfer in self.gone:
-            self.gone.remove(tracked.transfer)
+        key = tracked.transfer.key
+        self.tracked[key] = tracked
+        self.changed[key] = tracked
+        self.gone = [transfer for transfer in self.gone if transfer.key != key]
 
     def forget(self, tracked: Tracked) -> None:
         self.tracked.pop(tracked.transfer.key, None)
