@@ -43,6 +43,7 @@ class ScriptedChain:
         self.faults = 0
         self.hole_at: int | None = None
         self.unattested: set[str] = set()  # transaction ids
+        self.invented: set[str] = set()  # those of them that most endpoints deny
 
     @property
     def height(self) -> int:
@@ -108,6 +109,9 @@ class ScriptedChain:
     async def attested(self, transfer: Transfer, block: Block) -> bool:
         self.asked.append(f"attested {transfer.transaction_id} {block.hash}")
         return transfer.transaction_id not in self.unattested
+
+    def denied(self, transfer: Transfer, block: Block) -> bool:
+        return transfer.transaction_id in self.unattested & self.invented
 
     def endpoints(self) -> Sequence[EndpointReport]:
         return ()

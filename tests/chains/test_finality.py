@@ -128,3 +128,35 @@ async def test_an_endpoint_that_is_away_attests_nothing_and_stops_nothing(
     await scene.catch_up()
     assert scene.follower.height == 15
     assert scene.ears.stages(sent) == ["included"]
+
+
+async def test_what_most_endpoints_deny_is_dropped_and_forgotten(scene: Scene) -> None:
+    """One lied in a true block while the others were away. Now they are back."""
+    sent = scene.chain.put("sent", 10)
+    scene.chain.unattested = {"sent"}
+    scene.chain.finalized = 10
+    await scene.catch_up()
+    assert scene.ears.stages(sent) == ["included"]
+    scene.chain.invented = {"sent"}
+    await scene.catch_up()
+    await scene.catch_up()
+    assert scene.ears.stages(sent) == ["included", "dropped"]
+    assert scene.follower.unattested == []
+    assert scene.follower.stages == {}
+    scene.restart()
+    await scene.catch_up()
+    assert scene.ears.stages(sent) == ["included", "dropped"]
+
+
+async def test_that_what_was_denied_is_gone_is_told_until_it_is_taken_in(scene: Scene) -> None:
+    sent = scene.chain.put("sent", 10)
+    await scene.catch_up()
+    scene.chain.unattested = scene.chain.invented = {"sent"}
+    scene.chain.finalized = 10
+    scene.ears.refused = {sent.key}
+    await scene.catch_up()
+    assert scene.ears.stages(sent) == ["included"]
+    scene.ears.refused = set()
+    await scene.catch_up()
+    assert scene.ears.stages(sent) == ["included", "dropped"]
+    assert scene.follower.stages == {}

@@ -115,6 +115,11 @@ class Chain(Protocol):
     async def attested(self, transfer: Transfer, block: Block) -> bool:
         """Whether enough endpoints say that this final block holds it; True where one is enough."""
 
+    def denied(self, transfer: Transfer, block: Block) -> bool:
+        """Whether most endpoints said, when that was asked last, that this block is final and does
+        not hold it. Nobody is asked; too few that can be reached deny nothing.
+        """
+
     def endpoints(self) -> Sequence[EndpointReport]:
         """What is known of each endpoint. Nobody is asked; a chain without endpoints has none."""
 

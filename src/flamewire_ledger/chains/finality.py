@@ -2,7 +2,8 @@
 
 A chain's finality can be one endpoint's lie. What is not attested stays included, is logged once
 and told to whoever asks, and is tried again ever more slowly: it may be that too few endpoints can
-be reached. It is never given up, because that would be to believe the others' word without asking.
+be reached. It is given up only when most endpoints have its very block, final, and without it: then
+somebody invented it, in a true block, while the others could not be asked.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from flamewire_ledger.chains.chain import Chain, ChainUnavailable, Heads
-from flamewire_ledger.chains.observation import Confirmed
-from flamewire_ledger.chains.progress import Progress
+from flamewire_ledger.chains.observation import Confirmed, Dropped
+from flamewire_ledger.chains.progress import Progress, Tracked
 from flamewire_ledger.domain.transfer import Block, Transfer
 
 _log = logging.getLogger(__name__)
@@ -51,16 +52,21 @@ class Finality:
         """What is final and not attested yet, oldest first."""
         return [each.unattested for each in self._waiting.values()]
 
-    async def confirmed(self, progress: Progress, heads: Heads) -> list[Confirmed]:
-        """Mark as confirmed, and report, what has become final up to the cursor."""
+    async def confirmed(self, progress: Progress, heads: Heads) -> list[Confirmed | Dropped]:
+        """Mark as confirmed, and report, what has become final up to the cursor; forget, and report
+        as dropped, what turns out never to have been there.
+        """
         final = min(heads.finalized_height, progress.height)
         self._forget_others(progress)
-        observations: list[Confirmed] = []
+        observations: list[Confirmed | Dropped] = []
         for tracked in list(progress.tracked.values()):
             block = tracked.block
             if block is None or tracked.confirmed or block.height > final:
                 continue
             if not await self._is_attested(tracked.transfer, block):
+                if self._is_denied(tracked, block):
+                    progress.forget(tracked)
+                    observations.append(Dropped(tracked.transfer, tracked.seen_at, progress.epoch))
                 continue
             confirmations = max(heads.latest.height, progress.height) - block.height + 1
             observations.append(
@@ -75,6 +81,17 @@ class Finality:
             tracked = progress.tracked.get(key)
             if tracked is None or tracked.block != waiting.unattested.block:
                 del self._waiting[key]
+
+    def _is_denied(self, tracked: Tracked, block: Block) -> bool:
+        if not self._chain.denied(tracked.transfer, block):
+            return False
+        self._waiting.pop(tracked.transfer.key, None)
+        _log.error(
+            "%s was never in block %d, as most endpoints say: an endpoint has invented it, and it is "
+            "dropped; look at the chain's endpoints",
+            tracked.transfer.key, block.height,
+        )  # fmt: skip
+        return True
 
     async def _is_attested(self, transfer: Transfer, block: Block) -> bool:
         now = asyncio.get_running_loop().time()

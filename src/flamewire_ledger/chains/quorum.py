@@ -166,6 +166,22 @@ class Quorum(Generic[E]):
         agreeing = [1 for digest, names in votes.said if digest == block.hash and named in names]
         return len(agreeing) >= self._rules.quorum
 
+    def denied(self, transfer: Transfer, block: Block) -> bool:
+        """Whether most of all endpoints, and a quorum of them, said last time that they have this
+        final block without the transfer in it.
+        """
+        votes = self._votes.get(block.hash)
+        if votes is None or not self._rules.needs_quorum(transfer.amount):
+            return False
+        named = _name(transfer)
+        denying = sum(digest == block.hash and named not in names for digest, names in votes.said)
+        is_majority = 2 * denying > len(self._endpoints)
+        return (
+            is_majority
+            and denying >= self._rules.quorum
+            and not self._attest(votes, transfer, block)
+        )
+
     async def _vote(self, block: Block) -> _Votes:
         answers = await self._endpoints.ask_all(
             lambda endpoint: self._final_block(endpoint, block.height)

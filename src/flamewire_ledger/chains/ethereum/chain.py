@@ -89,6 +89,9 @@ class EthereumChain:
     async def attested(self, transfer: Transfer, block: Block) -> bool:
         return await self._opened().attested(transfer, block)
 
+    def denied(self, transfer: Transfer, block: Block) -> bool:
+        return self._opened().denied(transfer, block)
+
     def endpoints(self) -> Sequence[EndpointReport]:
         if self._nodes is not None:
             return self._nodes.reports()

@@ -129,6 +129,9 @@ class Nodes:
     async def attested(self, transfer: Transfer, block: Block) -> bool:
         return await self._quorum.attested(transfer, block)
 
+    def denied(self, transfer: Transfer, block: Block) -> bool:
+        return self._quorum.denied(transfer, block)
+
     def reports(self) -> Sequence[EndpointReport]:
         return self._pool.reports()
 

@@ -213,6 +213,9 @@ class SandboxChain:
         """There is one journal, and nobody to contradict it."""
         return True
 
+    def denied(self, transfer: Transfer, block: Block) -> bool:
+        return False
+
     def endpoints(self) -> Sequence[EndpointReport]:
         return ()
 

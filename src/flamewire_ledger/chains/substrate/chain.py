@@ -69,6 +69,9 @@ class SubstrateChain:
     async def attested(self, transfer: Transfer, block: Block) -> bool:
         return await self._nodes.attested(transfer, block)
 
+    def denied(self, transfer: Transfer, block: Block) -> bool:
+        return self._nodes.denied(transfer, block)
+
     def endpoints(self) -> Sequence[EndpointReport]:
         return self._nodes.reports()
 

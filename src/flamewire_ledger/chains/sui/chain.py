@@ -64,6 +64,9 @@ class SuiChain:
     async def attested(self, transfer: Transfer, block: Block) -> bool:
         return await self._connected().attested(transfer, block)
 
+    def denied(self, transfer: Transfer, block: Block) -> bool:
+        return self._connected().denied(transfer, block)
+
     def endpoints(self) -> Sequence[EndpointReport]:
         if self._line is not None:
             return self._line.endpoints.reports()

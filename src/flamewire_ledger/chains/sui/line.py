@@ -127,6 +127,9 @@ class Line:
         """Whether as many endpoints as the networks file asks for say that this block holds it."""
         return await self._quorum.attested(transfer, block)
 
+    def denied(self, transfer: Transfer, block: Block) -> bool:
+        return self._quorum.denied(transfer, block)
+
     async def look(self) -> Sequence[EndpointReport]:
         """How each endpoint does, asked now."""
         await self._quorum.compare(even_set_aside=True)
