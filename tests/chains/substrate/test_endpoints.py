@@ -272,6 +272,43 @@ async def test_a_quorum_attests_what_enough_nodes_say(
         assert not await chain.attested(transfer, block.block)
 
 
+async def test_with_a_quorum_one_node_takes_nothing_back(
+    script: ScriptedChain, node: ScriptedNode, other_node: ScriptedNode
+) -> None:
+    """Neither its head nor its blocks alone are what the follower walks back by."""
+    for _ in range(4):
+        script.add()
+    node.chain = ScriptedChain()
+    for _ in range(2):
+        node.chain.add()
+    for _ in range(2):
+        node.chain.add(salt="rival")
+    rules = EndpointRules(quorum=2, above_units={"bittensor:TAO": 0})
+    async with connected(script, node, other_node, endpoint_rules=rules) as chain:
+        with pytest.raises(ChainUnavailable, match="do not agree about block 4"):
+            await chain.heads()
+        with pytest.raises(ChainUnavailable, match="do not agree about block 3"):
+            await chain.block_at(3)
+        found = await chain.block_at(2)
+        assert found is not None and found[0].hash == script.blocks[2][0]
+
+
+async def test_with_a_quorum_heads_are_what_all_of_it_have(
+    script: ScriptedChain, node: ScriptedNode, other_node: ScriptedNode
+) -> None:
+    for _ in range(4):
+        script.add()
+    script.final_height = 3
+    node.chain = ScriptedChain()
+    for _ in range(6):
+        node.chain.add()
+    rules = EndpointRules(quorum=2, above_units={"bittensor:TAO": 0})
+    async with connected(script, node, other_node, endpoint_rules=rules) as chain:
+        heads = await chain.heads()
+        assert (heads.latest.height, heads.latest.hash) == (4, script.blocks[4][0])
+        assert heads.finalized_height == 3
+
+
 async def test_endpoints_are_looked_at(
     script: ScriptedChain, node: ScriptedNode, other_node: ScriptedNode
 ) -> None:

@@ -60,6 +60,8 @@ class Nodes:
         """Of a node that does not lag, if there is one."""
         if self._pool.is_comparison_due:
             await self._quorum.compare()
+        if self._needs_several:
+            return await self._quorum.heads(_heads)
         number, heads = await self._pool.ask_whom(_heads)
         for _ in range(len(self._pool)):
             self._pool.spoke_of(number, heads.latest.height)
@@ -95,6 +97,8 @@ class Nodes:
         async def question(connection: Connection) -> tuple[Block, str] | None:
             return await connection.ask(lambda node: reading.block_at(node, height), requests=3)
 
+        if self._needs_several:
+            return await self._quorum.block_at(question, height)
         return await self._pool.ask(question)
 
     async def attested(self, transfer: Transfer, block: Block) -> bool:
