@@ -12,7 +12,8 @@ FROM unnest((SELECT %(account_ids)s::text[]), (SELECT %(merchant_ids)s::text[]))
     LATERAL (
         SELECT account.account_id, account.external_id, account.name, account.overage_max_units,
             account.available_units, account.held_units, account.granted_units, account.consumed_units,
-            account.expired_units, account.reversed_units, account.owed_units, account.opened_at, account.position,
+            account.expired_units, account.reversed_units, account.owed_units, account.transferred_in_units,
+            account.transferred_out_units, account.opened_at, account.position,
             (
                 SELECT json_agg(shown) FROM (
                     SELECT grant_id, source, priority, granted_units, remaining_units, held_units, expires_at,
@@ -157,4 +158,46 @@ WHERE grant_row.is_open
     AND merchant.livemode = %(livemode)s
     AND (grant_row.expires_at, grant_row.grant_id) > (%(after_due_at)s, %(after_subject_id)s)
 ORDER BY grant_row.expires_at, grant_row.grant_id
+LIMIT %(limit)s;
+
+-- grants_to_warn: whose end is near enough to say so, with something left, over all merchants of one mode.
+SELECT grant_row.grant_id AS subject_id, grant_row.account_id AS stream_id, grant_row.merchant_id, 'warning' AS kind,
+    grant_row.warn_at AS due_at
+FROM credit_grants_v1 AS grant_row
+JOIN merchants_v1 AS merchant USING (merchant_id)
+WHERE grant_row.is_open
+    AND grant_row.warn_at IS NOT NULL
+    AND grant_row.warn_at <= %(now)s
+    AND grant_row.expires_at > %(now)s
+    AND merchant.livemode = %(livemode)s
+    AND (grant_row.warn_at, grant_row.grant_id) > (%(after_due_at)s, %(after_subject_id)s)
+ORDER BY grant_row.warn_at, grant_row.grant_id
+LIMIT %(limit)s;
+
+-- recurring_grants_to_make: rules with a period that has begun, over all merchants of one mode.
+SELECT rule.rule_id AS subject_id, rule.account_id AS stream_id, rule.merchant_id, 'recurring_grant' AS kind,
+    rule.next_at AS due_at
+FROM credit_recurring_grants_v1 AS rule
+JOIN merchants_v1 AS merchant USING (merchant_id)
+WHERE rule.next_at IS NOT NULL
+    AND rule.next_at <= %(now)s
+    AND merchant.livemode = %(livemode)s
+    AND (rule.next_at, rule.rule_id) > (%(after_due_at)s, %(after_subject_id)s)
+ORDER BY rule.next_at, rule.rule_id
+LIMIT %(limit)s;
+
+-- recurring_grants_older: a page of an account's rules, newest first, behind an id when one is given.
+SELECT *
+FROM credit_recurring_grants_v1
+WHERE account_id = %(account_id)s
+    AND merchant_id = %(merchant_id)s
+    AND (%(starting_after)s::text IS NULL OR rule_id < %(starting_after)s)
+ORDER BY rule_id DESC
+LIMIT %(limit)s;
+
+-- recurring_grants_newer: the page before an id, oldest first: turn it round to show it.
+SELECT *
+FROM credit_recurring_grants_v1
+WHERE account_id = %(account_id)s AND merchant_id = %(merchant_id)s AND rule_id > %(ending_before)s
+ORDER BY rule_id
 LIMIT %(limit)s;

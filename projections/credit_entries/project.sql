@@ -1,4 +1,4 @@
--- on: credit_account.granted.v1, credit_account.consumed.v1, credit_account.held.v1, credit_account.hold_captured.v1, credit_account.hold_released.v1, credit_account.grant_expired.v1, credit_account.grant_reversed.v1
+-- on: credit_account.granted.v1, credit_account.consumed.v1, credit_account.held.v1, credit_account.hold_captured.v1, credit_account.hold_released.v1, credit_account.grant_expired.v1, credit_account.grant_reversed.v1, credit_account.refunded.v1, credit_account.purchase_refunded.v1, credit_account.transferred_out.v1, credit_account.transferred_in.v1
 -- The balance goes on from the account's last line before this batch; looked up once an account, hence MATERIALIZED.
 WITH told AS (
     SELECT
@@ -12,6 +12,10 @@ WITH told AS (
                 CASE WHEN (data->>'expired')::boolean THEN 'hold_expired' ELSE 'released' END
             WHEN 'credit_account.grant_expired.v1' THEN 'expired'
             WHEN 'credit_account.grant_reversed.v1' THEN 'reversed'
+            WHEN 'credit_account.refunded.v1' THEN 'refunded'
+            WHEN 'credit_account.purchase_refunded.v1' THEN 'purchase_refunded'
+            WHEN 'credit_account.transferred_out.v1' THEN 'transferred_out'
+            WHEN 'credit_account.transferred_in.v1' THEN 'transferred_in'
         END AS kind,
         coalesce((data->'amount'->>'units')::numeric, 0) AS amount,
         CASE WHEN type IN ('credit_account.hold_captured.v1', 'credit_account.hold_released.v1') THEN (
@@ -23,6 +27,8 @@ WITH told AS (
         CASE WHEN type IN ('credit_account.hold_captured.v1', 'credit_account.hold_released.v1') THEN (
             SELECT coalesce(sum((slice->>'units')::numeric), 0)
             FROM jsonb_array_elements(data->'lapsed' || coalesce(data->'taken_back', '[]')) AS slice
+        ) WHEN type = 'credit_account.refunded.v1' THEN (
+            SELECT coalesce(sum((slice->>'units')::numeric), 0) FROM jsonb_array_elements(data->'lapsed') AS slice
         ) END AS gone
     FROM batch
 ),
@@ -35,9 +41,20 @@ change AS (
             ELSE amount
         END AS units,
         data->>'grant_id' AS grant_id, data->>'hold_id' AS hold_id, data->>'payment_id' AS payment_id,
-        data->>'reference' AS reference, data->'slices' AS slices,
+        data->>'reference' AS reference, (data->>'consumption')::bigint AS refund_of,
+        data->>'transfer_id' AS transfer_id,
+        coalesce(data->>'to_account_id', data->>'from_account_id') AS other_account_id,
+        CASE kind
+            WHEN 'refunded' THEN data->'slices' || (data->'settled')
+            WHEN 'transferred_in' THEN (
+                SELECT jsonb_agg(jsonb_build_object('grant_id', part->'grant_id', 'units', part->'units'))
+                FROM jsonb_array_elements(data->'grants') AS part
+            )
+            ELSE data->'slices'
+        END AS slices,
         coalesce(data->>'granted_at', data->>'consumed_at', data->>'held_at', data->>'captured_at',
-            data->>'released_at', data->>'expired_at', data->>'reversed_at')::timestamptz AS at,
+            data->>'released_at', data->>'expired_at', data->>'reversed_at', data->>'refunded_at',
+            data->>'transferred_at')::timestamptz AS at,
         CASE kind
             WHEN 'granted' THEN amount - (data->'settles'->>'units')::numeric
             WHEN 'consumed' THEN (data->'overage'->>'units')::numeric - amount -- what no slice covers
@@ -45,6 +62,10 @@ change AS (
             WHEN 'captured' THEN released - gone
             WHEN 'expired' THEN -amount
             WHEN 'reversed' THEN -(data->'taken_back'->>'units')::numeric
+            WHEN 'refunded' THEN amount - (data->'owed'->>'units')::numeric - gone
+            WHEN 'purchase_refunded' THEN -amount
+            WHEN 'transferred_out' THEN -amount
+            WHEN 'transferred_in' THEN amount - (data->'settles'->>'units')::numeric
             ELSE slices - gone
         END AS available,
         CASE kind
@@ -68,11 +89,11 @@ before AS MATERIALIZED (
 )
 INSERT INTO credit_entries_v1 (
     account_id, position, merchant_id, kind, units, available_units, held_units, balance_units, grant_id, hold_id,
-    payment_id, reference, slices, at
+    payment_id, reference, refund_of, transfer_id, other_account_id, slices, at
 )
 SELECT
     account_id, position, merchant_id, kind, units, available, held,
     before.balance + sum(available) OVER (PARTITION BY account_id ORDER BY position),
-    grant_id, hold_id, payment_id, reference, slices, at
+    grant_id, hold_id, payment_id, reference, refund_of, transfer_id, other_account_id, slices, at
 FROM change
 JOIN before USING (account_id);

@@ -7,6 +7,18 @@ WHERE account_id = %(account_id)s
 ORDER BY position DESC
 LIMIT %(limit)s;
 
+-- consumptions_by_reference: what was burnt under a reference, among an account's last lines; two rows are enough to say that it is not one.
+SELECT position
+FROM (
+    SELECT position, kind, reference
+    FROM credit_entries_v1
+    WHERE account_id = %(account_id)s AND merchant_id = %(merchant_id)s
+    ORDER BY position DESC
+    LIMIT %(lines_max)s
+) AS latest
+WHERE kind IN ('consumed', 'captured') AND reference = %(reference)s
+LIMIT 2;
+
 -- credit_entries_newer: the page before a position, the earliest first: turn it round to show it.
 SELECT *
 FROM credit_entries_v1

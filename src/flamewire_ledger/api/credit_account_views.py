@@ -36,7 +36,7 @@ def of_state(account: CreditAccount, at: datetime) -> dict[str, Any]:
         "object": "credit_account",
         "external_id": opened.external_id,
         "name": opened.name,
-        **money("overage_max", opened.overage_max),
+        **money("overage_max", account.overage_max),
         "balance": balance_of(account, at),
         "grants": [grant_of(grant, at) for grant in grants],
         "created_at": time(opened.opened_at),
@@ -59,6 +59,8 @@ def of_row(row: Row, *, with_grants: bool = True) -> dict[str, Any]:
                 expired=int(row["expired_units"]),
                 owed=int(row["owed_units"]),
                 taken_back=int(row["reversed_units"]),
+                transferred_in=int(row["transferred_in_units"]),
+                transferred_out=int(row["transferred_out_units"]),
             )
         ),
         "grants": [grant_of_row(grant) for grant in row["grants"]] if with_grants else [],
@@ -76,7 +78,7 @@ def balance_of(account: CreditAccount, at: datetime) -> dict[str, str]:
 
 def _balance(units: BalanceUnits) -> dict[str, str]:
     """Written out, because every answer to a command on an account ends with one."""
-    available, held, granted, consumed, expired, owed, taken_back = units
+    available, held, granted, consumed, expired, owed, taken_back, came, left = units
     return {
         "available": _credits(available),
         "available_minor": str(available),
@@ -92,6 +94,10 @@ def _balance(units: BalanceUnits) -> dict[str, str]:
         "reversed_minor": str(taken_back),
         "owed": _credits(owed),
         "owed_minor": str(owed),
+        "transferred_in": _credits(came),
+        "transferred_in_minor": str(came),
+        "transferred_out": _credits(left),
+        "transferred_out_minor": str(left),
     }
 
 
@@ -210,6 +216,9 @@ def entry_of_row(row: Row) -> dict[str, Any]:
         "hold_id": row["hold_id"],
         "payment_intent_id": row["payment_id"],
         "reference": row["reference"],
+        "refund_of": None if row["refund_of"] is None else str(row["refund_of"]),
+        "transfer_id": row["transfer_id"],
+        "other_account_id": row["other_account_id"],
         "slices": slices_of(slices),
         "created_at": time(row["at"]),
         "position": row["position"],

@@ -21,7 +21,12 @@ import structlog
 
 from flamewire_ledger.commands.decider import Done, Envelope
 from flamewire_ledger.commands.origin import Origin
-from flamewire_ledger.domain.credit_account import ExpireGrant, ExpireHold
+from flamewire_ledger.domain.credit_account import (
+    ExpireGrant,
+    ExpireHold,
+    GrantRecurring,
+    WarnOfExpiry,
+)
 from flamewire_ledger.domain.identifiers import command_id
 from flamewire_ledger.domain.invoice import NoteOverdue
 from flamewire_ledger.domain.payment import ExpirePayment
@@ -202,6 +207,10 @@ def _command(row: Mapping[str, Any], now: datetime) -> ProcessCommand:
             return ExpireHold(row["stream_id"], row["subject_id"], now)
         case "grant":
             return ExpireGrant(row["stream_id"], row["subject_id"], now)
+        case "warning":
+            return WarnOfExpiry(row["stream_id"], row["subject_id"], now)
+        case "recurring_grant":
+            return GrantRecurring(row["stream_id"], row["subject_id"], now)
         case "invoice":
             return NoteOverdue(row["subject_id"], now)
         case kind:

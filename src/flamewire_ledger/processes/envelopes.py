@@ -13,7 +13,9 @@ from flamewire_ledger.domain.credit_account import (
     ExpireGrant,
     ExpireHold,
     GrantCredits,
+    GrantRecurring,
     ReverseGrant,
+    WarnOfExpiry,
 )
 from flamewire_ledger.domain.invoice import (
     AddLines,
@@ -60,6 +62,8 @@ ProcessCommand: TypeAlias = (
     | ReverseGrant
     | ExpireGrant
     | ExpireHold
+    | WarnOfExpiry
+    | GrantRecurring
     | InvoiceProcessCommand
     | RequireResolution
     | ConfirmTransfer
@@ -73,6 +77,8 @@ def envelope_of(command: ProcessCommand, origin: Origin) -> Envelope:
     """The command, ready to be sent."""
     match command:
         case GrantCredits() | ReverseGrant() | ExpireGrant() | ExpireHold():
+            return credit_account.envelope(origin, command)
+        case WarnOfExpiry() | GrantRecurring():
             return credit_account.envelope(origin, command)
         case RequireResolution() | ExpirePayment() | ConfirmTransfer() | DropTransfer():
             return payment.envelope(origin, command)

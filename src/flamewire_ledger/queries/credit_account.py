@@ -62,6 +62,8 @@ class _Facts(msgspec.Struct, frozen=True):
     expired_units: int
     reversed_units: int
     owed_units: int
+    transferred_in_units: int
+    transferred_out_units: int
     opened_at: datetime
     position: int
     grants: Sequence[_Grant] | None

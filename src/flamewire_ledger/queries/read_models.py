@@ -321,8 +321,8 @@ class ReadModels:
     ) -> Sequence[Row]:
         """Whose time is up: {subject_id, stream_id, merchant_id, kind, due_at}, the oldest first.
 
-        `kind` is payment, price_lock, hold, grant or invoice. `after` (due_at, subject_id) goes on behind a
-        row: one for which nothing can be done yet is in the answer until something is.
+        `kind` is payment, price_lock, hold, grant, warning (that a grant ends), recurring_grant or
+        invoice. `after` (due_at, subject_id) goes on behind a row: one for which nothing can be done yet is in the answer until something is.
         """
         rows: list[Row] = []
         for question in (
@@ -330,6 +330,8 @@ class ReadModels:
             "price_locks_to_expire",
             "holds_to_expire",
             "grants_to_expire",
+            "grants_to_warn",
+            "recurring_grants_to_make",
             "invoices_to_fall_due",
         ):
             rows += await ask(

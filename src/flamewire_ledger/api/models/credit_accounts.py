@@ -56,7 +56,9 @@ class CaptureHoldBody(Body):
 
 
 class BalanceView(View):
-    """granted + owed = available + held + consumed + expired + reversed."""
+    """granted + owed + transferred_in = available + held + consumed + expired + reversed +
+    transferred_out.
+    """
 
     available: str
     available_minor: str
@@ -72,6 +74,10 @@ class BalanceView(View):
     reversed_minor: str
     owed: str
     owed_minor: str
+    transferred_in: str
+    transferred_in_minor: str
+    transferred_out: str
+    transferred_out_minor: str
 
 
 class GrantView(View):
@@ -191,6 +197,9 @@ class EntryView(View):
     hold_id: str | None
     payment_intent_id: str | None
     reference: str | None
+    refund_of: str | None = Field(description="The entry that is refunded, wholly or in part.")
+    transfer_id: str | None
+    other_account_id: str | None = Field(description="Where a transfer went or came from.")
     slices: list[SliceView]
     created_at: datetime
     position: int

@@ -1,0 +1,103 @@
+"""Commands on top-ups, as envelopes: a request for one, the payment it asks for and the balance that
+it is decided on are one command.
+
+Whether credits are short is asked of the account itself, whatever a read model said a moment ago. A
+top-up is paid when the credits are there, and not before: or the same lack would be seen again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from flamewire_ledger.commands.credit_account import CREDIT_ACCOUNT
+from flamewire_ledger.commands.decider import Decider, Envelope, Facts, Subject
+from flamewire_ledger.commands.origin import Answer, Origin
+from flamewire_ledger.commands.payment import PAYMENT
+from flamewire_ledger.domain import top_up
+from flamewire_ledger.domain.credit_account import CREDIT, CreditAccount, balance_units
+from flamewire_ledger.domain.money import Amount
+from flamewire_ledger.domain.payment import Payment
+from flamewire_ledger.domain.rejection import NotAllowed, NotFound
+from flamewire_ledger.domain.top_up import (
+    CloseTopUp,
+    Outcome,
+    RequestTopUp,
+    TopUpCommand,
+)
+
+TOP_UP: Final = Decider("top_up", top_up.evolve, top_up.TopUp, "top_up.1")
+
+
+def top_up_id(account_id: str) -> str:
+    """An account has one rule, and so one stream for it."""
+    return f"tu_{account_id.partition('_')[2]}"
+
+
+def envelope(origin: Origin, command: TopUpCommand, answer: Answer | None = None) -> Envelope:
+    """One command on one top-up."""
+    stream_id = command.top_up_id
+
+    def decide(states: Mapping[str, Any]) -> Facts:
+        return {stream_id: top_up.decide(states[stream_id], command)}
+
+    return origin.envelope((Subject(stream_id, TOP_UP),), decide, answer)
+
+
+def available_units(account: CreditAccount, at: datetime) -> int:
+    """What can be burnt, less what is owed and would be paid with it first; never below zero."""
+    now = balance_units(account, at)
+    return max(0, now.available - now.owed)
+
+
+def request(payment: Envelope, account_id: str, command: RequestTopUp) -> Envelope:
+    """The payment's own command, with the top-up that asks for it: recorded whole or not at all."""
+    stream_id = command.top_up_id
+
+    def decide(states: Mapping[str, Any]) -> Facts:
+        account = states[account_id]
+        if account is None:
+            raise NotFound(f"there is no credit account {account_id}")
+        available = Amount(CREDIT, available_units(account, command.at))
+        asked = top_up.decide(states[stream_id], replace(command, available=available))
+        facts: dict[str, Sequence[Any]] = {stream_id: asked}
+        facts.update(payment.decide(states))
+        return facts
+
+    subjects = (Subject(stream_id, TOP_UP), Subject(account_id, CREDIT_ACCOUNT))
+    return replace(payment, subjects=(*subjects, *payment.subjects), decide=decide)
+
+
+def close(
+    origin: Origin, stream_id: str, payment_id: str, account_id: str, at: datetime
+) -> Envelope:
+    """Close a request by what has become of its payment, by the payment's own word."""
+
+    def decide(states: Mapping[str, Any]) -> Facts:
+        outcome = _outcome(states[payment_id], states[account_id])
+        command = CloseTopUp(stream_id, payment_id, outcome, at)
+        return {stream_id: top_up.decide(states[stream_id], command)}
+
+    subjects = (
+        Subject(stream_id, TOP_UP),
+        Subject(payment_id, PAYMENT),
+        Subject(account_id, CREDIT_ACCOUNT),
+    )
+    return origin.envelope(subjects, decide)
+
+
+def _outcome(payment: Payment | None, account: CreditAccount | None) -> Outcome:
+    if payment is None or account is None:
+        raise NotFound("there is no such payment, or no such account")
+    match payment.status:
+        case "expired" | "canceled" | "failed":
+            return payment.status
+        case "succeeded":
+            grants = [it.grant_id for it in payment.settlings if it.grant_id is not None]
+            if all(account.grant(grant_id) is not None for grant_id in grants):
+                return "paid"
+            raise NotAllowed("it is paid, and its credits are not granted yet")
+        case _:
+            raise NotAllowed("the payment is still open")
