@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -129,7 +130,7 @@ def test_what_was_used_and_what_is_given_back_are_the_whole(units, left):
 @given(st.integers(0, 10**15), st.lists(fractions, max_size=12))
 def test_parts_add_up_to_the_last_unit(units, cuts):
     edges = [Fraction(0), *sorted(cuts), Fraction(1)]
-    parts = [after - before for before, after in zip(edges, edges[1:], strict=False)]
+    parts = [after - before for before, after in pairwise(edges)]
     shares = split(Amount(USD, units), parts)
     assert sum(it.units for it in shares) == units
     assert all(abs(it.units - units * part) < 1 for it, part in zip(shares, parts, strict=True))

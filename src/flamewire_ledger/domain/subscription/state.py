@@ -1,0 +1,196 @@
+"""A subscription as its facts add up to, and what time alone will change of it next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias, assert_never
+
+from flamewire_ledger.domain.plan_terms import PlanVersion
+from flamewire_ledger.domain.subscription.facts import (
+    Bill,
+    Carried,
+    NextCredits,
+    PauseReason,
+    Span,
+    Status,
+    SubscriptionActivated,
+    SubscriptionCanceled,
+    SubscriptionCancelScheduled,
+    SubscriptionCancelWithdrawn,
+    SubscriptionCreditsAllotted,
+    SubscriptionEvent,
+    SubscriptionPastDue,
+    SubscriptionPaused,
+    SubscriptionPlanChanged,
+    SubscriptionPlanChangeScheduled,
+    SubscriptionRecovered,
+    SubscriptionRenewed,
+    SubscriptionResumed,
+    SubscriptionStarted,
+    SubscriptionTrialStarted,
+)
+
+Step: TypeAlias = Literal["start", "end_of_trial", "end_of_period", "credits", "resume", "unpaid"]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    started: SubscriptionStarted
+    plan: PlanVersion
+    quantity: int
+    is_trialing: bool = False
+    is_active: bool = False  # its first period has begun
+    period: Span | None = None
+    usage_from: datetime | None = None  # usage from here on was not billed yet
+    next_credits: NextCredits | None = None
+    carried: tuple[Carried, ...] = ()
+    charged_units: int = 0  # in advance for this period, less what was given back of it
+    standing: Bill | None = None  # where the fixed prices of this period were asked for
+    changes: int = 0  # of plan, all in all: they name what follows from them
+    scheduled: tuple[PlanVersion, int] | None = None  # at the end of the period
+    ends_with_period: bool = False
+    paused_at: datetime | None = None
+    paused_because: PauseReason | None = None
+    resumes_at: datetime | None = None
+    overdue: tuple[str, ...] = ()  # invoices
+    past_due_since: datetime | None = None
+    is_canceled: bool = False
+
+    @property
+    def subscription_id(self) -> str:
+        return self.started.subscription_id
+
+    @property
+    def status(self) -> Status:
+        if self.is_canceled:
+            return "canceled"
+        if self.paused_at is not None:
+            return "paused"
+        if self.is_trialing:
+            return "trialing"
+        if not self.is_active:
+            return "scheduled"
+        return "past_due" if self.overdue else "active"
+
+    @property
+    def next_step(self) -> tuple[Step, datetime] | None:
+        """What time alone changes next, and when; None when nothing is waited for."""
+        if self.is_canceled:
+            return None
+        if self.paused_at is not None:
+            return None if self.resumes_at is None else ("resume", self.resumes_at)
+        if self.is_trialing:
+            assert self.started.trial_ends_at is not None, "a trial has an end"
+            return "end_of_trial", self.started.trial_ends_at
+        if self.period is None:
+            return "start", self.started.starts_at
+        steps: list[tuple[Step, datetime]] = [("end_of_period", self.period.end)]
+        if self.next_credits is not None:
+            steps.append(("credits", self.next_credits.at))
+        terms = self.plan.terms
+        if self.past_due_since is not None and terms.when_unpaid != "keep":
+            steps.append(("unpaid", self.past_due_since + timedelta(days=terms.unpaid_days)))
+        return min(steps, key=lambda step: step[1])
+
+    def due_step(self, at: datetime) -> Step | None:
+        """What is due at this time."""
+        step = self.next_step
+        return step[0] if step is not None and step[1] <= at else None
+
+
+def evolve(subscription: Subscription | None, event: SubscriptionEvent) -> Subscription:
+    """Fold one fact into the state. Total, and free of rules: a recorded fact has happened."""
+    if isinstance(event, SubscriptionStarted):
+        return Subscription(event, event.plan, event.quantity)
+    assert subscription is not None, "a subscription's first fact is SubscriptionStarted"
+    it = subscription
+    match event:
+        case SubscriptionTrialStarted():
+            return replace(it, is_trialing=True)
+        case SubscriptionActivated():
+            return replace(it, is_trialing=False, is_active=True, plan=event.plan)
+        case SubscriptionRenewed():
+            return _renewed(it, event)
+        case SubscriptionCreditsAllotted():
+            return replace(it, next_credits=event.next_credits)
+        case SubscriptionPlanChangeScheduled():
+            same = (event.plan, event.quantity) == (it.plan, it.quantity)
+            return replace(it, scheduled=None if same else (event.plan, event.quantity))
+        case SubscriptionPlanChanged():
+            return _changed(it, event)
+        case SubscriptionPaused():
+            return replace(
+                it,
+                paused_at=event.paused_at,
+                paused_because=event.reason,
+                resumes_at=event.resumes_at,
+            )
+        case SubscriptionResumed():
+            return replace(
+                it,
+                paused_at=None,
+                paused_because=None,
+                resumes_at=None,
+                period=event.period,
+                next_credits=event.next_credits,
+                past_due_since=event.resumed_at if it.overdue else None,
+            )
+        case SubscriptionCancelScheduled():
+            return replace(it, ends_with_period=True)
+        case SubscriptionCancelWithdrawn():
+            return replace(it, ends_with_period=False)
+        case SubscriptionCanceled():
+            return replace(it, is_canceled=True, carried=event.carried, is_trialing=False)
+        case SubscriptionPastDue():
+            since = it.past_due_since or event.past_due_at
+            return replace(it, overdue=(*it.overdue, event.invoice_id), past_due_since=since)
+        case SubscriptionRecovered():
+            left = tuple(each for each in it.overdue if each != event.invoice_id)
+            return replace(it, overdue=left, past_due_since=it.past_due_since if left else None)
+        case _:
+            assert_never(event)
+
+
+def _renewed(it: Subscription, event: SubscriptionRenewed) -> Subscription:
+    return replace(
+        it,
+        plan=event.plan,
+        quantity=event.quantity,
+        period=event.period,
+        usage_from=event.period.start,
+        next_credits=event.next_credits,
+        carried=event.carried,
+        charged_units=_of_period(event.bill, event.period),
+        standing=event.bill,
+        scheduled=None,
+    )
+
+
+def _changed(it: Subscription, event: SubscriptionPlanChanged) -> Subscription:
+    if event.period is None:  # nothing is billed, or what begins behind it is
+        return replace(it, plan=event.plan, quantity=event.quantity, changes=it.changes + 1)
+    swallowed = event.bill is None and event.carried != it.carried
+    is_new = it.period is None or event.period.number != it.period.number
+    charged = _of_period(event.bill, event.period)
+    return replace(
+        it,
+        plan=event.plan,
+        quantity=event.quantity,
+        carried=event.carried,
+        scheduled=None,
+        changes=it.changes + 1,
+        period=event.period,
+        usage_from=event.changed_at,
+        next_credits=event.next_credits,
+        charged_units=charged if is_new else it.charged_units + charged,
+        standing=None if swallowed else event.bill or it.standing,
+    )
+
+
+def _of_period(bill: Bill | None, period: Span) -> int:
+    """What a bill asks for of this period, less what it gives back of it."""
+    if bill is None:
+        return 0
+    lines = [line for line in bill.lines if line.end > period.start]
+    return sum(-line.amount.units if line.is_credit else line.amount.units for line in lines)

@@ -1,0 +1,140 @@
+"""Subscribing: what follows from what becomes true of a subscription. Invoices are drafted and made
+final, credits granted, features allowed and taken away.
+
+Ids of invoices, grants and credit notes are in the facts, so that a page of events which is seen
+again makes nothing twice, wherever it was broken off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from flamewire_ledger.domain.credit_account import GrantCredits
+from flamewire_ledger.domain.invoice import (
+    CreditedLine,
+    Customer,
+    DraftInvoice,
+    FinaliseInvoice,
+    InvoiceLine,
+    InvoiceVoided,
+    IssueCreditNote,
+    Period,
+)
+from flamewire_ledger.domain.subscription import (
+    Allotment,
+    Bill,
+    BillLine,
+    Refund,
+    SubscriptionCanceled,
+    SubscriptionCreditsAllotted,
+    SubscriptionPlanChanged,
+    SubscriptionRenewed,
+    SubscriptionTrialStarted,
+)
+from flamewire_ledger.processes.process import Fact, FollowUp, Past
+
+_BILLED: Final = (SubscriptionRenewed, SubscriptionPlanChanged, SubscriptionCanceled)
+_GRANTED: Final = (
+    SubscriptionTrialStarted,
+    SubscriptionRenewed,
+    SubscriptionCreditsAllotted,
+    SubscriptionPlanChanged,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionBilling:
+    """subscription.renewed, .plan_changed, .canceled, .credits_allotted, .trial_started → an invoice,
+    a credit note, a grant.
+    """
+
+    name: str = "subscription_billing"
+    reads: frozenset[str] = frozenset(kind.type for kind in (*_BILLED, *_GRANTED))
+
+    def asks(self, fact: Fact, past: Past) -> frozenset[str]:
+        event = fact.event
+        if not isinstance(event, SubscriptionCanceled) or event.refund is None:
+            return frozenset()
+        return frozenset({event.refund.invoice_id}) - past.keys()
+
+    def react(self, fact: Fact, past: Past) -> Sequence[FollowUp]:
+        event, at = fact.event, _at(fact.event)
+        follow_ups: list[FollowUp] = []
+        if isinstance(event, _BILLED) and event.bill is not None:
+            draft = _draft(event.subscription_id, event.credit_account_id, event.bill, at)
+            follow_ups.append(FollowUp("draft", draft))
+            follow_ups.append(FollowUp("finalise", FinaliseInvoice(event.bill.invoice_id, at)))
+        if isinstance(event, _GRANTED) and event.allotment is not None:
+            granted = _grant(event.credit_account_id, event.allotment, at)
+            follow_ups.append(FollowUp("grant", granted))
+        if isinstance(event, SubscriptionCanceled) and event.refund is not None:
+            invoice = [it.event for it in past[event.refund.invoice_id]]
+            if not any(isinstance(it, InvoiceVoided) for it in invoice):
+                follow_ups.append(FollowUp("credit note", _credit_note(event.refund, at)))
+        return follow_ups
+
+
+def _draft(subscription_id: str, account_id: str, bill: Bill, at: datetime) -> DraftInvoice:
+    return DraftInvoice(
+        invoice_id=bill.invoice_id,
+        customer=Customer(credit_account_id=account_id),
+        currency=bill.lines[0].amount.asset,
+        at=at,
+        lines=tuple(_line(line) for line in bill.lines),
+        due_days=bill.due_days,
+        prices_include_tax=bill.prices_include_tax,
+        subscription_id=subscription_id,
+    )
+
+
+def _line(line: BillLine) -> InvoiceLine:
+    return InvoiceLine(
+        description=line.description,
+        quantity=line.quantity,
+        unit_price=line.unit_price,
+        amount=line.amount,
+        tax_rate=line.tax_rate,
+        period=Period(line.start, line.end) if line.start < line.end else None,
+        is_credit=line.is_credit,
+    )
+
+
+def _grant(account_id: str, allotment: Allotment, at: datetime) -> GrantCredits:
+    return GrantCredits(
+        account_id=account_id,
+        grant_id=allotment.grant_id,
+        amount=allotment.amount,
+        source="granted",
+        at=at,
+        priority=allotment.priority,
+        expires_at=allotment.expires_at,
+    )
+
+
+def _credit_note(refund: Refund, at: datetime) -> IssueCreditNote:
+    return IssueCreditNote(
+        invoice_id=refund.invoice_id,
+        credit_note_id=refund.credit_note_id,
+        reason="the subscription was canceled",
+        at=at,
+        lines=tuple(CreditedLine(line.line, line.amount) for line in refund.lines),
+    )
+
+
+def _at(event: Any) -> datetime:
+    match event:
+        case SubscriptionTrialStarted():
+            return event.trial_started_at
+        case SubscriptionRenewed():
+            return event.renewed_at
+        case SubscriptionCreditsAllotted():
+            return event.allotted_at
+        case SubscriptionPlanChanged():
+            return event.changed_at
+        case SubscriptionCanceled():
+            return event.canceled_at
+        case _:
+            raise TypeError(f"nothing is billed or granted by {event.type}")
