@@ -35,6 +35,7 @@ from flamewire_ledger.security.rate_limits import Policy, TokenBuckets
 from flamewire_ledger.store.codec import Codec
 from flamewire_ledger.store.event_store import RecordedEvent
 from flamewire_ledger.store.memory import MemoryEventStore
+from flamewire_ledger.store.usage_items import MemoryUsageItems
 from flamewire_ledger.telemetry import Meters
 from flamewire_ledger.wiring.signatures import verifier
 from tests.api.conformity import check, check_event
@@ -219,6 +220,7 @@ async def world(
         meter=meters,
         health=health,
         signatures=verifier({}),
+        usage_items=MemoryUsageItems(),
         limits=limits or Limits(),
         offer=offer or Offer(),
     )

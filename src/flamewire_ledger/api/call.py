@@ -16,6 +16,7 @@ from flamewire_ledger.api.authentication import Caller
 from flamewire_ledger.api.idempotency import Running
 from flamewire_ledger.api.parts import Mode, Parts
 from flamewire_ledger.api.pricing import Till
+from flamewire_ledger.api.usage_desk import UsageDesk
 from flamewire_ledger.chains.chain import Chain
 from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.store.event_store import partition_of
@@ -77,12 +78,13 @@ class Office:
     running: Running
     acknowledged: Acknowledged
     owners: Owners
+    usage: UsageDesk
     drawing: asyncio.Semaphore  # documents take a thread and a tenth of a second each
 
     @classmethod
     def of(cls, parts: Parts) -> Office:
         drawing = asyncio.Semaphore(DRAWN_AT_ONCE_MAX)
-        return cls(parts, Running(), Acknowledged(), Owners(parts), drawing)
+        return cls(parts, Running(), Acknowledged(), Owners(parts), UsageDesk(parts), drawing)
 
 
 @dataclass(slots=True)  # not frozen: that would take four times as long to make, a thousand a batch

@@ -41,6 +41,7 @@ from flamewire_ledger.api.models import signatures as signature_models
 from flamewire_ledger.api.models import tools as tool_models
 from flamewire_ledger.api.models import unclaimed_transfers as unclaimed_models
 from flamewire_ledger.api.operation import NDJSON, PDF, Operation
+from flamewire_ledger.api.usage_contract import USAGE_OPERATIONS
 
 _INTENTS: Final = "/v1/payment_intents"
 _LOCKS: Final = "/v1/price_locks"
@@ -282,6 +283,7 @@ _SINGLE: Final = (
     *_OWNERSHIP_AND_ADDRESSES,
     *_UNCLAIMED_TRANSFERS,
     *_SIGNATURES_AND_TOOLS,
+    *USAGE_OPERATIONS,
 )
 COMMANDS: Final = {it.name: it for it in _SINGLE if it.build is not None}
 _BATCH: Final = Operation(

@@ -136,7 +136,7 @@ async def _body(
         limits = replace(limits, body_bytes_max=operation.body_bytes_max)
     data = await requests.read_bytes(sent, receive, limits)
     if operation.takes != JSON:
-        requests.check_media_type(sent, operation.takes)
+        requests.check_media_type(sent, operation.takes, *operation.takes_also)
         return {"sha256": hashlib.sha256(data).hexdigest()}, data
     if not data and not any(it.is_required() for it in operation.request.model_fields.values()):
         return {}, requests.validate(operation.request, {})

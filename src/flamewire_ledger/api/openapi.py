@@ -122,7 +122,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
         required = any(it.is_required() for it in operation.request.model_fields.values())
         described["requestBody"] = {
             "required": required,
-            "content": {operation.takes: _content(operation.request, operation.takes)},
+            "content": {
+                media_type: _content(operation.request, operation.takes)
+                for media_type in (operation.takes, *operation.takes_also)
+            },
         }
     return described
 

@@ -40,6 +40,7 @@ class Operation:
     status: int = 200
     key: Literal["required", "optional", "none"] = "none"
     takes: str = JSON
+    takes_also: tuple[str, ...] = ()  # media types of the same bytes
     gives: str = JSON
     body_bytes_max: int | None = None  # where it is not that of every request
     description: str = ""

@@ -20,6 +20,7 @@ from flamewire_ledger.security.api_keys import ApiKeys
 from flamewire_ledger.security.rate_limits import RateLimits
 from flamewire_ledger.signatures.verifier import Verifier
 from flamewire_ledger.store.event_store import EventStore, RecordedEvent
+from flamewire_ledger.store.usage_items import UsageItems
 
 Behaviour: TypeAlias = Literal[
     "normal", "reorg", "reorg_before_final", "reorg_and_back", "drop", "wrong_asset", "failed"
@@ -153,5 +154,6 @@ class Parts:
     meter: Meter
     health: Health
     signatures: Verifier
+    usage_items: UsageItems
     limits: Limits = field(default_factory=Limits)
     offer: Offer = field(default_factory=Offer)

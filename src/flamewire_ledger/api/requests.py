@@ -42,10 +42,10 @@ async def read_bytes(sent: Mapping[bytes, bytes], receive: Receive, limits: Limi
             return b"".join(pieces)
 
 
-def check_media_type(sent: Mapping[bytes, bytes], wanted: str) -> None:
+def check_media_type(sent: Mapping[bytes, bytes], wanted: str, *others: str) -> None:
     """Raises a 415 for another media type, another character set than UTF-8, or compression."""
     media_type, _, parameters = _text(sent, b"content-type").partition(";")
-    if media_type != wanted and media_type.strip().lower() != wanted:
+    if media_type != wanted and media_type.strip().lower() not in (wanted, *others):
         raise problems.unsupported_media_type(wanted)
     name, _, value = parameters.strip().partition("=")
     if name.lower() == "charset" and value.strip('"').lower() not in _CHARSETS:

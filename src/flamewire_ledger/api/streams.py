@@ -19,6 +19,7 @@ _NAMES: Final = {
     "inv": "invoice",
     "own": "ownership challenge",
     "ut": "unclaimed transfer",
+    "me": "meter",
 }
 
 

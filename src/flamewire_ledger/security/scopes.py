@@ -13,6 +13,7 @@ RESOURCES: Final = (
     "prices",
     "credits",
     "invoices",
+    "usage",
     "ownership",
     "ledger",
     "events",

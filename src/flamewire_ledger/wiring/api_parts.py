@@ -20,6 +20,7 @@ from flamewire_ledger.queries.read_models import ReadModels
 from flamewire_ledger.security.api_keys import ApiKey
 from flamewire_ledger.security.rate_limits import Policy, RateLimits, TokenBuckets
 from flamewire_ledger.settings import Settings
+from flamewire_ledger.store.usage_items import PostgresUsageItems
 from flamewire_ledger.wiring.clocks import SandboxClock
 from flamewire_ledger.wiring.ledger import Ledger
 from flamewire_ledger.wiring.price_rules import read_price_rules
@@ -51,6 +52,7 @@ def api_parts(ledger: Ledger, writer: Writer, health: Health) -> Parts:
         meter=ledger.meters,
         health=health,
         signatures=verifier_of(settings),
+        usage_items=PostgresUsageItems(ledger.connections),
         offer=Offer(
             price_lock_seconds=settings.price_lock_seconds,
             credit_price=settings.credit_price,

@@ -1,0 +1,228 @@
+"""Usage comes in: CloudEvents as one object, an array or lines, each counted once.
+
+An item that cannot be counted is refused for itself, with the reason; the rest is taken. What was
+taken is durable when the answer is given. The idempotency of an item is its (source, id), so that a
+whole request may be sent again, cut differently, for as long as somebody likes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from flamewire_ledger.api import problems
+from flamewire_ledger.api.call import Answer, Call
+from flamewire_ledger.api.reading import caught_up
+from flamewire_ledger.api.rendering import to_json
+from flamewire_ledger.api.submitting import POSITION_HEADER
+from flamewire_ledger.commands.metering import Item, Reading, Refused, read_item
+from flamewire_ledger.domain.rejection import Malformed
+from flamewire_ledger.store.usage_items import ClaimedBatch, NewBatch, key_of
+
+ITEMS_MAX: Final = 10_000
+BODY_BYTES_MAX: Final = 16 * 1024 * 1024
+AHEAD_MAX: Final = timedelta(minutes=5)  # clocks differ
+AGE_MAX: Final = timedelta(days=35)  # last month's usage may come until the fourth, at least
+ITEMS_AT_ONCE: Final = 500  # read before others get their turn
+_CLAIMS_MAX: Final = 3
+_ACCEPTED: Final = "accepted"
+_DUPLICATE: Final = "duplicate"
+_raws: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_DETAILS: Final = {
+    "insufficient_credits": "the account has not enough credits for these items",
+    "limit_reached": "these items would go beyond a hard limit of the account",
+}
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Items of one account on their way. `places`: where each of them was in the request."""
+
+    account_id: str
+    places: list[int] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
+    keys: list[UUID] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Work:
+    """A request: its items as bytes, and what became of each."""
+
+    items: Sequence[bytes]
+    outcomes: list[str | Refused | None]
+    firsts: dict[UUID, int] = field(default_factory=dict)
+    repeats: list[tuple[int, int]] = field(default_factory=list)  # a place, and that of its first
+    position: int = 0
+
+
+async def ingest(call: Call) -> Answer:
+    items = split(call.body)
+    work = _Work(items, [None] * len(items))
+    await caught_up(call, "meters", "credit_balance")
+    batches = await _read(call, work)
+    desk = call.office.usage
+    for _ in range(_CLAIMS_MAX):
+        if not batches:
+            break
+        batches = await _claim(call, work, batches)
+        if batches:
+            # Somebody claimed these before and did not come to an end: that is done first, and what
+            # was refused then may be sent again now.
+            keys = [key for batch in batches for key in batch.keys]
+            await desk.recorder.finish(await call.parts.usage_items.unfinished_of(keys))
+    for batch in batches:
+        _say(work, batch.places, _DUPLICATE)
+    for place, first in work.repeats:
+        said = work.outcomes[first]
+        work.outcomes[place] = said if isinstance(said, Refused) else _DUPLICATE
+    return _answer(call, work)
+
+
+def split(body: bytes) -> list[bytes]:
+    """The items of a body: an array's, or one a line, or the one it is."""
+    text = body.strip()
+    if text[:1] == b"[":
+        try:
+            items = [bytes(raw) for raw in _raws.decode(text)]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise problems.malformed_json("the body is no JSON array of CloudEvents") from None
+    else:
+        items = [line for line in map(bytes.strip, text.split(b"\n")) if line]
+        if len(items) > 1 and not isinstance(read_item(text), Refused):
+            items = [text]  # one object, written over several lines
+    if not items:
+        raise Malformed("send at least one item of usage")
+    if len(items) > ITEMS_MAX:
+        raise problems.batch_too_large(ITEMS_MAX)
+    return items
+
+
+async def _read(call: Call, work: _Work) -> list[_Batch]:
+    """Every item that can be counted, by account; what is wrong with the others is their outcome."""
+    now, found = call.now(), list[tuple[int, Item]]()
+    for place, raw in enumerate(work.items):
+        item = read_item(raw)
+        refused = item if isinstance(item, Refused) else _out_of_window(item, now)
+        if refused is not None:
+            work.outcomes[place] = refused
+        elif isinstance(item, Item):
+            found.append((place, item))
+        if place % ITEMS_AT_ONCE == ITEMS_AT_ONCE - 1:
+            await asyncio.sleep(0)
+    desk, merchant_id = call.office.usage, call.merchant_id
+    accounts = await desk.accounts(merchant_id, {item.subject for _, item in found})
+    meters = await desk.meters(merchant_id)
+    if not all(map(meters.knows, {item.type for _, item in found})):
+        meters = await desk.meters(merchant_id, afresh=True)
+    batches: dict[str, _Batch] = {}
+    for place, item in found:
+        account_id = accounts[item.subject]
+        reading = account_id if isinstance(account_id, Refused) else meters.read(item)
+        if isinstance(account_id, Refused) or isinstance(reading, Refused):
+            work.outcomes[place] = reading if isinstance(reading, Refused) else None
+            continue
+        assert isinstance(reading, Reading), "what is not refused is read"
+        key = key_of(merchant_id, item.source, item.id)
+        first = work.firsts.setdefault(key, place)
+        if first != place:
+            work.repeats.append((place, first))
+            continue
+        batch = batches.get(account_id)
+        if batch is None:
+            batch = batches[account_id] = _Batch(account_id)
+        batch.places.append(place)
+        batch.readings.append(reading)
+        batch.keys.append(key)
+    return list(batches.values())
+
+
+def _out_of_window(item: Item, now: datetime) -> Refused | None:
+    if item.time > now + AHEAD_MAX:
+        return Refused("in_the_future", "time is still to come: is the sender's clock right?")
+    if item.time < now - AGE_MAX:
+        return Refused("too_old", f"usage is taken for {AGE_MAX.days} days after it happened")
+    return None
+
+
+async def _claim(call: Call, work: _Work, batches: Sequence[_Batch]) -> list[_Batch]:
+    """Claim and record what nobody has claimed; the rest comes back."""
+    now = call.now()
+    new = {
+        UUID(bytes=call.parts.entropy(16), version=4): (
+            batch,
+            [work.items[p] for p in batch.places],
+        )
+        for batch in batches
+    }
+    meter_ids = sorted({it for b in batches for reading in b.readings for it in reading.meters})
+    taken = await call.parts.usage_items.claim(
+        call.merchant_id,
+        now,
+        meter_ids,
+        [NewBatch(id_, batch.account_id, batch.keys, raws) for id_, (batch, raws) in new.items()],
+    )
+    claimed = []
+    for id_, seqs in taken.items():
+        batch, raws = new[id_]
+        whole = ClaimedBatch(id_, call.merchant_id, batch.account_id, now, meter_ids, raws, seqs)
+        claimed.append((whole, [(seq, batch.readings[seq]) for seq in seqs]))
+    recorded = await call.office.usage.recorder.record(claimed)
+    for id_, outcome in recorded.items():
+        batch = new[id_][0]
+        for seq in taken[id_]:
+            code = outcome.refused.get(seq)
+            said = _ACCEPTED if code is None else Refused(code, _DETAILS.get(code, code))
+            work.outcomes[batch.places[seq]] = said
+        work.position = max(work.position, outcome.position)
+    return _left(new.items(), taken)
+
+
+def _left(new: Iterable[Any], taken: Any) -> list[_Batch]:
+    left = []
+    for id_, (batch, _) in new:
+        gone = set(taken.get(id_, ()))
+        if len(gone) == len(batch.places):
+            continue
+        rest = _Batch(batch.account_id)
+        for seq, place in enumerate(batch.places):
+            if seq not in gone:
+                rest.places.append(place)
+                rest.readings.append(batch.readings[seq])
+                rest.keys.append(batch.keys[seq])
+        left.append(rest)
+    return left
+
+
+def _say(work: _Work, places: Iterable[int], outcome: str) -> None:
+    for place in places:
+        work.outcomes[place] = outcome
+
+
+def _answer(call: Call, work: _Work) -> Answer:
+    said = [
+        {"code": it.code, "detail": it.detail} if isinstance(it, Refused) else it
+        for it in work.outcomes
+    ]
+    accepted, duplicates = said.count(_ACCEPTED), said.count(_DUPLICATE)
+    headers = {}
+    if work.position:
+        call.office.acknowledged.note(call.merchant_id, work.position)
+        headers[POSITION_HEADER] = str(work.position)
+    body = {
+        "object": "usage_batch",
+        "accepted": accepted,
+        "duplicates": duplicates,
+        "rejected": len(said) - accepted - duplicates,
+        "items": said,
+        "position": work.position or None,
+    }
+    call.parts.meter.add("usage_items", accepted, outcome="accepted")
+    call.parts.meter.add("usage_items", duplicates, outcome="duplicate")
+    call.parts.meter.add("usage_items", len(said) - accepted - duplicates, outcome="rejected")
+    return Answer(to_json(body), headers)
