@@ -1,0 +1,1 @@
+"""Tests of reconciliation: the matching, and what is recorded of it."""
