@@ -10,7 +10,6 @@ from functools import cache
 from flamewire_ledger.chains.accounts import well_known
 from flamewire_ledger.chains.networks import read_networks
 from flamewire_ledger.chains.networks.ethereum import EthereumSettings
-from flamewire_ledger.chains.networks.ethereum import EthereumSettings
 from flamewire_ledger.domain.rejection import UnknownNetwork
 from flamewire_ledger.settings import Settings
 from flamewire_ledger.signatures.scheme import Family
