@@ -88,7 +88,7 @@ class Node:
 
     async def _check(self) -> None:
         (answer,) = await self._ask([("eth_chainId", [])])
-        if not isinstance(answer, str) or int(answer, 16) != self._evm_chain_id:
+        if _number(answer) != self._evm_chain_id:
             raise WrongChain(
                 f"endpoint {self.number} is of chain {answer}, not {self._evm_chain_id}: "
                 "correct rpc_urls or chain_id in the networks file"
@@ -133,6 +133,13 @@ class Node:
             self._takes_batches = False
         self.round_trips += len(asked)
         return [await self._provider.make_request(*question) for question in asked]
+
+
+def _number(answer: Any) -> int:
+    try:
+        return int(answer, 16)
+    except (TypeError, ValueError):
+        raise ChainUnavailable("eth_chainId: the node's answer makes no sense") from None
 
 
 def _result(method: str, response: RPCResponse) -> Any:

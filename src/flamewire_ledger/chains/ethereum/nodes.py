@@ -21,7 +21,7 @@ from flamewire_ledger.chains.chain import (
 from flamewire_ledger.chains.endpoints import EndpointLimits, Endpoints
 from flamewire_ledger.chains.ethereum.blocks import BlockReader
 from flamewire_ledger.chains.ethereum.connection import Node, NodeFailed, NodeRefused, Question
-from flamewire_ledger.chains.ethereum.transfers import Decoder, block_of
+from flamewire_ledger.chains.ethereum.transfers import Decoder, block_of, parent_of
 from flamewire_ledger.chains.networks.ethereum import EthereumSettings
 from flamewire_ledger.chains.quorum import Quorum, View
 from flamewire_ledger.domain.transfer import Block, Transfer
@@ -108,7 +108,7 @@ class Nodes:
     async def block_at(self, height: int) -> tuple[Block, str] | None:
         async def question(node: Node) -> tuple[Block, str] | None:
             (answer,) = await node.ask(("eth_getBlockByNumber", [hex(height), False]))
-            return None if answer is None else (block_of(answer), str(answer["parentHash"]))
+            return None if answer is None else (block_of(answer), parent_of(answer))
 
         if self._needs_several:
             return await self._quorum.block_at(question, height)

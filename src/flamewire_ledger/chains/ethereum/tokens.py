@@ -66,7 +66,10 @@ async def _check_decimals(network: Network, token: Token, ask: Ask) -> None:
     if not isinstance(answer, str) or len(answer) != _WORD:
         _log.warning("token %s does not say its decimals: the file does", token.asset.code)
         return
-    decimals = int(answer, 16)
+    try:
+        decimals = int(answer, 16)
+    except ValueError:
+        raise ChainUnavailable("decimals(): the node's answer makes no sense") from None
     if decimals != token.asset.decimals:
         raise WrongToken(
             f"token {token.asset.symbol} on {network.name} has {decimals} decimals, "

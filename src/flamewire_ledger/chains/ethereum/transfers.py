@@ -29,6 +29,9 @@ TRANSFER_CALL: Final = "0xa9059cbb"
 # EIP-7708: who is named as the contract in the log of every move of ETH. Nobody has a key for it.
 COIN_LOGGER: Final = "0xfffffffffffffffffffffffffffffffffffffffe"
 _WORD: Final = 64  # hexadecimal digits
+_ADDRESS_BYTES: Final = 20
+# What answers raise that have other things in their places than a block has.
+_NONSENSE: Final = (KeyError, TypeError, ValueError, AttributeError)
 
 Json = Mapping[str, Any]
 
@@ -59,8 +62,8 @@ class Decoder:
                 if receipt is None or receipt["blockHash"] != block.hash:
                     return None
                 found += self._of_transaction(transaction, receipt)
-            return BlockTransfers(block, answer["parentHash"], tuple(found))
-        except (KeyError, TypeError, ValueError) as error:
+            return BlockTransfers(block, parent_of(answer), tuple(found))
+        except _NONSENSE as error:
             raise ChainUnavailable(f"the node's block makes no sense: {error!r}") from None
 
     def pending(self, answer: Json) -> Iterator[Transfer]:
@@ -71,7 +74,7 @@ class Decoder:
                     yield native
                 if (called := self._called(transaction)) is not None:
                     yield called
-        except (KeyError, TypeError, ValueError) as error:
+        except _NONSENSE as error:
             raise ChainUnavailable(f"the node's pending block makes no sense: {error!r}") from None
 
     def _of_transaction(self, transaction: Json, receipt: Json) -> Iterator[Transfer]:
@@ -85,7 +88,7 @@ class Decoder:
             if not _is_transfer(log) or (number == 0 and _is_own(transaction, log)):
                 continue
             place += 1
-            transfer = self._logged(transaction["hash"], place, log)
+            transfer = self._logged(_hash_of(transaction), place, log)
             if transfer is not None:
                 yield transfer
 
@@ -95,7 +98,7 @@ class Decoder:
         if units == 0 or receiver is None:
             return None
         address = _spelled(receiver.lower())
-        return Transfer(self._name, transaction["hash"], 0, address, Amount(self._coin, units))
+        return Transfer(self._name, _hash_of(transaction), 0, address, Amount(self._coin, units))
 
     def _logged(self, transaction_id: str, place: int, log: Json) -> Transfer | None:
         units = int(log["data"], 16)
@@ -119,7 +122,7 @@ class Decoder:
         if units == 0:
             return None
         receiver = _spelled("0x" + words[_WORD - 40 : _WORD].lower())
-        return Transfer(self._name, transaction["hash"], 1, receiver, Amount(token.asset, units))
+        return Transfer(self._name, _hash_of(transaction), 1, receiver, Amount(token.asset, units))
 
     def _asset(self, contract: str) -> Asset:
         """A token that is not configured is named by its contract; its decimals are not known."""
@@ -138,6 +141,20 @@ def block_of(answer: Json) -> Block:
         return Block(int(answer["number"], 16), str(answer["hash"]), at)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ChainUnavailable(f"the node's block makes no sense: {error!r}") from None
+
+
+def parent_of(answer: Json) -> str:
+    """The hash of the block before it. Raises ChainUnavailable when there is none."""
+    parent = answer.get("parentHash")
+    if not isinstance(parent, str):
+        raise ChainUnavailable("the node's block makes no sense: it names no parent")
+    return parent
+
+
+def _hash_of(transaction: Json) -> str:
+    if not isinstance(transaction["hash"], str):
+        raise TypeError("a transaction's hash is a text")
+    return transaction["hash"]
 
 
 def _is_transfer(log: Json) -> bool:
@@ -172,4 +189,7 @@ def _is_own(transaction: Json, log: Json) -> bool:
 
 @lru_cache(maxsize=100_000)
 def _spelled(address: str) -> str:
-    return evm_address(bytes.fromhex(address[2:]))
+    raw = bytes.fromhex(address[2:])
+    if len(raw) != _ADDRESS_BYTES:
+        raise ValueError("an address has 20 bytes")
+    return evm_address(raw)
