@@ -105,6 +105,7 @@ class Endpoints(Generic[E]):
     ) -> tuple[int, T]:
         """As `ask`, with the number of the endpoint that answered."""
         fault: ChainUnavailable | None = None
+        foreign: WrongChain | None = None
         for place in self._in_order():
             try:
                 return place.number, await self._ask_one(place, question, requests)
@@ -112,9 +113,9 @@ class Endpoints(Generic[E]):
                 raise
             except ChainUnavailable as error:
                 fault = error
-            except WrongChain:
-                continue  # it is aside for that, and others may be right
-        self._refuse_the_wrong_chain()
+            except WrongChain as error:
+                foreign = error  # it is aside for that, and others may be right
+        self._refuse_the_wrong_chain(foreign)
         raise fault or ChainUnavailable(self._why_none())
 
     async def ask_all(
@@ -199,10 +200,12 @@ class Endpoints(Generic[E]):
         weak = [place for place in self._places if place.standing.is_weak]
         return ready + sorted(weak, key=lambda place: place.standing.seconds_left)
 
-    def _refuse_the_wrong_chain(self) -> None:
+    def _refuse_the_wrong_chain(self, foreign: WrongChain | None) -> None:
         """Where none has ever proved to be right, one of another chain is a mistake in the file."""
         if any(place.standing.is_proven for place in self._places):
             return
+        if foreign is not None:
+            raise foreign
         for place in self._places:
             aside = place.standing.aside
             if aside is not None and aside.fault == "is foreign":

@@ -18,6 +18,7 @@ from flamewire_ledger.chains.chain import (
 from flamewire_ledger.chains.ethereum.tokens import check_tokens
 from flamewire_ledger.domain.money import Asset
 from tests.chains.ethereum.anvil_world import AnvilWorld
+from tests.chains.ethereum.endpoint import endpoint
 
 USDC = "0x" + "d" * 40
 COIN = Token(Asset("base:ETH", 18), "eip155:8453/slip44:60")
@@ -104,3 +105,25 @@ async def test_nothing_of_a_chain_is_believed_before_its_tokens_are_right(
     chain = world.connect()
     await chain.heads()
     await chain.aclose()
+
+
+async def test_one_endpoint_that_lies_about_a_token_ends_nothing(world: AnvilWorld) -> None:
+    def denies(method: str, _: list[Any], answer: Any) -> Any:
+        return "0x" if method == "eth_getCode" else answer
+
+    def other_decimals(method: str, _: list[Any], answer: Any) -> Any:
+        return f"0x{11:064x}" if method == "eth_call" else answer
+
+    for lie in (denies, other_decimals):
+        with endpoint(world) as liar, endpoint(world) as honest:
+            liar.lie = lie
+            chain = world.connect(rpc_urls=(liar.url, honest.url))
+            assert (await chain.heads()).latest.height >= 0
+            first, second = chain.endpoints()
+            assert (first.state, second.state) == ("set aside", "in use")
+            honest.lie = lie
+            await chain.aclose()
+            chain = world.connect(rpc_urls=(liar.url, honest.url))
+            with pytest.raises(WrongToken, match="in the networks file"):
+                await chain.heads()
+            await chain.aclose()

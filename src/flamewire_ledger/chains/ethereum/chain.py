@@ -25,7 +25,6 @@ from flamewire_ledger.chains.chain import (
 from flamewire_ledger.chains.endpoints import EndpointLimits
 from flamewire_ledger.chains.ethereum.deposits import DepositAddresses, deposits_of
 from flamewire_ledger.chains.ethereum.sweep import Held, SweepPlan, held_at, plan_sweep
-from flamewire_ledger.chains.ethereum.tokens import check_tokens
 from flamewire_ledger.chains.ethereum.transfers import Decoder
 from flamewire_ledger.chains.forwarders import Forwarders
 from flamewire_ledger.chains.networks.ethereum import EthereumSettings
@@ -122,11 +121,18 @@ class EthereumChain:
     def settings(self) -> EthereumSettings:
         return self._settings
 
-    async def held(self, indexes: Sequence[int]) -> Sequence[Held]:
-        """Those of these deposits that hold something now. Raises ChainUnavailable."""
+    async def held(self, indexes: Sequence[int], *, height: int | None = None) -> Sequence[Held]:
+        """Those of these deposits that hold something now, or held it at a block.
+
+        Raises ChainUnavailable, also when no endpoint keeps the state of so old a block.
+        """
         await self._check_tokens()
         return await held_at(
-            self._network, self.deposit, indexes, lambda questions: self._ask(*questions)
+            self._network,
+            self.deposit,
+            indexes,
+            lambda questions: self._ask(*questions),
+            "latest" if height is None else hex(height),
         )
 
     async def plan_sweep(self, indexes: Sequence[int], *, sender: str | None = None) -> SweepPlan:
@@ -151,7 +157,7 @@ class EthereumChain:
     async def _check_tokens(self) -> None:
         """Before anything of the chain is believed, and once. Raises WrongToken."""
         if not self._are_tokens_checked:
-            await check_tokens(self._network, lambda questions: self._ask(*questions))
+            await self._opened().check_tokens()
             self._are_tokens_checked = True
 
     async def _ask(self, *questions: Question) -> list[Any]:

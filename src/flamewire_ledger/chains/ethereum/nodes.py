@@ -21,6 +21,7 @@ from flamewire_ledger.chains.chain import (
 from flamewire_ledger.chains.endpoints import EndpointLimits, Endpoints
 from flamewire_ledger.chains.ethereum.blocks import BlockReader
 from flamewire_ledger.chains.ethereum.connection import Node, NodeFailed, NodeRefused, Question
+from flamewire_ledger.chains.ethereum.tokens import check_tokens
 from flamewire_ledger.chains.ethereum.transfers import Decoder, block_of, parent_of
 from flamewire_ledger.chains.networks.ethereum import EthereumSettings
 from flamewire_ledger.chains.quorum import Quorum, View
@@ -68,6 +69,14 @@ class Nodes:
     async def ask(self, *questions: Question) -> list[Any]:
         """The answers of one node, in order."""
         return await self._pool.ask(lambda node: node.ask(*questions))
+
+    async def check_tokens(self) -> None:
+        """By the word of one node. One that says they are wrong is set aside, and another is asked;
+        raises WrongToken when none says that they are right.
+        """
+        await self._pool.ask(
+            lambda node: check_tokens(self._network, lambda questions: node.ask(*questions))
+        )
 
     async def heads(self) -> Heads:
         """Of a node that does not lag, if there is one."""
