@@ -110,12 +110,20 @@ class UsageRecorder:
         return found
 
     async def finish(self, batch_ids: Sequence[UUID]) -> None:
-        """Record batches that somebody else claimed; those that are settled are left alone."""
+        """Record batches that somebody else claimed; those that are settled are left alone. One that
+        is not recorded does not stop the others.
+        """
+        failed: UsageNotRecorded | None = None
         for start in range(0, len(batch_ids), FINISHED_AT_ONCE_MAX):
             some = await self._items.batches(batch_ids[start : start + FINISHED_AT_ONCE_MAX])
             open_ = [batch for batch in some if batch.position is None]
             if open_:
-                await self.record([(batch, await self.readings(batch)) for batch in open_])
+                try:
+                    await self.record([(batch, await self.readings(batch)) for batch in open_])
+                except UsageNotRecorded as error:
+                    failed = error
+        if failed is not None:
+            raise failed
 
     async def finish_old(self, seconds: float, limit: int) -> int:
         """Record what was claimed so long ago that whoever did is gone; how many that were."""

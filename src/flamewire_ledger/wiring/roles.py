@@ -36,6 +36,7 @@ from flamewire_ledger.wiring.ledger import Ledger
 from flamewire_ledger.wiring.price_recording import recordings
 from flamewire_ledger.wiring.status import Status, serve_status
 from flamewire_ledger.wiring.unclaimed import UnclaimedCount
+from flamewire_ledger.wiring.usage import finish_usage, usage_recorder
 from flamewire_ledger.wiring.watchers import chain_meters, followers
 
 if TYPE_CHECKING:
@@ -188,6 +189,8 @@ def _start_reactor(
     source = _consumer(ledger, "reactor", shares, tasks)
     tasks.append(asyncio.create_task(reactor.run(source), name="reactor"))
     tasks.append(asyncio.create_task(deadlines.run(), name="deadlines"))
+    finishing = finish_usage(usage_recorder(ledger, writer))
+    tasks.append(asyncio.create_task(finishing, name="usage"))
     health.watch_reactor(reactor)
 
 

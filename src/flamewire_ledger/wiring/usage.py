@@ -1,0 +1,39 @@
+"""Usage that was claimed and not recorded, because whoever did that is gone: it is recorded here."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import psycopg
+import structlog
+
+from flamewire_ledger.commands.usage_recording import UsageRecorder
+from flamewire_ledger.commands.writer import Writer
+from flamewire_ledger.store.event_store import StoreUnavailable
+from flamewire_ledger.store.usage_items import PostgresUsageItems
+from flamewire_ledger.wiring.ledger import Ledger
+
+_log = structlog.get_logger(__name__)
+# Longer than a request takes: whoever claimed it is at it until then, and done twice it is done once.
+OLD_SECONDS: Final = 10.0
+EVERY_SECONDS: Final = 5.0
+BATCHES_MAX: Final = 1_000
+
+
+def usage_recorder(ledger: Ledger, writer: Writer) -> UsageRecorder:
+    """A recorder over this ledger's store; its writer has to run."""
+    items = PostgresUsageItems(ledger.connections)
+    return UsageRecorder(items, ledger.store, ledger.codec, writer)
+
+
+async def finish_usage(recorder: UsageRecorder, *, every_seconds: float = EVERY_SECONDS) -> None:
+    """Until cancelled. A database that is away is asked again."""
+    while True:
+        try:
+            found = await recorder.finish_old(OLD_SECONDS, BATCHES_MAX)
+            if found:
+                _log.info("usage_finished", batches=found)
+        except (StoreUnavailable, psycopg.OperationalError) as error:
+            _log.warning("usage_not_finished", error=str(error))
+        await asyncio.sleep(every_seconds)
