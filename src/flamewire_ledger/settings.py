@@ -150,6 +150,9 @@ class Settings(BaseSettings):
     credit_price: Annotated[Decimal, Field(gt=0, le=1_000_000)] = Field(
         default=Decimal("1"), description="US dollars a credit costs."
     )
+    functional_currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = Field(
+        default="USD", description="ISO 4217 code of the currency that reports value the books in."
+    )
     late_policy: Literal["hold", "honour", "reprice"] = Field(
         default="hold", description="What becomes of a transfer first seen after expiry."
     )

@@ -7,9 +7,11 @@ from typing import Any, Final
 from flamewire_ledger.api import problems
 from flamewire_ledger.api.call import Answer, Call
 from flamewire_ledger.api.currencies import asset_id_of
-from flamewire_ledger.api.models.books import ListBalances, ListLedgerEntries
+from flamewire_ledger.api.models.books import GetTrialBalance, ListBalances, ListLedgerEntries
 from flamewire_ledger.api.reading import Row, as_of, caught_up, listed, page_of
 from flamewire_ledger.api.rendering import as_list, money, signed, time, to_json
+from flamewire_ledger.api.valued_books import valued
+from flamewire_ledger.api.valuing import moment_of
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.posting import CREDITS_ISSUED, CREDITS_OWED
 
@@ -119,7 +121,17 @@ def _entry(row: Row) -> dict[str, Any]:
 
 
 async def get_trial_balance(call: Call) -> Answer:
-    position = await moment(call)
+    query: GetTrialBalance = call.query
+    if query.valuation is None:
+        return await _trial_balance(call, await moment(call), None)
+    at = await moment_of(call, query.as_of, query.valuation)
+    _, valuation = await valued(call, at)
+    return await _trial_balance(call, at.position, valuation)
+
+
+async def _trial_balance(
+    call: Call, position: int | None, valuation: dict[str, Any] | None
+) -> Answer:
     rows = await call.parts.reads.trial_balance(call.merchant_id, as_of=position)
     lines = [_line(row) for row in rows]
     return Answer(
@@ -128,6 +140,7 @@ async def get_trial_balance(call: Call) -> Answer:
                 "object": "trial_balance",
                 "is_balanced": all(line["is_balanced"] for line in lines),
                 "lines": lines,
+                "valuation": valuation,
                 "as_of": position,
             }
         )

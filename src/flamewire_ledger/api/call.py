@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -23,6 +23,7 @@ from flamewire_ledger.store.event_store import partition_of
 
 _REMEMBERED_MAX: Final = 100_000
 DRAWN_AT_ONCE_MAX: Final = 2
+EXPORTED_AT_ONCE_MAX: Final = 2
 
 
 class Acknowledged:
@@ -80,11 +81,15 @@ class Office:
     owners: Owners
     usage: UsageDesk
     drawing: asyncio.Semaphore  # documents take a thread and a tenth of a second each
+    exporting: asyncio.Semaphore  # books are followed from their beginning
 
     @classmethod
     def of(cls, parts: Parts) -> Office:
         drawing = asyncio.Semaphore(DRAWN_AT_ONCE_MAX)
-        return cls(parts, Running(), Acknowledged(), Owners(parts), UsageDesk(parts), drawing)
+        exporting = asyncio.Semaphore(EXPORTED_AT_ONCE_MAX)
+        return cls(
+            parts, Running(), Acknowledged(), Owners(parts), UsageDesk(parts), drawing, exporting
+        )
 
 
 @dataclass(slots=True)  # not frozen: that would take four times as long to make, a thousand a batch
@@ -152,3 +157,4 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     status: int | None = None
     media_type: str = "application/json"
+    more: AsyncIterator[bytes] | None = None  # what follows the body, as it is made

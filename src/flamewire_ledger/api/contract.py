@@ -8,7 +8,6 @@ from typing import Final
 
 from flamewire_ledger.api import (
     api_keys,
-    books,
     credit_accounts,
     events,
     invoice_payments,
@@ -28,7 +27,6 @@ from flamewire_ledger.api.batch import Batch
 from flamewire_ledger.api.fields import AsOf, Fresh, NoBody, Page
 from flamewire_ledger.api.models import api_keys as key_models
 from flamewire_ledger.api.models import batch as batch_models
-from flamewire_ledger.api.models import books as book_models
 from flamewire_ledger.api.models import credit_accounts as credit_models
 from flamewire_ledger.api.models import events as event_models
 from flamewire_ledger.api.models import invoices as invoice_models
@@ -41,6 +39,7 @@ from flamewire_ledger.api.models import signatures as signature_models
 from flamewire_ledger.api.models import tools as tool_models
 from flamewire_ledger.api.models import unclaimed_transfers as unclaimed_models
 from flamewire_ledger.api.operation import NDJSON, PDF, Operation
+from flamewire_ledger.api.reports_contract import BOOKS, EXPORTS, REPORTS
 from flamewire_ledger.api.usage_contract import USAGE_OPERATIONS
 
 _INTENTS: Final = "/v1/payment_intents"
@@ -178,16 +177,6 @@ _INVOICES_AND_NOTES: Final = (
 )
 
 _BOOKS: Final = (
-    Operation("list_balances", "GET", "/v1/balances", "Both sides of every account and asset",
-        "ledger:read", handler=books.list_balances, response=book_models.Balances,
-        query=book_models.ListBalances),
-    Operation("list_ledger_entries", "GET", "/v1/ledger/entries", "Postings, newest first",
-        "ledger:read", handler=books.list_entries, response=book_models.LedgerEntries,
-        query=book_models.ListLedgerEntries),
-    Operation("get_trial_balance", "GET", "/v1/ledger/trial_balance",
-        "Sums of debits and credits by asset", "ledger:read", handler=books.get_trial_balance,
-        response=book_models.TrialBalance, query=AsOf,
-        description="They are equal, or the books are wrong."),
     Operation("get_portfolio", "GET", "/v1/portfolio", "What is in the wallets on every network",
         "ledger:read", handler=portfolio.get, response=portfolio_models.Portfolio,
         query=portfolio_models.GetPortfolio,
@@ -279,6 +268,9 @@ _SINGLE: Final = (
     *_CREDIT_ACCOUNTS,
     *_INVOICES_AND_NOTES,
     *_BOOKS,
+    *BOOKS,
+    *REPORTS,
+    *EXPORTS,
     *_KEYS_AND_SANDBOX,
     *_OWNERSHIP_AND_ADDRESSES,
     *_UNCLAIMED_TRANSFERS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from flamewire_ledger.api import problems, requests
 from flamewire_ledger.api.authentication import Caller, authenticate, require_scope
 from flamewire_ledger.api.call import Answer, Call, Office
-from flamewire_ledger.api.exchange import Exchange, Header, refuse, respond
+from flamewire_ledger.api.exchange import Exchange, Header, refuse, respond, stream
 from flamewire_ledger.api.fields import is_clean
 from flamewire_ledger.api.idempotency import check_key, command_of, fingerprint
 from flamewire_ledger.api.operation import JSON, Operation
@@ -53,7 +53,17 @@ async def pass_through(
         await refuse(problems.projection_behind(0), exchange, send)
     else:
         status = answer.status or operation.status
-        await respond(send, status, answer.media_type, answer.body, answer.headers)
+        if answer.more is None:
+            await respond(send, status, answer.media_type, answer.body, answer.headers)
+        else:
+            pieces = _with_first(answer.body, answer.more)
+            await stream(send, status, answer.media_type, pieces, answer.headers)
+
+
+async def _with_first(first: bytes, more: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in more:
+        yield piece
 
 
 def problem_response(problem: Problem, exchange: Exchange) -> Response:

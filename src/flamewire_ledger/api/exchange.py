@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final, TypeAlias
@@ -134,6 +134,24 @@ async def respond(
     ]
     await send({"type": "http.response.start", "status": status, "headers": sent})
     await send({"type": "http.response.body", "body": body})
+
+
+async def stream(
+    send: Send,
+    status: int,
+    media_type: str,
+    pieces: AsyncIterator[bytes],
+    headers: Mapping[str, str],
+) -> None:
+    """Send an answer as it is made. Whoever reads slowly is waited for; nothing piles up here."""
+    sent = [
+        (b"content-type", media_type.encode()),
+        *((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": sent})
+    async for piece in pieces:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def refuse(problem: problems.Problem, exchange: Exchange, send: Send) -> None:

@@ -156,4 +156,5 @@ class Parts:
     signatures: Verifier
     usage_items: UsageItems
     limits: Limits = field(default_factory=Limits)
+    functional_currency: str = "USD"  # of reports that name none
     offer: Offer = field(default_factory=Offer)

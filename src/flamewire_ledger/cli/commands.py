@@ -12,11 +12,13 @@ from flamewire_ledger.cli import (
     archive,
     chains,
     dlq,
+    export,
     keys,
     migrate,
     prices,
     projection,
     replay,
+    report,
     sandbox,
     serve,
     signature,
@@ -37,6 +39,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("migrate")(migrate.migrate)
 app.command("replay")(replay.replay)
+app.command("export")(export.export)
 app.command("verify")(verify.verify)
 app.command("serve")(serve.serve)
 app.add_typer(keys.app, name="keys")
@@ -45,6 +48,7 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(archive.app, name="archive")
 app.add_typer(chains.app, name="chains")
 app.add_typer(prices.app, name="prices")
+app.add_typer(report.app, name="report")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(signature.app, name="signature")
 

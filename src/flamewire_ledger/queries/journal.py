@@ -8,23 +8,22 @@ and however often the read models were rebuilt.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from fractions import Fraction
 from typing import Final, Protocol
 
 from flamewire_ledger.billing.carrying import Carried, Part, Stream
+from flamewire_ledger.billing.journal import CREDITS, Entry, Moment
 from flamewire_ledger.billing.valuation import USD, Lock, Priced, Recorded, Sampled, price_of
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.price import price_id
 from flamewire_ledger.queries.database import Row
+from flamewire_ledger.store.event_store import EventStore
 
 READ_MODELS: Final = (
     "account_balance", "ledger_entries", "price_history", "price_locks", "receipt_values",
 )  # fmt: skip
-CREDITS: Final = "CREDIT"  # what they cost stands among liabilities, in what was paid for them
 _PAGE_ROWS: Final = 1000
 _STREAMS_MAX: Final = 5000  # whose money is remembered; that of others is followed again
 
@@ -35,49 +34,6 @@ class Asks(Protocol):
     async def ask(
         self, projection: str, question: str, parameters: Mapping[str, object]
     ) -> Sequence[Row]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """Whose books, up to where, and in which currency they are valued."""
-
-    merchant_id: str
-    livemode: bool
-    position: int
-    recorded_at: datetime  # of the event at the position: prices recorded later are not known
-    currency: Asset
-    listed: Collection[str]  # codes of what has a price: a token may call itself anything
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One posting. `carried` has its value, and how much of it has none."""
-
-    position: int
-    line: int
-    at: datetime
-    recorded_at: datetime
-    type: str
-    stream_id: str
-    debit: str
-    credit: str
-    amount: Amount
-    carried: Carried
-    priced: Priced | None  # for money that is new to its stream: where the value comes from
-
-    @property
-    def id(self) -> str:
-        return f"{self.position}-{self.line}"
-
-    @property
-    def value(self) -> int | None:
-        """In base units of the currency; None where a part of the amount is unvalued."""
-        return None if self.carried.unvalued_units else self.carried.value
-
-    @property
-    def price(self) -> Fraction | None:
-        """Of a major unit in major units, where one was recorded."""
-        return None if self.priced is None else self.priced.price
 
 
 class Journal:
@@ -247,3 +203,9 @@ def _recorded(row: Row, samples: Mapping[tuple[str, int, int], Sampled]) -> Reco
 def _dollar(row: Row) -> Sampled | None:
     """A dollar is a dollar, in whichever currency the books are."""
     return Sampled(Decimal(1), row["at"], "face") if row["asset"] == USD else None
+
+
+async def recorded_at(store: EventStore, partition: int, position: int) -> datetime | None:
+    """When the event at a position was recorded; None before the first."""
+    events = await store.read(partition, position - 1, 1, until=position) if position else ()
+    return events[0].recorded_at if events else None

@@ -52,6 +52,7 @@ def api_parts(ledger: Ledger, writer: Writer, health: Health) -> Parts:
         meter=ledger.meters,
         health=health,
         signatures=verifier_of(settings),
+        functional_currency=settings.functional_currency,
         usage_items=PostgresUsageItems(ledger.connections),
         offer=Offer(
             price_lock_seconds=settings.price_lock_seconds,

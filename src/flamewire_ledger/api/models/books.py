@@ -69,11 +69,52 @@ class TrialBalanceLine(View):
     is_balanced: bool
 
 
+class AccountValuation(View):
+    """Balances and values have debits positive. `unvalued`: for it no price is recorded."""
+
+    account: str
+    asset: str
+    asset_code: str
+    balance: str
+    balance_minor: str
+    unvalued: str
+    unvalued_minor: str
+    value_debits: str
+    value_debits_minor: str
+    value_credits: str
+    value_credits_minor: str
+    value: str
+    value_minor: str
+
+
+class Valuation(View):
+    """The books in one currency, by recorded prices; credits, which have no value, left out."""
+
+    currency: str
+    is_balanced: bool
+    is_partial: bool
+    debits: str
+    debits_minor: str
+    credits: str
+    credits_minor: str
+    realised_gains: str
+    realised_gains_minor: str
+    accounts: list[AccountValuation]
+    valued_at: str
+
+
 class TrialBalance(View):
     object: Literal["trial_balance"]
     is_balanced: bool
     lines: list[TrialBalanceLine]
+    valuation: Valuation | None
     as_of: int | None
+
+
+class GetTrialBalance(AsOf):
+    valuation: Symbol | None = Field(
+        default=None, description="An ISO 4217 code: the same by value, by recorded prices."
+    )
 
 
 class ListBalances(AsOf):
