@@ -21,6 +21,7 @@ from msgspec.inspect import (
     LiteralType,
     NoneType,
     StrType,
+    TupleType,
     Type,
     UnionType,
     VarTupleType,
@@ -92,6 +93,10 @@ def _schema(described: Type, definitions: dict[str, Any]) -> dict[str, Any]:
             return {"enum": sorted(described.values)}
         case VarTupleType():
             return {"type": "array", "items": _schema(described.item_type, definitions)}
+        case TupleType():
+            items = [_schema(it, definitions) for it in described.item_types]
+            bounds = {"minItems": len(items), "maxItems": len(items)}
+            return {"type": "array", "prefixItems": items, **bounds}
         case DictType():
             return {
                 "type": "object",
