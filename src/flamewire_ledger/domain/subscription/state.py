@@ -55,11 +55,15 @@ class Subscription:
     resumes_at: datetime | None = None
     overdue: tuple[str, ...] = ()  # invoices
     past_due_since: datetime | None = None
-    is_canceled: bool = False
+    canceled_at: datetime | None = None
 
     @property
     def subscription_id(self) -> str:
         return self.started.subscription_id
+
+    @property
+    def is_canceled(self) -> bool:
+        return self.canceled_at is not None
 
     @property
     def status(self) -> Status:
@@ -141,7 +145,9 @@ def evolve(subscription: Subscription | None, event: SubscriptionEvent) -> Subsc
         case SubscriptionCancelWithdrawn():
             return replace(it, ends_with_period=False)
         case SubscriptionCanceled():
-            return replace(it, is_canceled=True, carried=event.carried, is_trialing=False)
+            return replace(
+                it, canceled_at=event.canceled_at, carried=event.carried, is_trialing=False
+            )
         case SubscriptionPastDue():
             since = it.past_due_since or event.past_due_at
             return replace(it, overdue=(*it.overdue, event.invoice_id), past_due_since=since)
