@@ -39,3 +39,11 @@ FROM deposit_addresses_v1
 WHERE network = %(network)s AND position > %(position)s
 ORDER BY position, address, payment_id, asset
 LIMIT %(limit)s;
+
+-- deposits_ending: the payments that could be made on a network and whose term ended in a time, by id, behind one.
+SELECT payment_id, merchant_id
+FROM deposit_addresses_v1
+WHERE network = %(network)s AND expires_at > %(since)s AND expires_at <= %(until)s AND payment_id > %(after)s
+GROUP BY payment_id, merchant_id
+ORDER BY payment_id
+LIMIT %(limit)s;

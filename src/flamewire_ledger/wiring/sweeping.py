@@ -86,14 +86,20 @@ async def unseen_at(
     if not isinstance(chain, EthereumChain):
         raise NothingToSweepWith(f"{name} is no EVM network of the networks file")
 
+    called, names = chain.network.name, _sharing(ledger, chain)
+    wanted = indexes or await given_out_on(ledger, chain)
+    return called, await _unseen(ledger, called, names, await chain.held(wanted))
+
+
+async def given_out_on(ledger: Ledger, chain: EthereumChain) -> Sequence[int]:
+    """The numbers of all addresses of ours that payers of this network were sent to."""
+
     def index_of(derivation: str) -> int | None:
         index = derivation.rpartition("/")[2]
         is_ours = index.isdecimal() and chain.deposit(int(index)).derivation == derivation
         return int(index) if is_ours else None
 
-    called, names = chain.network.name, _sharing(ledger, chain)
-    wanted = indexes or await _given_out(ledger, names, index_of)
-    return called, await _unseen(ledger, called, names, await chain.held(wanted))
+    return await _given_out(ledger, _sharing(ledger, chain), index_of)
 
 
 async def _given_out(

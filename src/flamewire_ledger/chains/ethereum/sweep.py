@@ -110,21 +110,27 @@ async def plan_sweep(
 
 
 async def held_at(
-    network: Network, deposit: Callable[[int], Deposit], indexes: Sequence[int], ask: Ask
+    network: Network,
+    deposit: Callable[[int], Deposit],
+    indexes: Sequence[int],
+    ask: Ask,
+    block: str = "latest",
 ) -> tuple[Held, ...]:
     """Those of these deposits that hold something, of the coin or a configured token, by number."""
     wanted = sorted(set(indexes))
     found: list[Held] = []
     for first in range(0, len(wanted), _INDEXES_AT_ONCE):
         some = wanted[first : first + _INDEXES_AT_ONCE]
-        found += await _some_held(network, [(each, deposit(each).address) for each in some], ask)
+        places = [(each, deposit(each).address) for each in some]
+        found += await _some_held(network, places, ask, block)
     return tuple(found)
 
 
 async def _some_held(
-    network: Network, places: Sequence[tuple[int, str]], ask: Ask
+    network: Network, places: Sequence[tuple[int, str]], ask: Ask, block: str
 ) -> Sequence[Held]:
-    questions = [_balance(token, address) for _, address in places for token in network.tokens]
+    tokens = network.tokens
+    questions = [_balance(token, address, block) for _, address in places for token in tokens]
     answers = iter(await ask(questions))
     found: list[tuple[int, str, tuple[Amount, ...]]] = []
     for index, address in places:
@@ -133,18 +139,18 @@ async def _some_held(
         if amounts:
             found.append((index, address, amounts))
     # A wallet's address that has sent has a nonce, and so has a forwarder that was created (EIP-161).
-    nonces = await ask([("eth_getTransactionCount", [each[1], "latest"]) for each in found])
+    nonces = await ask([("eth_getTransactionCount", [each[1], block]) for each in found])
     return [
         Held(*each, was_emptied=_number(nonce) > 0)
         for each, nonce in zip(found, nonces, strict=True)
     ]
 
 
-def _balance(token: Token, address: str) -> tuple[str, list[Any]]:
+def _balance(token: Token, address: str, block: str) -> tuple[str, list[Any]]:
     if token.contract is None:
-        return "eth_getBalance", [address, "latest"]
+        return "eth_getBalance", [address, block]
     data = f"{_BALANCE_OF}{address[2:].lower():0>64}"
-    return "eth_call", [{"to": token.contract, "data": data}, "latest"]
+    return "eth_call", [{"to": token.contract, "data": data}, block]
 
 
 async def _is_there(address: str, ask: Ask) -> bool:

@@ -1,0 +1,130 @@
+"""The chain's side of a reconciliation: what final blocks hold for us, read with patience and in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar
+
+import structlog
+
+from flamewire_ledger.chains.chain import BlockTransfers, Chain, ChainUnavailable, Heads
+from flamewire_ledger.chains.observation import ListenerBusy
+from flamewire_ledger.domain.reconciliation import Pin
+from flamewire_ledger.domain.transfer import Block
+
+_log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]  # blocks done, blocks in all
+_AGAIN: Final = (ChainUnavailable, ListenerBusy)
+
+
+class ReconciliationRefused(Exception):
+    """These blocks cannot be reconciled; the message says which can."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciliationLimits:
+    """How much at once, and how patiently."""
+
+    blocks_max: int = 1_000_000  # in one run
+    batch_blocks_max: int = 100
+    transfers_max: int = 5_000_000  # of ours, in one run: they are held in memory
+    tries_max: int = 6
+    wait_seconds: float = 0.5  # the first time; each further time twice as long
+    follower_seconds_max: float = 10.0  # until the follower has come to the head
+    read_model_seconds_max: float = 10.0
+
+
+class FinalBlocks:
+    """Final blocks of one chain, each the child of the one before it."""
+
+    def __init__(self, chain: Chain, limits: ReconciliationLimits) -> None:
+        self._chain = chain
+        self._limits = limits
+
+    async def heads(self) -> Heads:
+        return await self.patiently(self._chain.heads)
+
+    async def block(self, height: int) -> Block:
+        """Raises ChainUnavailable when nobody has it."""
+
+        async def question() -> Block:
+            found = await self._chain.block_at(height)
+            if found is None:
+                raise ChainUnavailable(f"no endpoint has block {height}")
+            return found[0]
+
+        return await self.patiently(question)
+
+    def check(self, first: int, last: int, heads: Heads) -> None:
+        """Raises ReconciliationRefused."""
+        name = self._chain.network.name
+        if last > heads.finalized_height:
+            raise ReconciliationRefused(
+                f"{name} is final up to {heads.finalized_height} now: reconcile up to there, or wait"
+            )
+        if not 0 <= first <= last:
+            raise ReconciliationRefused(
+                f"{name} is reconciled up to block {first - 1}: nothing final has come since, or say"
+                " with --from where to begin again"
+            )
+        if last - first >= self._limits.blocks_max:
+            raise ReconciliationRefused(
+                f"{last - first + 1} blocks are too many at once: reconcile with --at"
+                f" {first + self._limits.blocks_max - 1} first"
+            )
+        if first < heads.earliest_height:
+            raise ReconciliationRefused(
+                f"the endpoints of {name} know nothing below block {heads.earliest_height}: say"
+                " --from that block, or add an endpoint that keeps more"
+            )
+
+    async def read(
+        self, first: int, pin: Pin, parent: str | None, progress: Progress
+    ) -> AsyncIterator[Sequence[BlockTransfers]]:
+        """The blocks first…pin, some at a time. `parent`: the hash of the one before, where known.
+
+        Raises ChainUnavailable, also when they are not the ones of the pin.
+        """
+        height = first
+        while height <= pin.height:
+            upto = min(pin.height, height + self._limits.batch_blocks_max - 1)
+            some = await self.patiently(partial(self._blocks, height, upto, parent))
+            yield some
+            height, parent = height + len(some), some[-1].block.hash
+            progress(height - first, pin.height - first + 1)
+        if parent != pin.hash:
+            raise ChainUnavailable(f"block {pin.height} is another than a moment ago: try again")
+
+    async def _blocks(self, first: int, last: int, parent: str | None) -> Sequence[BlockTransfers]:
+        found: list[BlockTransfers] = []
+        for each in await self._chain.blocks(first, last):
+            if each.block.height != first + len(found):
+                break
+            if parent is not None and each.parent_hash != parent:
+                raise ChainUnavailable(
+                    f"block {each.block.height} does not follow the one that was read before it"
+                )
+            found.append(each)
+            parent = each.block.hash
+        if not found:
+            raise ChainUnavailable(f"no endpoint has block {first}")
+        return found
+
+    async def patiently(self, question: Callable[[], Awaitable[T]]) -> T:
+        """What time may mend is tried again, a bounded number of times."""
+        wait_seconds = self._limits.wait_seconds
+        for tries_left in range(self._limits.tries_max - 1, -1, -1):
+            try:
+                return await question()
+            except _AGAIN as fault:
+                if not tries_left:
+                    raise
+                _log.warning("reconciliation_waits", why=str(fault), seconds=wait_seconds)
+            await asyncio.sleep(wait_seconds)
+            wait_seconds *= 2
+        raise AssertionError("there is one try at least")

@@ -1,0 +1,107 @@
+"""What was expected: payments as they stood at a position of the log, folded from their own events."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from flamewire_ledger.domain import payment
+from flamewire_ledger.domain.payment import Payment, PaymentResolved
+from flamewire_ledger.domain.reconciliation.matching import MILLION, Expectation, How, Receipt
+from flamewire_ledger.store.event_store import RecordedEvent
+
+_STREAMS_AT_ONCE: Final = 500
+_WAITING: Final = ("requires_payment", "processing")
+
+
+class Store(Protocol):
+    async def load(
+        self, partition: int, after_versions: Mapping[str, int]
+    ) -> Mapping[str, Sequence[RecordedEvent]]: ...
+
+
+class Decoder(Protocol):
+    def decode(self, recorded: RecordedEvent) -> Any: ...
+
+
+class Payments:
+    """Payments as of a position of each partition. Those that are newer are not there."""
+
+    def __init__(self, store: Store, codec: Decoder, positions: Sequence[int]) -> None:
+        self._store = store
+        self._codec = codec
+        self._positions = positions
+        self._known: dict[str, tuple[Payment, How]] = {}
+        self._asked: set[str] = set()
+
+    def __contains__(self, payment_id: str) -> bool:
+        return payment_id in self._known
+
+    async def load(self, payment_ids: Collection[str]) -> None:
+        """Take in the payments of these ids, whoever's they are; what is known is not asked again."""
+        wanted = sorted(set(payment_ids) - self._asked)
+        self._asked.update(wanted)
+        for partition, until in enumerate(self._positions):
+            for start in range(0, len(wanted), _STREAMS_AT_ONCE):
+                some = dict.fromkeys(wanted[start : start + _STREAMS_AT_ONCE], 0)
+                for payment_id, events in (await self._store.load(partition, some)).items():
+                    self._fold(payment_id, events, until)
+
+    def _fold(self, payment_id: str, events: Sequence[RecordedEvent], until: int) -> None:
+        state: Payment | None = None
+        how: How = "automatic"
+        for recorded in events:
+            if recorded.position > until:
+                break
+            event = self._codec.decode(recorded)
+            state = payment.evolve(state, event)
+            if isinstance(event, PaymentResolved):
+                how = "forced" if event.choice == "accept" else "manual"
+        if state is not None:
+            self._known[payment_id] = (state, how)
+
+    def expectations(
+        self, network: str, first: int, last: int, only: Collection[str] | None = None
+    ) -> list[Expectation]:
+        """One for each, by id; `only` narrows to some."""
+        return [
+            _expectation(self._known[payment_id], network, first, last)
+            for payment_id in sorted(self._known)
+            if only is None or payment_id in only
+        ]
+
+
+def _expectation(known: tuple[Payment, How], network: str, first: int, last: int) -> Expectation:
+    state, how = known
+    requested = state.requested
+    receipts: list[Receipt] = []
+    worth = told = 0
+    worths = []
+    for arrival in state.arrivals.values():
+        if arrival.status != "confirmed" or arrival.block is None:
+            continue
+        worths.append((arrival, arrival.transfer.amount.units if arrival.counts else 0))
+        # Rounded down as a whole: parts that make it up exactly are a million together.
+        total = state.worth_of_all(worths) * MILLION / requested.amount.units
+        told, worth = worth, total.numerator // total.denominator
+        receipts.append(
+            Receipt(
+                key=arrival.transfer.key,
+                worth_ppm=worth - told,
+                is_of_asked_asset=not arrival.is_in_suspense,
+                is_here=arrival.transfer.network == network
+                and first <= arrival.block.height <= last,
+            )
+        )
+    return Expectation(
+        expectation_id=requested.payment_id,
+        status="met"
+        if state.status == "succeeded"
+        else "waiting"
+        if state.status in _WAITING
+        else "ended",
+        receipts=tuple(receipts),
+        ends_at=requested.expires_at,
+        tolerance_ppm=requested.tolerance_ppm,
+        how=how,
+    )

@@ -1,0 +1,172 @@
+"""Reconciliation, put together: for the command line over everybody's books, for the API over a merchant's
+own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final
+
+from flamewire_ledger.api.parts import ChainSilent
+from flamewire_ledger.api.reconciliation_report import report_of
+from flamewire_ledger.chains.catching_up import first_height
+from flamewire_ledger.chains.chain import Chain, ChainUnavailable
+from flamewire_ledger.chains.ethereum.chain import EthereumChain
+from flamewire_ledger.chains.observation import ListenerBusy
+from flamewire_ledger.commands import reconciliation as commands
+from flamewire_ledger.commands.decider import Contended
+from flamewire_ledger.commands.origin import Origin
+from flamewire_ledger.commands.writer import Writer
+from flamewire_ledger.domain.identifiers import command_id
+from flamewire_ledger.domain.merchant import RegisterMerchant, merchant_id_of
+from flamewire_ledger.domain.rejection import NotAllowed, Rejection
+from flamewire_ledger.processes.reconciliation.chain_side import (
+    Progress,
+    ReconciliationLimits,
+    ReconciliationRefused,
+)
+from flamewire_ledger.processes.reconciliation.run import Reconciling
+from flamewire_ledger.processes.reconciliation.surroundings import Scope, Surroundings
+from flamewire_ledger.queries import reconciliations as queries
+from flamewire_ledger.store.chain_standing import chain_standings
+from flamewire_ledger.store.event_store import partition_of
+from flamewire_ledger.wiring.ledger import Ledger
+from flamewire_ledger.wiring.rescans import chain_called
+from flamewire_ledger.wiring.sweeping import given_out_on
+from flamewire_ledger.wiring.watchers import names_alike, shared_address
+
+CODE_VERSION: Final = version("flamewire-ledger")
+_REPORT_SECONDS_MAX: Final = 10.0
+_SHORT: Final = ReconciliationLimits(blocks_max=10_000, tries_max=2, follower_seconds_max=5.0)
+
+
+def operators_scope(ledger: Ledger, chain: Chain) -> Scope:
+    """Everybody's books of the chain's mode; recorded in those of the operator."""
+    owner = ledger.settings.unclaimed_owner
+    return Scope(merchant_id_of(owner, livemode=chain.network.livemode), is_everybody=True)
+
+
+def reconciling(
+    ledger: Ledger, chain: Chain, scope: Scope, limits: ReconciliationLimits | None = None
+) -> Reconciling:
+    """Runs over one chain."""
+    network = chain.network
+
+    async def followed() -> int | None:
+        standing = (await chain_standings(ledger.connections, [network.chain_id]))[network.chain_id]
+        return standing.height if standing.followed_by is not None else None
+
+    async def held(height: int) -> Mapping[str, int] | None:
+        if not isinstance(chain, EthereumChain):
+            return None
+        sums = dict.fromkeys((token.asset.code for token in network.tokens), 0)
+        for each in await chain.held(await given_out_on(ledger, chain), height=height):
+            for amount in each.amounts:
+                sums[amount.asset.code] += amount.units
+        return sums
+
+    async def began() -> int:
+        since = await ledger.deposit_indexes.since(network.chain_id)
+        if since is None or chain in ledger.sandbox_chains:
+            return 0 if chain in ledger.sandbox_chains else (await chain.heads()).finalized_height
+        heads = await chain.heads()
+        return min(await first_height(chain, heads, since), heads.finalized_height)
+
+    return Reconciling(
+        Surroundings(
+            chain=chain,
+            store=ledger.store,
+            codec=ledger.codec,
+            reads=ledger.reads,
+            names=(network.name, *names_alike(ledger, network)),
+            shared_address=shared_address(chain),
+            now=ledger.now_of(livemode=network.livemode),
+            code_version=CODE_VERSION,
+            followed=followed,
+            held=held,
+            began=began,
+            limits=limits or ReconciliationLimits(),
+        ),
+        scope,
+    )
+
+
+class OwnReconciler:
+    """For the API: a merchant's own books, and few blocks, as somebody waits for the answer."""
+
+    def __init__(self, ledger: Ledger, writer: Writer) -> None:
+        self._ledger = ledger
+        self._writer = writer
+
+    async def run(
+        self,
+        merchant_id: str,
+        actor: str,
+        chain_id: str,
+        first: int | None,
+        last: int | None,
+    ) -> tuple[str, int]:
+        chain = chain_called(self._ledger, chain_id)
+        scope = Scope(merchant_id, is_everybody=False)
+        try:
+            told = await record_run(
+                self._ledger, self._writer, chain, scope, actor, first, last, limits=_SHORT
+            )
+        except ReconciliationRefused as error:
+            raise NotAllowed(str(error)) from None
+        except (ChainUnavailable, ListenerBusy) as error:
+            raise ChainSilent(str(error)) from None
+        return told.reconciliation_id, told.position
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Where a run was recorded."""
+
+    reconciliation_id: str
+    position: int
+
+
+async def record_run(
+    ledger: Ledger,
+    writer: Writer,
+    chain: Chain,
+    scope: Scope,
+    actor: str,
+    first: int | None,
+    last: int | None,
+    progress: Progress = lambda done, total: None,
+    limits: ReconciliationLimits | None = None,
+) -> Recorded:
+    """Make a run and record it. Raises what processes.reconciliation.run.Reconciling raises."""
+    run = reconciling(ledger, chain, scope, limits)
+    pins = await run.pins(first, last)
+    command, settles = await run.derive(pins, progress)
+    name = command_id("reconciliation", command.completed.reconciliation_id)
+    origin = Origin(name, scope.owner_id, actor, fingerprint=name.bytes)
+    owner = None
+    if scope.is_everybody:
+        called = ledger.settings.unclaimed_owner
+        owner = RegisterMerchant(scope.owner_id, called, chain.network.livemode, pins.at)
+    outcome = await writer.submit(commands.recording(origin, command, owner, settles))
+    if isinstance(outcome, Rejection):
+        raise outcome
+    if isinstance(outcome, Contended):
+        raise ListenerBusy("others kept writing what this run settles: run it again")
+    return Recorded(command.completed.reconciliation_id, outcome.position)
+
+
+async def report_of_run(
+    ledger: Ledger, chain: Chain, scope: Scope, told: Recorded
+) -> dict[str, Any]:
+    """The report, as the API answers it. Raises ListenerBusy when the read model stays behind."""
+    partition = partition_of(scope.owner_id, ledger.store.partitions)
+    names = (queries.READ_MODEL,)
+    if not await ledger.reads.wait_for(partition, told.position, names, _REPORT_SECONDS_MAX):
+        raise ListenerBusy(f"{queries.READ_MODEL} is behind position {told.position}")
+    run = await queries.run(ledger.reads, scope.owner_id, told.reconciliation_id)
+    assert run is not None, "the read model has come to it"
+    exceptions = await queries.found_by(ledger.reads, run)
+    return report_of(run, exceptions, livemode=chain.network.livemode)
