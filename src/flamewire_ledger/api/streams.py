@@ -20,6 +20,9 @@ _NAMES: Final = {
     "own": "ownership challenge",
     "ut": "unclaimed transfer",
     "me": "meter",
+    "plan": "plan",
+    "sub": "subscription",
+    "me": "meter",
 }
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TypeAlias, assert_never
 
-from flamewire_ledger.commands import credit_account, invoice, payment, price_lock
+from flamewire_ledger.commands import credit_account, invoice, payment, price_lock, subscription
 from flamewire_ledger.commands.decider import Envelope
 from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.domain.credit_account import (
@@ -40,6 +40,7 @@ from flamewire_ledger.domain.payment import (
     RequireResolution,
 )
 from flamewire_ledger.domain.price_lock import ExpirePriceLock
+from flamewire_ledger.domain.subscription import NotePastDue, NoteSettled
 
 InvoiceProcessCommand: TypeAlias = (
     IssueReceipt
@@ -70,6 +71,8 @@ ProcessCommand: TypeAlias = (
     | DropTransfer
     | ExpirePayment
     | ExpirePriceLock
+    | NotePastDue
+    | NoteSettled
 )
 
 
@@ -82,6 +85,8 @@ def envelope_of(command: ProcessCommand, origin: Origin) -> Envelope:
             return credit_account.envelope(origin, command)
         case RequireResolution() | ExpirePayment() | ConfirmTransfer() | DropTransfer():
             return payment.envelope(origin, command)
+        case NotePastDue() | NoteSettled():
+            return subscription.envelope(origin, command)
         case ExpirePriceLock():
             return price_lock.envelope(origin, command)
         case _:

@@ -14,6 +14,7 @@ RESOURCES: Final = (
     "credits",
     "invoices",
     "usage",
+    "subscriptions",
     "ownership",
     "ledger",
     "events",
