@@ -40,6 +40,7 @@ from flamewire_ledger.api.models import tools as tool_models
 from flamewire_ledger.api.models import unclaimed_transfers as unclaimed_models
 from flamewire_ledger.api.operation import NDJSON, PDF, Operation
 from flamewire_ledger.api.reports_contract import BOOKS, EXPORTS, REPORTS
+from flamewire_ledger.api.subscriptions_contract import SUBSCRIPTION_OPERATIONS
 from flamewire_ledger.api.usage_contract import USAGE_OPERATIONS
 
 _INTENTS: Final = "/v1/payment_intents"
@@ -276,6 +277,7 @@ _SINGLE: Final = (
     *_UNCLAIMED_TRANSFERS,
     *_SIGNATURES_AND_TOOLS,
     *USAGE_OPERATIONS,
+    *SUBSCRIPTION_OPERATIONS,
 )
 COMMANDS: Final = {it.name: it for it in _SINGLE if it.build is not None}
 _BATCH: Final = Operation(

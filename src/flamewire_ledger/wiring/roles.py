@@ -19,15 +19,19 @@ from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.processes.assignment import Assignment
 from flamewire_ledger.processes.checkpoint import PostgresCheckpoints, PostgresDeadLetters
 from flamewire_ledger.processes.deadlines import Deadlines
+from flamewire_ledger.processes.dunning import Dunning
 from flamewire_ledger.processes.invoice_payments import InvoicePayments
 from flamewire_ledger.processes.process import Process
 from flamewire_ledger.processes.reaction import Reactions
 from flamewire_ledger.processes.reactor import Reactor
+from flamewire_ledger.processes.renewals import Renewals
 from flamewire_ledger.processes.reversal import Reversal
 from flamewire_ledger.processes.search import PostgresSearch
 from flamewire_ledger.processes.settlement import Settlement
+from flamewire_ledger.processes.subscribing import SubscriptionBilling
 from flamewire_ledger.projector.connections import write_pool
 from flamewire_ledger.projector.consume import Projector
+from flamewire_ledger.queries.metered_usage import MeteredUsage
 from flamewire_ledger.store.segments import keep_room_ahead
 from flamewire_ledger.store.shares import PostgresShares, Shares
 from flamewire_ledger.wiring.chain_reports import measure_chains
@@ -170,7 +174,14 @@ async def _start_projector(
 
 def processes() -> tuple[Process, ...]:
     """Every process of the ledger."""
-    return (Settlement(), Reversal(), Assignment(), InvoicePayments())
+    return (
+        Settlement(),
+        Reversal(),
+        Assignment(),
+        InvoicePayments(),
+        SubscriptionBilling(),
+        Dunning(),
+    )
 
 
 def _start_reactor(
@@ -189,6 +200,11 @@ def _start_reactor(
     source = _consumer(ledger, "reactor", shares, tasks)
     tasks.append(asyncio.create_task(reactor.run(source), name="reactor"))
     tasks.append(asyncio.create_task(deadlines.run(), name="deadlines"))
+    usage = MeteredUsage(ledger.reads, ledger.store)
+    renewals = Renewals(
+        ledger.reads, usage, ledger.store, ledger.codec, writer, clocks, meter=ledger.meters
+    )
+    tasks.append(asyncio.create_task(renewals.run(), name="renewals"))
     finishing = finish_usage(usage_recorder(ledger, writer))
     tasks.append(asyncio.create_task(finishing, name="usage"))
     health.watch_reactor(reactor)
