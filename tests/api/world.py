@@ -30,6 +30,7 @@ from flamewire_ledger.domain.identifiers import command_id, derived_id
 from flamewire_ledger.domain.merchant import RegisterMerchant
 from flamewire_ledger.prices.board import PriceBoard
 from flamewire_ledger.prices.sandbox import BASE_PRICES, SandboxFeed
+from flamewire_ledger.queries.entitlements import Entitlements
 from flamewire_ledger.security.api_keys import ApiKey, secret_from, sha256_of
 from flamewire_ledger.security.rate_limits import Policy, TokenBuckets
 from flamewire_ledger.store.codec import Codec
@@ -205,11 +206,12 @@ async def world(
     quotes = dict(BASE_PRICES)
     made.quotes = quotes
     prices = PriceBoard([SandboxFeed(name, clock.now, 0, quotes) for name in ("one", "two")])
+    made_reads = reads(store) if reads is not None else None
     parts = Parts(
         store=store,
         codec=codec,
         writer=writer,
-        reads=reads(store) if reads is not None else None,  # type: ignore[arg-type]
+        reads=made_reads,  # type: ignore[arg-type]
         keys=keys,
         live=Mode(clock, prices, ()),
         test=Mode(clock, prices, chains, Payer(chains, clock)),
@@ -221,6 +223,7 @@ async def world(
         health=health,
         signatures=verifier({}),
         usage_items=MemoryUsageItems(),
+        entitlements=Entitlements(getattr(made_reads, "_pool", None)),  # type: ignore[arg-type]
         limits=limits or Limits(),
         offer=offer or Offer(),
     )

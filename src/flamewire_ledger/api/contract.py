@@ -39,6 +39,7 @@ from flamewire_ledger.api.models import signatures as signature_models
 from flamewire_ledger.api.models import tools as tool_models
 from flamewire_ledger.api.models import unclaimed_transfers as unclaimed_models
 from flamewire_ledger.api.operation import NDJSON, PDF, Operation
+from flamewire_ledger.api.usage_contract import USAGE_OPERATIONS
 from flamewire_ledger.api.reports_contract import BOOKS, EXPORTS, REPORTS
 from flamewire_ledger.api.subscriptions_contract import SUBSCRIPTION_OPERATIONS
 from flamewire_ledger.api.usage_contract import USAGE_OPERATIONS

@@ -15,6 +15,7 @@ from flamewire_ledger.billing.price_rules import PriceRule
 from flamewire_ledger.chains.chain import Chain
 from flamewire_ledger.commands.decider import Envelope, Failed, Outcome
 from flamewire_ledger.domain.payment import LatePolicy
+from flamewire_ledger.queries.entitlements import Entitlements
 from flamewire_ledger.queries.read_models import ReadModels
 from flamewire_ledger.security.api_keys import ApiKeys
 from flamewire_ledger.security.rate_limits import RateLimits
@@ -155,6 +156,7 @@ class Parts:
     health: Health
     signatures: Verifier
     usage_items: UsageItems
+    entitlements: Entitlements
     limits: Limits = field(default_factory=Limits)
     functional_currency: str = "USD"  # of reports that name none
     offer: Offer = field(default_factory=Offer)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from flamewire_ledger.api import meters, usage, usage_reports
+from flamewire_ledger.api import entitlements, meters, usage, usage_reports
 from flamewire_ledger.api.fields import Fresh, NoBody
+from flamewire_ledger.api.models import entitlements as entitlement_models
 from flamewire_ledger.api.models import usage as models
 from flamewire_ledger.api.operation import JSON, NDJSON, Operation
 
@@ -13,6 +14,7 @@ CLOUDEVENTS_BATCH: Final = "application/cloudevents-batch+json"
 CLOUDEVENT: Final = "application/cloudevents+json"
 _METERS: Final = "/v1/meters"
 _USAGE: Final = "/v1/usage"
+_ENTITLEMENTS: Final = "/v1/credit_accounts/{id}/entitlements"
 _LIMITS: Final = "/v1/credit_accounts/{id}/usage_limits"
 
 # One line and what hangs from it is one operation: this is a table, and read as one.
@@ -53,5 +55,16 @@ USAGE_OPERATIONS: Final = (
     Operation("remove_usage_limit", "POST", f"{_LIMITS}/remove", "Lift a limit", "usage:write",
         build=usage_reports.remove_limit, response=models.LimitView,
         request=models.RemoveLimitBody, key="optional"),
+    Operation("grant_entitlement", "POST", _ENTITLEMENTS, "Let an account use a feature",
+        "usage:write", build=entitlements.grant, response=entitlement_models.EntitlementChanged,
+        request=entitlement_models.GrantEntitlementBody, key="optional"),
+    Operation("revoke_entitlement", "POST", f"{_ENTITLEMENTS}/revoke",
+        "Let an account use a feature no more", "usage:write", build=entitlements.revoke,
+        response=entitlement_models.EntitlementChanged,
+        request=entitlement_models.RevokeEntitlementBody, key="optional"),
+    Operation("get_entitlement", "GET", "/v1/entitlements/{account}/{feature}",
+        "Whether an account may use a feature now", "usage:read", handler=entitlements.get,
+        response=entitlement_models.EntitlementChecked, query=entitlement_models.GetEntitlement,
+        description="For the hot path of a gateway: answered from memory where nothing has changed."),
 )
 # fmt: on

@@ -25,6 +25,7 @@ from flamewire_ledger.wiring.clocks import SandboxClock
 from flamewire_ledger.wiring.ledger import Ledger
 from flamewire_ledger.wiring.price_rules import read_price_rules
 from flamewire_ledger.wiring.signatures import verifier_of
+from flamewire_ledger.wiring.usage import entitlement_table
 
 # A key that was revoked works this much longer, at most, where it was used a moment ago.
 KEY_REMEMBERED_SECONDS: Final = 1.0
@@ -52,6 +53,8 @@ def api_parts(ledger: Ledger, writer: Writer, health: Health) -> Parts:
         meter=ledger.meters,
         health=health,
         signatures=verifier_of(settings),
+        usage_items=PostgresUsageItems(ledger.connections),
+        entitlements=entitlement_table(ledger),
         functional_currency=settings.functional_currency,
         usage_items=PostgresUsageItems(ledger.connections),
         offer=Offer(

@@ -18,7 +18,7 @@ from flamewire_ledger.chains.sandbox.networks import Kind
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.prices.board import PriceBoard
 from flamewire_ledger.projector.catalog import Catalog, load_catalog
-from flamewire_ledger.queries.database import read_pool
+from flamewire_ledger.queries.database import ReadPool, read_pool
 from flamewire_ledger.queries.read_models import ReadModels
 from flamewire_ledger.settings import Settings
 from flamewire_ledger.store.chain_records import PostgresSandboxJournal
@@ -48,6 +48,7 @@ class Ledger:
     store: PostgresEventStore
     codec: Codec
     reads: ReadModels
+    read_pool: ReadPool
     connections: Connections
     catalog: Catalog
     clock: RealClock
@@ -126,6 +127,7 @@ async def open_ledger(
             store=store,
             codec=codec,
             reads=ReadModels(pool, redis_cache(settings, pool, stack)),
+            read_pool=pool,
             connections=connections,
             catalog=load_catalog(codec.classes),
             clock=clock,

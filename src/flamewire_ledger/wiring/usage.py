@@ -1,8 +1,11 @@
-"""Usage that was claimed and not recorded, because whoever did that is gone: it is recorded here."""
+"""Usage that was claimed and not recorded, because whoever did that is gone, is recorded here; and the
+table of entitlements is made.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Final
 
 import psycopg
@@ -10,6 +13,8 @@ import structlog
 
 from flamewire_ledger.commands.usage_recording import UsageRecorder
 from flamewire_ledger.commands.writer import Writer
+from flamewire_ledger.queries.changes import Changes
+from flamewire_ledger.queries.entitlements import CREDITS, READ_MODEL, Entitlements
 from flamewire_ledger.store.event_store import StoreUnavailable
 from flamewire_ledger.store.usage_items import PostgresUsageItems
 from flamewire_ledger.wiring.ledger import Ledger
@@ -37,3 +42,16 @@ async def finish_usage(recorder: UsageRecorder, *, every_seconds: float = EVERY_
         except (StoreUnavailable, psycopg.OperationalError) as error:
             _log.warning("usage_not_finished", error=str(error))
         await asyncio.sleep(every_seconds)
+
+
+def entitlement_table(ledger: Ledger) -> Entitlements:
+    """This process's table: true to the log as looked at `cache_age_ms_max` ago at most."""
+    age_seconds_max = ledger.settings.cache_age_ms_max / 1000
+
+    def changes(name: str, streams: str) -> Changes:
+        return Changes(
+            ledger.read_pool, name, streams, time.monotonic, age_seconds_max=age_seconds_max
+        )
+
+    # Of entitlements and of usage, whose streams begin with no letter in common: so of all.
+    return Entitlements(ledger.read_pool, (changes(READ_MODEL, ""), changes(CREDITS, "ca_")))
