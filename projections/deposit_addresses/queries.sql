@@ -47,3 +47,10 @@ WHERE network = %(network)s AND expires_at > %(since)s AND expires_at <= %(until
 GROUP BY payment_id, merchant_id
 ORDER BY payment_id
 LIMIT %(limit)s;
+
+-- deposits_first: the payment that was asked for first on a network, of a merchant or of all.
+SELECT payment_id, merchant_id, requested_at
+FROM deposit_addresses_v1
+WHERE network = %(network)s AND (%(merchant_id)s::text IS NULL OR merchant_id = %(merchant_id)s)
+ORDER BY requested_at, position
+LIMIT %(limit)s;

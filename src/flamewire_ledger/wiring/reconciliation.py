@@ -68,10 +68,15 @@ def reconciling(
         return sums
 
     async def began() -> int:
-        since = await ledger.deposit_indexes.since(network.chain_id)
-        if since is None or chain in ledger.sandbox_chains:
-            return 0 if chain in ledger.sandbox_chains else (await chain.heads()).finalized_height
+        """Where the first payer can have paid: at the block of the first payment that was asked for."""
+        asked = {
+            "network": network.name,
+            "merchant_id": None if scope.is_everybody else scope.owner_id,
+            "limit": 1,
+        }
         heads = await chain.heads()
+        rows = await ledger.reads.ask("deposit_addresses", "deposits_first", asked)
+        since = rows[0]["requested_at"] if rows else None
         return min(await first_height(chain, heads, since), heads.finalized_height)
 
     return Reconciling(
