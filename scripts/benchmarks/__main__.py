@@ -43,6 +43,7 @@ BENCHMARKS: Final = {
     "peers": "the same work done by others on the same Postgres",
     "memory": "what the API keeps in memory over a large log",
     "signatures": "signatures verified on one core, beside the libraries alone",
+    "reconcile": "transfers on the chain, in the wallets and in payments, matched",
 }
 _WIDE: Final = 250  # where nobody looks, a row stays one line
 ALONE: Final = {"soak": "ten minutes of load, with --kill under faults"}

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from scripts.benchmarks import __main__ as bench
-from scripts.benchmarks import batch, everything, growth, hot, single, soak, visible
+from scripts.benchmarks import batch, everything, growth, hot, reconcile, single, soak, visible
 from scripts.benchmarks.figure import BenchmarkFailed, Figure
 from scripts.benchmarks.options import Options
 from scripts.benchmarks.running import RunningLedger
@@ -94,3 +94,7 @@ def test_a_row_that_fails_leaves_the_others_and_is_said(
 def test_every_benchmark_that_is_offered_is_there():
     for name in {**bench.BENCHMARKS, **bench.ALONE}:
         assert callable(bench.benchmark(name))
+
+
+def test_transfers_matched_three_ways():
+    assert len(reconcile.planted(1_000).match().discrepancies) == len(reconcile.PLANTS)
