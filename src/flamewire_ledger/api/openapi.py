@@ -178,7 +178,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
     if operation.response is not None:
         answer["content"] = {operation.gives: _content(operation.response, operation.gives)}
     else:
-        answer["content"] = {operation.gives: {}}
+        answer["content"] = {it: {} for it in (operation.gives, *operation.gives_also)}
     if operation.build is not None:
         answer["headers"] = {
             "X-Ledger-Position": {

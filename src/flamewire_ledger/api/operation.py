@@ -18,6 +18,7 @@ Handler: TypeAlias = Callable[[Call], Awaitable[Answer]]
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 PDF = "application/pdf"
+XML = "application/xml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Operation:
     takes: str = JSON
     takes_also: tuple[str, ...] = ()  # media types of the same bytes
     gives: str = JSON
+    gives_also: tuple[str, ...] = ()  # which of them, the request says
     body_bytes_max: int | None = None  # where it is not that of every request
     description: str = ""
 

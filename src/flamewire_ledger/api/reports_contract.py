@@ -10,8 +10,6 @@ from flamewire_ledger.api.models import books as book_models
 from flamewire_ledger.api.models import reports as report_models
 from flamewire_ledger.api.operation import Operation
 
-BYTES: Final = "application/octet-stream"
-
 # One line and what hangs from it is one operation: this is a table, and read as one.
 # fmt: off
 BOOKS: Final = (
@@ -42,7 +40,8 @@ REPORTS: Final = (
 
 EXPORTS: Final = (
     Operation("export_books", "GET", "/v1/exports/{format}", "The books for another program",
-        "ledger:read", handler=exports.get, query=report_models.GetExport, gives=BYTES,
+        "ledger:read", handler=exports.get, query=report_models.GetExport, gives="text/plain",
+        gives_also=("text/csv", "application/vnd.apache.parquet"),
         description="`beancount`, `hledger`, `gnucash`, `quickbooks`, `csv` or `parquet`. The same "
         "position gives the same bytes; without `as_of`, `X-Ledger-Position` says which it was."),
 )
