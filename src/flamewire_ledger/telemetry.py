@@ -188,6 +188,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "deadlines_due": Metric(
         "counter", "Deadlines that were met with a command.", ("kind", "outcome")
     ),
+    "top_ups": Metric("counter", "Top-ups asked for, closed, refused, or not yet.", ("outcome",)),
 }
 _PREFIX: Final = "flamewire_"
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

@@ -44,7 +44,12 @@ CONFLICTS: Final = frozenset({"contended", "store_unavailable", "request_in_prog
 # What a path calls {id} and {hold}, params call by their whole names.
 _NAMES: Final[Mapping[str, Mapping[str, str]]] = {
     "payment_intents": {"id": "payment_intent_id"},
-    "credit_accounts": {"id": "credit_account_id", "hold": "hold_id"},
+    "credit_accounts": {
+        "id": "credit_account_id",
+        "hold": "hold_id",
+        "grant": "grant_id",
+        "rule": "recurring_grant_id",
+    },
 }
 
 

@@ -24,6 +24,7 @@ from flamewire_ledger.api import (
     unclaimed_transfers,
 )
 from flamewire_ledger.api.batch import Batch
+from flamewire_ledger.api.credit_contract import CREDIT_OPERATIONS
 from flamewire_ledger.api.fields import AsOf, Fresh, NoBody, Page
 from flamewire_ledger.api.models import api_keys as key_models
 from flamewire_ledger.api.models import batch as batch_models
@@ -268,6 +269,7 @@ _SINGLE: Final = (
     *_PAYMENT_INTENTS,
     *_PRICES_AND_LOCKS,
     *_CREDIT_ACCOUNTS,
+    *CREDIT_OPERATIONS,
     *_INVOICES_AND_NOTES,
     *_BOOKS,
     *BOOKS,

@@ -50,7 +50,7 @@ def of_row(row: Row, *, with_grants: bool = True) -> dict[str, Any]:
         "external_id": row["external_id"],
         "name": row["name"],
         **in_credits("overage_max", int(row["overage_max_units"])),
-        "balance": _balance(
+        "balance": balance_of_units(
             BalanceUnits(
                 available=int(row["available_units"]),
                 held=int(row["held_units"]),
@@ -73,10 +73,10 @@ def of_row(row: Row, *, with_grants: bool = True) -> dict[str, Any]:
 
 
 def balance_of(account: CreditAccount, at: datetime) -> dict[str, str]:
-    return _balance(balance_units(account, at))
+    return balance_of_units(balance_units(account, at))
 
 
-def _balance(units: BalanceUnits) -> dict[str, str]:
+def balance_of_units(units: BalanceUnits) -> dict[str, str]:
     """Written out, because every answer to a command on an account ends with one."""
     available, held, granted, consumed, expired, owed, taken_back, came, left = units
     return {
@@ -226,7 +226,7 @@ def entry_of_row(row: Row) -> dict[str, Any]:
 
 
 def consumption(fact: CreditsConsumed) -> dict[str, Any]:
-    """The one there are most of, and so written out as `_balance` is."""
+    """The one there are most of, and so written out as `balance_of_units` is."""
     amount, overage = fact.amount.units, fact.overage.units
     return {
         "object": "credit_consumption",

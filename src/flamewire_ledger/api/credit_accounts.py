@@ -77,7 +77,7 @@ async def grant(call: Call) -> Envelope:
         assert made is not None, "it was granted just now"
         return {**views.grant_of(made, now), "credit_account_id": command.account_id}
 
-    return await _on(call, command, now, shown)
+    return await on_account(call, command, now, shown)
 
 
 async def consume(call: Call) -> Envelope:
@@ -87,9 +87,9 @@ async def consume(call: Call) -> Envelope:
     command = ConsumeCredits(call.path["id"], amount, now, body.reference)
 
     def shown(_: CreditAccount, decision: Decision) -> dict[str, Any]:
-        return views.consumption(_fact(decision, command.account_id, CreditsConsumed))
+        return views.consumption(fact_of(decision, command.account_id, CreditsConsumed))
 
-    return await _on(call, command, now, shown)
+    return await on_account(call, command, now, shown)
 
 
 async def hold(call: Call) -> Envelope:
@@ -114,7 +114,7 @@ async def hold(call: Call) -> Envelope:
             expires_at=command.expires_at,
         )
 
-    return await _on(call, command, now, shown)
+    return await on_account(call, command, now, shown)
 
 
 async def capture(call: Call) -> Envelope:
@@ -124,10 +124,10 @@ async def capture(call: Call) -> Envelope:
     command = CaptureHold(call.path["id"], _hold_id(call), now, amount, body.reference)
 
     def shown(_: CreditAccount, decision: Decision) -> dict[str, Any]:
-        fact = _fact(decision, command.account_id, HoldCaptured)
+        fact = fact_of(decision, command.account_id, HoldCaptured)
         return _ended(decision, command.account_id, command.hold_id, "captured", fact)
 
-    return await _on(call, command, now, shown)
+    return await on_account(call, command, now, shown)
 
 
 async def release(call: Call) -> Envelope:
@@ -135,10 +135,10 @@ async def release(call: Call) -> Envelope:
     command = ReleaseHold(call.path["id"], _hold_id(call), now)
 
     def shown(_: CreditAccount, decision: Decision) -> dict[str, Any]:
-        fact = _fact(decision, command.account_id, HoldReleased)
+        fact = fact_of(decision, command.account_id, HoldReleased)
         return _ended(decision, command.account_id, command.hold_id, "released", fact)
 
-    return await _on(call, command, now, shown)
+    return await on_account(call, command, now, shown)
 
 
 def _hold_id(call: Call) -> str:
@@ -171,14 +171,14 @@ def _ended(
     )
 
 
-def _fact(decision: Decision, account_id: str, kind: type[Fact]) -> Fact:
+def fact_of(decision: Decision, account_id: str, kind: type[Fact]) -> Fact:
     """The fact of this kind that was decided: each of these commands leads to exactly one."""
     facts = decision.facts[account_id]
     last = facts[-1]  # it stands alone nearly always, or behind what lapsed before it
     return last if isinstance(last, kind) else next(it for it in facts if isinstance(it, kind))
 
 
-async def _on(
+async def on_account(
     call: Call,
     command: CreditAccountCommand,
     now: datetime,

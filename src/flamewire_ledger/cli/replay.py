@@ -43,7 +43,7 @@ def replay(
     data_dir: Annotated[Path | None, typer.Option()] = None,
 ) -> None:
     """The events, for audit."""
-    moment = None if as_of is None else _time(as_of)
+    moment = None if as_of is None else as_time(as_of)
 
     async def action(ledger: Ledger) -> None:
         show = _show_lines if as_json or format_ is Format.jsonl else _show_table
@@ -52,7 +52,8 @@ def replay(
     visit(action, data_dir=data_dir)
 
 
-def _time(text: str) -> datetime:
+def as_time(text: str) -> datetime:
+    """What --as-of says; a CommandError when it is no time."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

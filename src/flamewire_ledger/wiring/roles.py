@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -18,7 +18,7 @@ import structlog
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.processes.assignment import Assignment
 from flamewire_ledger.processes.checkpoint import PostgresCheckpoints, PostgresDeadLetters
-from flamewire_ledger.processes.deadlines import Deadlines
+from flamewire_ledger.processes.deadlines import Clock, Deadlines
 from flamewire_ledger.processes.dunning import Dunning
 from flamewire_ledger.processes.invoice_payments import InvoicePayments
 from flamewire_ledger.processes.process import Process
@@ -28,6 +28,7 @@ from flamewire_ledger.processes.renewals import Renewals
 from flamewire_ledger.processes.reversal import Reversal
 from flamewire_ledger.processes.search import PostgresSearch
 from flamewire_ledger.processes.settlement import Settlement
+from flamewire_ledger.processes.topping_up import ToppingUp
 from flamewire_ledger.processes.subscribing import SubscriptionBilling
 from flamewire_ledger.projector.connections import write_pool
 from flamewire_ledger.projector.consume import Projector
@@ -189,7 +190,7 @@ def _start_reactor(
 ) -> None:
     shares = _shares(ledger, "reactor", tasks)
     reactor = make_reactor(ledger, writer, shares)
-    clocks = {livemode: ledger.clock_of(livemode=livemode) for livemode in (True, False)}
+    clocks: dict[bool, Clock] = {it: ledger.clock_of(livemode=it) for it in (True, False)}
     deadlines = Deadlines(
         ledger.reads,
         writer,
@@ -200,6 +201,8 @@ def _start_reactor(
     source = _consumer(ledger, "reactor", shares, tasks)
     tasks.append(asyncio.create_task(reactor.run(source), name="reactor"))
     tasks.append(asyncio.create_task(deadlines.run(), name="deadlines"))
+    topping_up = _topping_up(ledger, writer, health, clocks)
+    tasks.append(asyncio.create_task(topping_up.run(), name="top-ups"))
     usage = MeteredUsage(ledger.reads, ledger.store)
     renewals = Renewals(
         ledger.reads, usage, ledger.store, ledger.codec, writer, clocks, meter=ledger.meters
@@ -208,6 +211,16 @@ def _start_reactor(
     finishing = finish_usage(usage_recorder(ledger, writer))
     tasks.append(asyncio.create_task(finishing, name="usage"))
     health.watch_reactor(reactor)
+
+
+def _topping_up(
+    ledger: Ledger, writer: Writer, health: Health, clocks: Mapping[bool, Clock]
+) -> ToppingUp:
+    from flamewire_ledger.wiring.api_parts import api_parts  # here, as for the API itself
+    from flamewire_ledger.wiring.topping_up import ApiIntents
+
+    intents = ApiIntents(api_parts(ledger, writer, health))
+    return ToppingUp(ledger.reads, writer, intents, clocks, meter=ledger.meters)
 
 
 def make_reactor(ledger: Ledger, writer: Writer, shares: Shares | None = None) -> Reactor:
