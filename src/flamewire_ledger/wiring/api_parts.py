@@ -53,8 +53,6 @@ def api_parts(ledger: Ledger, writer: Writer, health: Health) -> Parts:
         meter=ledger.meters,
         health=health,
         signatures=verifier_of(settings),
-        functional_currency=settings.functional_currency,
-        usage_items=PostgresUsageItems(ledger.connections),
         entitlements=entitlement_table(ledger),
         functional_currency=settings.functional_currency,
         usage_items=PostgresUsageItems(ledger.connections),
