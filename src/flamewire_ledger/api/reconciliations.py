@@ -18,13 +18,15 @@ from flamewire_ledger.api.models.reconciliations import (
 )
 from flamewire_ledger.api.operation import PDF
 from flamewire_ledger.api.parts import ChainSilent
-from flamewire_ledger.api.reading import find, head_reached, listed, page_of
+from flamewire_ledger.api.reading import Row, find, head_reached, listed, page_of
 from flamewire_ledger.api.reconciliation_pdf import pdf_of
 from flamewire_ledger.api.reconciliation_report import exception_of, report_of, summary_of
 from flamewire_ledger.api.rendering import as_list, time, to_json
+from flamewire_ledger.api.submitting import POSITION_HEADER
 from flamewire_ledger.commands import reconciliation as commands
 from flamewire_ledger.commands.decider import Envelope
 from flamewire_ledger.domain.reconciliation import ResolveException
+from flamewire_ledger.domain.rejection import NotFound
 from flamewire_ledger.queries import reconciliations as queries
 
 RUN: Final = "rc"
@@ -46,31 +48,35 @@ async def create(call: Call) -> Answer:
         raise problems.node_unavailable(str(error)) from None
     call.office.acknowledged.note(call.merchant_id, position)
     await head_reached(call, queries.READ_MODEL)
-    return Answer(to_json(await _report(call, run_id)))
+    run = await queries.run(call.parts.reads, call.merchant_id, run_id)
+    assert run is not None, "the read model has come to it"
+    return Answer(to_json(await _report(call, run)), {POSITION_HEADER: str(position)})
 
 
 async def get(call: Call) -> Answer:
-    return Answer(to_json(await _report(call, call.path["id"])))
+    return Answer(to_json(await _report(call, await _run(call))))
 
 
 async def get_pdf(call: Call) -> Answer:
     """Drawn anew each time, from the same facts and with the same bytes."""
-    report = await _report(call, call.path["id"])
+    report = await _report(call, await _run(call))
     async with call.office.drawing:
         body = await asyncio.to_thread(pdf_of, report)
     headers = {"Content-Disposition": f'inline; filename="{report["id"]}.pdf"'}
     return Answer(body, headers, media_type=PDF)
 
 
-async def _report(call: Call, run_id: str) -> dict[str, Any]:
-    reads = call.parts.reads
-    run = await find(
+async def _run(call: Call) -> Row:
+    return await find(
         call,
         "reconciliation",
         queries.READ_MODEL,
-        lambda: queries.run(reads, call.merchant_id, run_id),
+        lambda: queries.run(call.parts.reads, call.merchant_id, call.path["id"]),
     )
-    exceptions = await queries.found_by(reads, run)
+
+
+async def _report(call: Call, run: Row) -> dict[str, Any]:
+    exceptions = await queries.found_by(call.parts.reads, run)
     return report_of(run, exceptions, livemode=call.caller.livemode)
 
 
@@ -111,13 +117,10 @@ async def list_exceptions(call: Call) -> Answer:
 
 async def resolve(call: Call) -> Envelope:
     body: ResolveReconciliationException = call.body
-    reads = call.parts.reads
-    row = await find(
-        call,
-        "exception",
-        queries.READ_MODEL,
-        lambda: queries.exception(reads, call.merchant_id, call.path["id"]),
-    )
+    await head_reached(call, queries.READ_MODEL)
+    row = await queries.exception(call.parts.reads, call.merchant_id, call.path["id"])
+    if row is None:
+        raise NotFound("there is no such exception")
     now = call.now()
     command = ResolveException(
         row["reconciliation_id"], row["exception_id"], body.settled, body.reason, now
