@@ -10,6 +10,7 @@ from flamewire_ledger.api import (
     api_keys,
     credit_accounts,
     events,
+    invoice_documents,
     invoice_payments,
     invoices,
     ownership,
@@ -39,8 +40,8 @@ from flamewire_ledger.api.models import sandbox as sandbox_models
 from flamewire_ledger.api.models import signatures as signature_models
 from flamewire_ledger.api.models import tools as tool_models
 from flamewire_ledger.api.models import unclaimed_transfers as unclaimed_models
-from flamewire_ledger.api.operation import NDJSON, PDF, Operation
-from flamewire_ledger.api.usage_contract import USAGE_OPERATIONS
+from flamewire_ledger.api.operation import NDJSON, PDF, XML, Operation
+from flamewire_ledger.api.reconciliation_contract import RECONCILIATIONS
 from flamewire_ledger.api.reports_contract import BOOKS, EXPORTS, REPORTS
 from flamewire_ledger.api.subscriptions_contract import SUBSCRIPTION_OPERATIONS
 from flamewire_ledger.api.usage_contract import USAGE_OPERATIONS
@@ -141,7 +142,10 @@ _INVOICES_AND_NOTES: Final = (
         handler=invoices.list_all, response=invoice_models.Invoices,
         query=invoice_models.ListInvoices),
     Operation("get_invoice_pdf", "GET", f"{_INVOICES}/{{id}}.pdf", "An invoice to print",
-        "invoices:read", handler=invoices.get_pdf, query=Fresh, gives=PDF),
+        "invoices:read", handler=invoice_documents.get_pdf, query=Fresh, gives=PDF),
+    Operation("get_invoice_xml", "GET", f"{_INVOICES}/{{id}}.xml", "An invoice for machines",
+        "invoices:read", handler=invoice_documents.get_xml, query=invoice_models.GetInvoiceXml,
+        gives=XML),
     Operation("get_invoice", "GET", f"{_INVOICES}/{{id}}", "Look at an invoice", "invoices:read",
         handler=invoices.get, response=invoice_models.InvoiceView, query=Fresh),
     Operation("add_invoice_lines", "POST", f"{_INVOICES}/{{id}}/lines", "Add lines to a draft",
@@ -275,6 +279,7 @@ _SINGLE: Final = (
     *BOOKS,
     *REPORTS,
     *EXPORTS,
+    *RECONCILIATIONS,
     *_KEYS_AND_SANDBOX,
     *_OWNERSHIP_AND_ADDRESSES,
     *_UNCLAIMED_TRANSFERS,

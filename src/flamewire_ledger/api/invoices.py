@@ -1,15 +1,13 @@
-"""Invoices: drafting one, making it final, having it paid, and correcting it; as JSON, PDF and XML."""
+"""Invoices: drafting one, making it final, having it paid, and correcting it; as JSON."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
 from flamewire_ledger.api import invoice_views as views
 from flamewire_ledger.api.call import Answer, Call
 from flamewire_ledger.api.currencies import find_currency, read_amount
-from flamewire_ledger.api.invoice_pdf import Document, pdf_of
 from flamewire_ledger.api.models.invoices import (
     AddInvoiceLines,
     CreateCreditNote,
@@ -20,7 +18,6 @@ from flamewire_ledger.api.models.invoices import (
     ListInvoices,
     WithReason,
 )
-from flamewire_ledger.api.operation import PDF
 from flamewire_ledger.api.reading import Row, find, listed, page_of
 from flamewire_ledger.api.rendering import as_list, to_json
 from flamewire_ledger.api.streams import events_of, own
@@ -217,19 +214,6 @@ async def row_of(call: Call) -> Row:
     return await find(
         call, "invoice", READ_MODEL, lambda: call.parts.reads.invoice(call.merchant_id, invoice_id)
     )
-
-
-async def get_pdf(call: Call) -> Answer:
-    """Drawn anew each time, from the same facts and with the same bytes."""
-    row = await row_of(call)
-    invoice = views.of_row(row, row["created_at"])
-    merchant = await call.parts.reads.merchant(call.merchant_id)
-    seller = call.parts.offer.seller_name or (merchant["name"] if merchant is not None else "")
-    document = Document(invoice, seller, is_test=not call.caller.livemode)
-    async with call.office.drawing:
-        body = await asyncio.to_thread(pdf_of, document)
-    headers = {"Content-Disposition": f'inline; filename="invoice-{invoice["number"]}.pdf"'}
-    return Answer(body, headers, media_type=PDF)
 
 
 async def list_all(call: Call) -> Answer:

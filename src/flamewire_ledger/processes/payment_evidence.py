@@ -62,8 +62,14 @@ def _settled(paid: _Paid, past: Past) -> SettledWith:
         price=format(locked.rate.price, "f"),
         price_lock_id=paid.lock_id,
         locked_at=locked.locked_at,
-        sources=tuple(quote.source for quote in locked.quotes if quote.dropped is None),
+        sources=_sources(locked),
     )
+
+
+def _sources(locked: PriceLocked) -> tuple[str, ...]:
+    """Whose quotes counted: `kraken`, whatever pairs it was asked for."""
+    counted = [quote.source for quote in locked.quotes if quote.dropped is None]
+    return tuple(dict.fromkeys(source.partition(":")[0] for source in counted))
 
 
 def _paid(event: PaymentSucceeded | PaymentResolved, facts: Sequence[Fact]) -> Sequence[_Paid]:

@@ -225,7 +225,9 @@ def test_a_void_invoice_keeps_its_number_and_its_books_are_reversed():
     assert office.do(VOID) == ()
 
 
-@pytest.mark.parametrize("step", [paid(1), note(lines=(CreditedLine(1, Amount(EUR, 1)),)), GIVEN_UP])
+@pytest.mark.parametrize(
+    "step", [paid(1), note(lines=(CreditedLine(1, Amount(EUR, 1)),)), GIVEN_UP]
+)
 def test_an_invoice_that_something_happened_to_is_not_voided(step):
     office = opened(line(10_00))
     office.do(step)

@@ -1,0 +1,47 @@
+"""Invoices as documents: PDF for people, XML for machines. Drawn anew each time, from the same facts
+and with the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from flamewire_ledger.api import invoice_views as views
+from flamewire_ledger.api.call import Answer, Call
+from flamewire_ledger.api.invoice_pdf import Document, pdf_of
+from flamewire_ledger.api.invoice_xml import xml_of
+from flamewire_ledger.api.invoices import row_of
+from flamewire_ledger.api.models.invoices import GetInvoiceXml
+from flamewire_ledger.api.operation import PDF, XML
+from flamewire_ledger.api.reading import Row
+
+
+async def get_pdf(call: Call) -> Answer:
+    row = await row_of(call)
+    merchant = await call.parts.reads.merchant(call.merchant_id)
+    name = "" if merchant is None else merchant["name"]
+    document = document_of(row, call.parts.offer.seller_name or name, call.caller.livemode)
+    async with call.office.drawing:
+        body = await asyncio.to_thread(pdf_of, document)
+    headers = {"Content-Disposition": f'inline; filename="{file_name(row)}.pdf"'}
+    return Answer(body, headers, media_type=PDF)
+
+
+async def get_xml(call: Call) -> Answer:
+    query: GetInvoiceXml = call.query
+    row = await row_of(call)
+    invoice = views.of_row(row, row["created_at"])
+    async with call.office.drawing:
+        body = await asyncio.to_thread(xml_of, invoice, query.format)
+    name = f"{file_name(row)}-{query.format}.xml"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Answer(body, headers, media_type=XML)
+
+
+def document_of(row: Row, seller: str, livemode: bool) -> Document:
+    """What is drawn of a row of the read model."""
+    return Document(views.of_row(row, row["created_at"]), seller, is_test=not livemode)
+
+
+def file_name(row: Row) -> str:
+    return f"invoice-{row['number'] or 'draft'}"
