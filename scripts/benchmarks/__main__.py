@@ -39,6 +39,8 @@ BENCHMARKS: Final = {
     "append": "commands decided and recorded, without HTTP",
     "project": "events into read models, and rebuilding them",
     "query": "balances asked for",
+    "usage": "items of usage taken in, and rated",
+    "entitlement": "what an account may use, asked two thousand times a second",
     "scale": "more writers, each on a partition of its own",
     "peers": "the same work done by others on the same Postgres",
     "memory": "what the API keeps in memory over a large log",

@@ -31,6 +31,8 @@ _HEADINGS: Final = {
     "append": "Commands without HTTP",
     "project": "Read models",
     "query": "Queries",
+    "usage": "Usage",
+    "entitlement": "Entitlements",
     "scale": "More writers",
     "peers": "Peers",
     "memory": "Memory",

@@ -122,7 +122,8 @@ def adjust(
     """
     was = _by_entry(_rated(before, prices, currency), currency)
     now = _by_entry(_rated(after, prices, currency), currency)
-    owed, given_back = [], []
+    owed: list[RatedLine] = []
+    given_back: list[RatedLine] = []
     for entry in prices.entries:
         one, other = was[entry], now[entry]
         if one == other:

@@ -42,7 +42,7 @@ FINISHED_AT_ONCE_MAX: Final = 20
 
 
 class Writes(Protocol):
-    async def submit_many(self, envelopes: Sequence[Envelope]) -> list[Outcome | Failed]: ...
+    async def submit_many(self, envelopes: Sequence[Envelope]) -> Sequence[Outcome | Failed]: ...
 
 
 class Decodes(Protocol):

@@ -154,7 +154,8 @@ class Entitlements:
             used: dict[str, list[tuple[date, Decimal]]] = {}
             for each in _days.decode(row["days"]):
                 used.setdefault(each.meter_id, []).append((each.day, each.used))
-            found[subject] = Known(grants, used, told and told.facts, ("", ""), (0, 0))
+            credits_ = None if told is None else told.facts
+            found[subject] = Known(grants, used, credits_, ("", ""), (0, 0))
         return found
 
 

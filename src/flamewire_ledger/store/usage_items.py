@@ -108,7 +108,9 @@ class PostgresUsageItems:
         meter_ids: Sequence[str],
         batches: Sequence[NewBatch],
     ) -> Mapping[UUID, Sequence[int]]:
-        keys, places, seqs = [], [], []
+        keys: list[UUID] = []
+        places: list[int] = []
+        seqs: list[int] = []
         for place, batch in enumerate(batches, 1):
             keys += batch.keys
             places += [place] * len(batch.keys)
@@ -148,10 +150,7 @@ class PostgresUsageItems:
 
     async def batches(self, batch_ids: Sequence[UUID]) -> Sequence[ClaimedBatch]:
         rows = await self._ask("batches", {"batches": UuidArray(batch_ids)})
-        return [
-            ClaimedBatch(*row[:5], items=_unpacked(row[5]), taken=row[6], position=row[7])
-            for row in rows
-        ]
+        return [ClaimedBatch(*row[:5], _unpacked(row[5]), row[6], row[7]) for row in rows]
 
     async def find(self, key: UUID) -> tuple[UUID, int] | None:
         rows = await self._ask("item", {"key": key})
