@@ -4,6 +4,7 @@ nothing is lost, and a refund puts back what its consumption took.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -35,6 +36,12 @@ from flamewire_ledger.domain.credit_account import (
     decide,
     decide_transfer,
     evolve,
+)
+from flamewire_ledger.domain.credit_account.explaining import (
+    BALANCE,
+    GIVEN,
+    USED,
+    Explanation,
 )
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.posting import (
@@ -69,6 +76,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.events: dict[str, list[Any]] = {name: [] for name in NAMES}
         self.consumptions: dict[str, list[Consumption]] = {name: [] for name in NAMES}
         self.refunded: dict[int, int] = {}
+        self.explained = {name: Explanation(lines_max=10_000) for name in NAMES}
         self.books = Books()
         for name in NAMES:
             self.do(OpenCreditAccount(name, None, None, minute(0), credit(overage_max)))
@@ -79,6 +87,7 @@ class AnyHistory(RuleBasedStateMachine):
             self.books.take(event)
             self.events[name].append(event)
             self.made += 1
+            self.explained[name].take(self.made, event)
             match event:
                 case CreditsConsumed(slices=slices, overage=overage, reference=reference):
                     made = Consumption(self.made, slices, overage.units, reference)
@@ -300,6 +309,41 @@ class AnyHistory(RuleBasedStateMachine):
                 assert all(part >= 0 for part in parts)
                 assert sum(parts) <= grant.terms.units
             assert all(units > 0 for units in state.seldom.settled.values())
+
+    @invariant()
+    def the_explanation_of_each_grant_is_what_became_of_it(self):
+        for name, state in self.states.items():
+            for grant_id, told in self.explained[name].grants.items():
+                parts, grant = told.units, state.grant(grant_id)
+                assert parts["available"] == grant.remaining
+                assert parts["held"] == grant.held
+                assert parts["granted"] + parts["transferred_in"] == grant.terms.units
+                assert grant.terms.units == parts["settled"] + sum(parts[it] for it in USED)
+                spent = parts["consumed"] + parts["settled"] + parts["transferred_out"]
+                assert grant.spent == spent
+
+    @invariant()
+    def the_lines_of_an_explanation_add_up_to_the_balance_at_any_time(self):
+        for name, state in self.states.items():
+            for minutes in (0, 5, 50_000):
+                told = Explanation(lines_max=10_000, days=True)
+                for position, event in enumerate(self.events[name], 1):
+                    told.take(position, event)
+                at = minute(self.now + minutes)
+                told.until(at)
+                asked = balance_units(state, at)
+                assert {part: told.totals.units[part] for part in BALANCE} == asked._asdict()
+                total: Counter[str] = Counter()
+                for line in told.lines:
+                    units = line.units()
+                    given = sum(units[part] for part in GIVEN)
+                    assert given == sum(units[part] for part in USED)
+                    total.update(units)
+                assert {part: total[part] for part in BALANCE} == asked._asdict()
+                periods: Counter[str] = Counter()
+                for period in told.periods.values():
+                    periods.update(period.units)
+                assert all(periods[part] == total[part] for part in BALANCE)
 
     def teardown(self):
         for name, state in getattr(self, "states", {}).items():
