@@ -9,6 +9,7 @@ from typing import Any
 from flamewire_ledger.processes.checkpoint import MemoryCheckpoints, MemoryDeadLetters
 from flamewire_ledger.processes.deadlines import Deadlines
 from flamewire_ledger.processes.dunning import Dunning
+from flamewire_ledger.processes.entitling import Entitling
 from flamewire_ledger.processes.process import Process
 from flamewire_ledger.processes.reaction import Reactions
 from flamewire_ledger.processes.reactor import Reactor
@@ -24,6 +25,7 @@ PRO = {
     "currency": "USD",
     "interval": {"unit": "month"},
     "fixed_prices": [{"name": "Pro plan", "amount": "30.00"}],
+    "due_days": 90,  # so that it stays active where paying is not the point
 }
 DAY = 86_400
 
@@ -51,7 +53,7 @@ class Shop:
         return Reactor(
             ledger.store,
             Reactions(ledger.store, ledger.codec, ledger.writer, wait_seconds_first=0.001),
-            processes or (SubscriptionBilling(), Dunning()),
+            processes or (SubscriptionBilling(), Dunning(), Entitling()),
             self.checkpoints,
             self.dead_letters,
         )

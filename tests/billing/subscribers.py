@@ -57,7 +57,7 @@ def yearly(code: str = "yearly", units: int = 36_000, **changes: Any) -> PlanVer
 
 
 MONTHLY_CREDITS = IncludedCredits(credits_(5_000_000), every=Interval("month"))
-CALLS_FEATURE = PlanEntitlement("calls_per_second", "50")
+ARCHIVE = PlanEntitlement("archive")
 
 
 def start(on: PlanVersion, at: datetime = NEW_YEAR, **changes: Any) -> StartSubscription:

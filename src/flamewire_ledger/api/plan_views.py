@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
 import msgspec
@@ -56,7 +57,10 @@ def terms_of_body(call: Call, body: PlanTermsBody) -> PlanTerms:
         fixed=fixed,
         metered=metered,
         credits=_included(body),
-        entitlements=tuple(PlanEntitlement(it.feature, it.limit) for it in body.entitlements),
+        entitlements=tuple(
+            PlanEntitlement(it.feature, it.kind, it.meter_id, it.limit, it.period)
+            for it in body.entitlements
+        ),
         trial_days=body.trial_days,
         trial_credits=_optional(body.trial_credits, CREDIT, "/trial_credits"),
         commitment=_optional(body.commitment, currency, "/commitment"),
@@ -96,7 +100,7 @@ def _metered(body: MeteredPriceBody, pointer: str) -> MeteredPrice:
         price_of(terms)
     except PriceInvalid as fault:
         raise Malformed(fault.detail, pointer=f"{pointer}/price{fault.pointer}") from None
-    return MeteredPrice(body.name, body.meter, terms)
+    return MeteredPrice(body.name, body.meter_id, terms)
 
 
 def of_state(plan: Plan) -> dict[str, Any]:
@@ -140,7 +144,8 @@ def _view(version: PlanVersion, is_archived: bool, created_at: str | None) -> di
             {"name": it.name, **money("amount", it.unit_amount)} for it in terms.fixed
         ],
         "metered_prices": [
-            {"name": it.name, "meter": it.meter, "price": data_of(it.price)} for it in terms.metered
+            {"name": it.name, "meter_id": it.meter_id, "price": data_of(it.price)}
+            for it in terms.metered
         ],
         "included_credits": None
         if included is None
@@ -150,7 +155,7 @@ def _view(version: PlanVersion, is_archived: bool, created_at: str | None) -> di
             "rolls_over": included.rolls_over,
             "priority": included.priority,
         },
-        "entitlements": [{"feature": it.feature, "limit": it.limit} for it in terms.entitlements],
+        "entitlements": [asdict(it) for it in terms.entitlements],
         "trial_days": terms.trial_days,
         **money("trial_credits", terms.trial_credits),
         **money("commitment", terms.commitment),

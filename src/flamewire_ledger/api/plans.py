@@ -46,7 +46,10 @@ async def _terms(call: Call, body: CreatePlan | RevisePlan) -> PlanTerms:
     """The terms; their meters are the merchant's own."""
     terms = views.terms_of_body(call, body)
     for index, metered in enumerate(terms.metered):
-        await meter_of(call, metered.meter, f"/metered_prices/{index}/meter")
+        await meter_of(call, metered.meter_id, f"/metered_prices/{index}/meter_id")
+    for index, entitlement in enumerate(terms.entitlements):
+        if entitlement.meter_id is not None:
+            await meter_of(call, entitlement.meter_id, f"/entitlements/{index}/meter_id")
     return terms
 
 

@@ -81,7 +81,7 @@ def usage_until(it: Subscription, until: datetime) -> tuple[UsageKey, ...]:
     """What has to be known of usage to bill it up to there."""
     if it.usage_from is None or until <= it.usage_from:
         return ()
-    return tuple(UsageKey(each.meter, it.usage_from, until) for each in it.plan.terms.metered)
+    return tuple(UsageKey(each.meter_id, it.usage_from, until) for each in it.plan.terms.metered)
 
 
 def usage_due(it: Subscription, at: datetime) -> tuple[UsageKey, ...]:

@@ -67,7 +67,7 @@ class MeteredPrice:
     """Asked for in arrears: what a meter counted in the period that has ended."""
 
     name: str
-    meter: str
+    meter_id: str
     price: PriceTerms
 
 
@@ -86,17 +86,20 @@ class IncludedCredits:
 
 @dataclass(frozen=True, slots=True)
 class PlanEntitlement:
-    """A feature; without a limit it is a flag."""
+    """A feature: a flag, so much of a meter in a day or month, or as long as there are credits."""
 
     feature: str
+    kind: Literal["flag", "quantity", "credits"] = "flag"
+    meter_id: str | None = None
     limit: str | None = None  # a plain decimal
+    period: Literal["day", "month"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PlanTerms:
     """`commitment` is the least that a whole period comes to; `due_days` are net days.
 
-    An invoice that stays unpaid `unpaid_days` beyond its due date leads to what `when_unpaid` says.
+    A subscription that stays past due for `unpaid_days` comes to what `when_unpaid` says.
     """
 
     name: str
@@ -141,7 +144,7 @@ def check_terms(terms: PlanTerms) -> None:
             raise Malformed("a plan is in one currency", pointer=f"/fixed_prices/{index}/amount")
     if terms.commitment is not None and terms.commitment.asset != terms.currency:
         raise Malformed("a plan is in one currency", pointer="/commitment")
-    meters = [metered.meter for metered in terms.metered]
+    meters = [metered.meter_id for metered in terms.metered]
     if len(set(meters)) < len(meters):
         raise Malformed("a meter has one price in a plan", pointer="/metered_prices")
     features = [it.feature for it in terms.entitlements]
@@ -149,6 +152,13 @@ def check_terms(terms: PlanTerms) -> None:
         raise Malformed(
             f"a plan names each feature once, {ENTITLEMENTS_MAX} at most", pointer="/entitlements"
         )
+    for index, it in enumerate(terms.entitlements):
+        said = [term is not None for term in (it.meter_id, it.limit, it.period)]
+        if not all(said) if it.kind == "quantity" else any(said):
+            raise Malformed(
+                "a quantity has a meter, a limit and a period, and nothing else has",
+                pointer=f"/entitlements/{index}/kind",
+            )
     _check_days(terms)
     _check_credits(terms)
 

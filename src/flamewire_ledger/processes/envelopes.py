@@ -6,7 +6,14 @@ from __future__ import annotations
 
 from typing import TypeAlias, assert_never
 
-from flamewire_ledger.commands import credit_account, invoice, payment, price_lock, subscription
+from flamewire_ledger.commands import (
+    credit_account,
+    entitlement,
+    invoice,
+    payment,
+    price_lock,
+    subscription,
+)
 from flamewire_ledger.commands.decider import Envelope
 from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.domain.credit_account import (
@@ -17,6 +24,7 @@ from flamewire_ledger.domain.credit_account import (
     ReverseGrant,
     WarnOfExpiry,
 )
+from flamewire_ledger.domain.entitlement import GrantEntitlement, RevokeEntitlement
 from flamewire_ledger.domain.invoice import (
     AddLines,
     DraftInvoice,
@@ -73,6 +81,8 @@ ProcessCommand: TypeAlias = (
     | ExpirePriceLock
     | NotePastDue
     | NoteSettled
+    | GrantEntitlement
+    | RevokeEntitlement
 )
 
 
@@ -85,6 +95,8 @@ def envelope_of(command: ProcessCommand, origin: Origin) -> Envelope:
             return credit_account.envelope(origin, command)
         case RequireResolution() | ExpirePayment() | ConfirmTransfer() | DropTransfer():
             return payment.envelope(origin, command)
+        case GrantEntitlement() | RevokeEntitlement():
+            return entitlement.envelope(origin, command)
         case NotePastDue() | NoteSettled():
             return subscription.envelope(origin, command)
         case ExpirePriceLock():

@@ -20,6 +20,7 @@ from flamewire_ledger.processes.assignment import Assignment
 from flamewire_ledger.processes.checkpoint import PostgresCheckpoints, PostgresDeadLetters
 from flamewire_ledger.processes.deadlines import Clock, Deadlines
 from flamewire_ledger.processes.dunning import Dunning
+from flamewire_ledger.processes.entitling import Entitling
 from flamewire_ledger.processes.invoice_payments import InvoicePayments
 from flamewire_ledger.processes.process import Process
 from flamewire_ledger.processes.reaction import Reactions
@@ -28,8 +29,8 @@ from flamewire_ledger.processes.renewals import Renewals
 from flamewire_ledger.processes.reversal import Reversal
 from flamewire_ledger.processes.search import PostgresSearch
 from flamewire_ledger.processes.settlement import Settlement
-from flamewire_ledger.processes.topping_up import ToppingUp
 from flamewire_ledger.processes.subscribing import SubscriptionBilling
+from flamewire_ledger.processes.topping_up import ToppingUp
 from flamewire_ledger.projector.connections import write_pool
 from flamewire_ledger.projector.consume import Projector
 from flamewire_ledger.queries.metered_usage import MeteredUsage
@@ -38,6 +39,7 @@ from flamewire_ledger.store.shares import PostgresShares, Shares
 from flamewire_ledger.wiring.chain_reports import measure_chains
 from flamewire_ledger.wiring.health import Health, is_chain
 from flamewire_ledger.wiring.ledger import Ledger
+from flamewire_ledger.wiring.mail import senders
 from flamewire_ledger.wiring.price_recording import recordings
 from flamewire_ledger.wiring.status import Status, serve_status
 from flamewire_ledger.wiring.unclaimed import UnclaimedCount
@@ -86,6 +88,8 @@ async def run_roles(
             await _start_projector(ledger, health, stack, tasks)
         if "reactor" in roles:
             _start_reactor(ledger, writer, health, tasks)
+            for sender in senders(ledger, writer):
+                tasks.append(asyncio.create_task(sender.run(), name="invoices"))
         if "watcher" in roles:
             unclaimed = UnclaimedCount(ledger.reads, ledger.meters)
             health.watch_unclaimed(lambda: unclaimed.by_chain)
@@ -182,6 +186,7 @@ def processes() -> tuple[Process, ...]:
         InvoicePayments(),
         SubscriptionBilling(),
         Dunning(),
+        Entitling(),
     )
 
 
@@ -201,13 +206,13 @@ def _start_reactor(
     source = _consumer(ledger, "reactor", shares, tasks)
     tasks.append(asyncio.create_task(reactor.run(source), name="reactor"))
     tasks.append(asyncio.create_task(deadlines.run(), name="deadlines"))
-    topping_up = _topping_up(ledger, writer, health, clocks)
-    tasks.append(asyncio.create_task(topping_up.run(), name="top-ups"))
     usage = MeteredUsage(ledger.reads, ledger.store)
     renewals = Renewals(
         ledger.reads, usage, ledger.store, ledger.codec, writer, clocks, meter=ledger.meters
     )
     tasks.append(asyncio.create_task(renewals.run(), name="renewals"))
+    topping_up = _topping_up(ledger, writer, health, clocks)
+    tasks.append(asyncio.create_task(topping_up.run(), name="top-ups"))
     finishing = finish_usage(usage_recorder(ledger, writer))
     tasks.append(asyncio.create_task(finishing, name="usage"))
     health.watch_reactor(reactor)

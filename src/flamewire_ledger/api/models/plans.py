@@ -33,7 +33,7 @@ class FixedPriceBody(Body):
 
 class MeteredPriceBody(Body):
     name: Name
-    meter: Identifier = Field(description="The id of a meter.")
+    meter_id: Identifier = Field(description="The id of a meter.")
     price: dict[str, Any] = Field(
         description="A `standard`, `graduated`, `volume`, `package` or `percentage` price.",
         examples=[{"model": "standard", "unit_price": "0.001"}],
@@ -55,7 +55,10 @@ class IncludedCreditsBody(Body):
 
 class EntitlementBody(Body):
     feature: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-    limit: AmountText | None = Field(default=None, description="A flag when absent.")
+    kind: Literal["flag", "quantity", "credits"] = "flag"
+    meter_id: Identifier | None = Field(default=None, description="Of a quantity.")
+    limit: AmountText | None = Field(default=None, description="Of a quantity.")
+    period: Literal["day", "month"] | None = Field(default=None, description="Of a quantity.")
 
 
 class PlanTermsBody(Body):
@@ -82,7 +85,7 @@ class PlanTermsBody(Body):
     proration: Proration = "second"
     due_days: Days = 14
     unpaid_days: Days = Field(
-        default=14, description="After the due date, until `when_unpaid` is done."
+        default=14, description="From past due on, until `when_unpaid` is done."
     )
     when_unpaid: WhenUnpaid = "pause"
     tax_rate: AmountText | None = Field(default=None, description="Percent.", examples=["19"])
@@ -112,7 +115,7 @@ class FixedPriceView(View):
 
 class MeteredPriceView(View):
     name: str
-    meter: str
+    meter_id: str
     price: dict[str, Any]
 
 
@@ -126,7 +129,10 @@ class IncludedCreditsView(View):
 
 class EntitlementView(View):
     feature: str
+    kind: Literal["flag", "quantity", "credits"]
+    meter_id: str | None
     limit: str | None
+    period: Literal["day", "month"] | None
 
 
 class PlanView(View):

@@ -232,7 +232,7 @@ def _plan_changed(
         credit_account_id=it.started.credit_account_id,
         plan=command.plan,
         quantity=command.quantity,
-        removed=tuple(each for each in it.plan.terms.entitlements if each.feature not in kept),
+        removed=tuple(each for each in _entitlements(it) if each.feature not in kept),
         period=period,
         bill=command.bill if is_alone else None,
         carried=command.carried if is_alone else it.carried,
