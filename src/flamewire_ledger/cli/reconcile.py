@@ -77,7 +77,7 @@ async def _run(ledger: Ledger, chain: Chain, first: int | None, at: int | None) 
             told = await record_run(
                 ledger, writer, chain, scope, "cli", first, at, progress=progress
             )
-    return await report_of_run(ledger, chain, scope, told)
+    return report_of_run(ledger, chain, told)
 
 
 def _show(reports: Sequence[Mapping[str, Any]], format_: Format, output: Path | None) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from flamewire_ledger.queries.database import Row
 from flamewire_ledger.queries.pages import Listing, Page
@@ -77,7 +77,7 @@ async def open_at(
     return found
 
 
-async def found_by(reads: ReadModels, run: Row) -> Sequence[Row]:
+async def found_by(reads: ReadModels, run: Mapping[str, Any]) -> Sequence[Row]:
     """What the report of a run lists: what was open before and still found, and what it opened.
 
     What was settled since does not change it.

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
 
+import msgspec
+
 from flamewire_ledger.api.parts import ChainSilent
 from flamewire_ledger.api.reconciliation_report import report_of
 from flamewire_ledger.chains.catching_up import first_height
@@ -27,18 +29,15 @@ from flamewire_ledger.processes.reconciliation.chain_side import (
     ReconciliationLimits,
     ReconciliationRefused,
 )
-from flamewire_ledger.processes.reconciliation.run import Reconciling
+from flamewire_ledger.processes.reconciliation.run import Derived, Reconciling
 from flamewire_ledger.processes.reconciliation.surroundings import Scope, Surroundings
-from flamewire_ledger.queries import reconciliations as queries
 from flamewire_ledger.store.chain_standing import chain_standings
-from flamewire_ledger.store.event_store import partition_of
 from flamewire_ledger.wiring.ledger import Ledger
 from flamewire_ledger.wiring.rescans import chain_called
 from flamewire_ledger.wiring.sweeping import given_out_on
 from flamewire_ledger.wiring.watchers import names_alike, shared_address
 
 CODE_VERSION: Final = version("flamewire-ledger")
-_REPORT_SECONDS_MAX: Final = 10.0
 _SHORT: Final = ReconciliationLimits(blocks_max=10_000, tries_max=2, follower_seconds_max=5.0)
 
 
@@ -128,10 +127,14 @@ class OwnReconciler:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Where a run was recorded."""
+    """A run, and where it was recorded."""
 
-    reconciliation_id: str
+    derived: Derived
     position: int
+
+    @property
+    def reconciliation_id(self) -> str:
+        return self.derived.command.completed.reconciliation_id
 
 
 async def record_run(
@@ -148,30 +151,47 @@ async def record_run(
     """Make a run and record it. Raises what processes.reconciliation.run.Reconciling raises."""
     run = reconciling(ledger, chain, scope, limits)
     pins = await run.pins(first, last)
-    command, settles = await run.derive(pins, progress)
+    derived = await run.derive(pins, progress)
+    command = derived.command
     name = command_id("reconciliation", command.completed.reconciliation_id)
     origin = Origin(name, scope.owner_id, actor, fingerprint=name.bytes)
     owner = None
     if scope.is_everybody:
         called = ledger.settings.unclaimed_owner
         owner = RegisterMerchant(scope.owner_id, called, chain.network.livemode, pins.at)
-    outcome = await writer.submit(commands.recording(origin, command, owner, settles))
+    outcome = await writer.submit(commands.recording(origin, command, owner, derived.settles))
     if isinstance(outcome, Rejection):
         raise outcome
     if isinstance(outcome, Contended):
         raise ListenerBusy("others kept writing what this run settles: run it again")
-    return Recorded(command.completed.reconciliation_id, outcome.position)
+    return Recorded(derived, outcome.position)
 
 
-async def report_of_run(
-    ledger: Ledger, chain: Chain, scope: Scope, told: Recorded
-) -> dict[str, Any]:
-    """The report, as the API answers it. Raises ListenerBusy when the read model stays behind."""
-    partition = partition_of(scope.owner_id, ledger.store.partitions)
-    names = (queries.READ_MODEL,)
-    if not await ledger.reads.wait_for(partition, told.position, names, _REPORT_SECONDS_MAX):
-        raise ListenerBusy(f"{queries.READ_MODEL} is behind position {told.position}")
-    run = await queries.run(ledger.reads, scope.owner_id, told.reconciliation_id)
-    assert run is not None, "the read model has come to it"
-    exceptions = await queries.found_by(ledger.reads, run)
+def report_of_run(ledger: Ledger, chain: Chain, told: Recorded) -> dict[str, Any]:
+    """The report, as the API answers it from its read model a moment later."""
+    command, position = told.derived.command, told.position
+    completed = command.completed
+    run = {
+        **_recorded(ledger, completed),
+        "height": completed.pin.height,
+        "drift": any(it.drift for it in completed.positions),
+        "completed": _recorded(ledger, completed),
+        "completed_at": completed.completed_at,
+        "position": position - len(command.exceptions) - len(told.derived.settles),
+    }
+    opened = [
+        {
+            **_recorded(ledger, it),
+            "opened": _recorded(ledger, it),
+            "since": it.since,
+            "opened_at": it.opened_at,
+        }
+        for it in command.exceptions
+    ]
+    exceptions = [*told.derived.kept, *opened]
     return report_of(run, exceptions, livemode=chain.network.livemode)
+
+
+def _recorded(ledger: Ledger, event: object) -> dict[str, Any]:
+    """As it stands in the log."""
+    return dict(msgspec.json.decode(ledger.codec.encode(event).data))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -40,6 +41,15 @@ READ_MODELS: Final = (
 )  # fmt: skip
 _PAGE_ROWS: Final = 10_000
 _POLL_SECONDS: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What a run comes to."""
+
+    command: RecordReconciliation
+    settles: Sequence[ResolveException]
+    kept: Sequence[Row]  # exceptions of earlier runs that it found again, oldest first
 
 
 class Reconciling:
@@ -96,9 +106,7 @@ class Reconciling:
         rows = await self._around.reads.ask("reconciliations", "reconciliation_before", asked)
         return rows[0] if rows else None
 
-    async def derive(
-        self, pins: Pins, progress: Progress = lambda done, total: None
-    ) -> tuple[RecordReconciliation, Sequence[ResolveException]]:
+    async def derive(self, pins: Pins, progress: Progress = lambda done, total: None) -> Derived:
         """What the run records, and what it settles of earlier ones."""
         collecting = Collecting(self._around, self._scope, pins)
         collected = await collecting.collect(progress)
@@ -139,7 +147,8 @@ class Reconciling:
             )
             for row in gone
         ]  # fmt: skip
-        return RecordReconciliation(completed, opened), settles
+        kept = [row for name, row in known.items() if name in still]
+        return Derived(RecordReconciliation(completed, opened), settles, kept)
 
     def _run_id(self, pins: Pins) -> str:
         return derived_id(
