@@ -225,6 +225,8 @@ async def test_an_item_can_be_proved_from_what_was_sent(ledger: World):
         assert recorded.type == "usage.recorded.v1"
         (bundle,) = json.loads(recorded.data)["bundles"]
         assert root == proof["root"] == bundle["root"]
+    asked = await ledger.get("/v1/usage/proofs", source=SOURCE, id="i6")
+    assert asked.json() == proof
     assert (await ledger.get(f"/v1/usage/proofs/{SOURCE}/nobody")).status_code == 404
 
 

@@ -10,7 +10,12 @@ from typing import Any, Final
 from flamewire_ledger.api import problems
 from flamewire_ledger.api.call import Answer, Call
 from flamewire_ledger.api.meters import meter_of
-from flamewire_ledger.api.models.usage import GetUsage, RemoveLimitBody, SetLimitBody
+from flamewire_ledger.api.models.usage import (
+    FindUsageProof,
+    GetUsage,
+    RemoveLimitBody,
+    SetLimitBody,
+)
 from flamewire_ledger.api.reading import caught_up
 from flamewire_ledger.api.rendering import as_list, time, to_json
 from flamewire_ledger.api.streams import own
@@ -81,8 +86,17 @@ async def get(call: Call) -> Answer:
 
 
 async def prove(call: Call) -> Answer:
+    return await _prove(call, call.path["source"], call.path["id"])
+
+
+async def find_proof(call: Call) -> Answer:
+    """For sources that are no segment of a path."""
+    query: FindUsageProof = call.query
+    return await _prove(call, query.source, query.id)
+
+
+async def _prove(call: Call, source: str, id_: str) -> Answer:
     """The item, and the path from it to the root that the log has."""
-    source, id_ = call.path["source"], call.path["id"]
     found = await call.parts.usage_items.find(key_of(call.merchant_id, source, id_))
     batches = [] if found is None else await call.parts.usage_items.batches([found[0]])
     if found is None or not batches or batches[0].merchant_id != call.merchant_id:

@@ -137,6 +137,11 @@ class UsageProof(View):
     bundle: int
 
 
+class FindUsageProof(Fresh):
+    source: Key
+    id: Key
+
+
 class GetUsage(Fresh):
     account: Identifier = Field(description="The credit account's id.")
     meter: Identifier | None = None
