@@ -173,6 +173,18 @@ class Settings(BaseSettings):
         description="Printed on invoices; the merchant's name when empty.",
     )
 
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="smtp://user:password@host:587 or smtps://…:465 that invoices are sent through; without it "
+        "none are sent.",
+    )
+    mail_sender: str = Field(
+        default="",
+        max_length=320,
+        pattern=r"^([!-?A-~]{1,64}@[A-Za-z0-9.-]{1,253})?$",
+        description="The address that letters are from; they are sent when it is given too.",
+    )
+
     challenge_domain: str = Field(
         default="",
         max_length=255,
@@ -228,6 +240,11 @@ class Settings(BaseSettings):
     @classmethod
     def _amqp(cls, value: SecretStr | None) -> SecretStr | None:
         return _scheme(value, "amqp", "amqps")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, value: SecretStr | None) -> SecretStr | None:
+        return _scheme(value, "smtp", "smtps")
 
     @field_validator("redis_url")
     @classmethod

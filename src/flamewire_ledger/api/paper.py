@@ -164,7 +164,7 @@ class Paper:
     ) -> None:
         pdf, height = self._pdf, 4.8
         self._style(9.5, "", INK)
-        cells = [
+        cells: list[Any] = [  # of text, as `output` asks for
             pdf.multi_cell(width, height, shown(text), align=align, dry_run=True, output="LINES")
             for text, (width, align) in zip(row, columns, strict=True)
         ]

@@ -1,0 +1,1 @@
+"""Mail: what is sent to customers, and the server it is handed to."""

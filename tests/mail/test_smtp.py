@@ -1,0 +1,149 @@
+"""Letters, and the server they are handed to."""
+
+from __future__ import annotations
+
+import datetime as dates
+import ipaddress
+import ssl
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from flamewire_ledger.mail.message import Attachment, Letter, message_of
+from flamewire_ledger.mail.smtp import NotSent, Server, Smtp, WrongUrl
+from tests.mail.servers import MailServer, mail_server
+
+NOON = dates.datetime(2026, 1, 1, 12, tzinfo=dates.UTC)
+
+
+def letter(**changes: object) -> Letter:
+    given = {
+        "message_id": "<inv_1@shop.example>",
+        "sender": "billing@shop.example",
+        "sender_name": "Bäckerei",
+        "to": "ada@example.com",
+        "subject": "Invoice 2026-000001",
+        "text": "Grüße\n",
+        "at": NOON,
+        "attachments": (Attachment("invoice.pdf", b"%PDF-1.7 \x00\xff", "application/pdf"),),
+    }
+    return Letter(**{**given, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """What a server on this machine shows, and what trusts it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dates.datetime.now(dates.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dates.timedelta(days=1))
+        .not_valid_after(now + dates.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (tmp_path / "cert.pem").write_bytes(made.public_bytes(pem))
+    (tmp_path / "key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    shown.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    return shown, ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+
+
+async def test_a_letter_arrives_as_it_was_written() -> None:
+    async with mail_server() as server:
+        await Smtp(Server.of(server.url)).send(letter())
+    (taken,) = server.taken
+    assert taken["Message-ID"] == "<inv_1@shop.example>"
+    assert taken["From"].addresses[0].display_name == "Bäckerei"
+    body = taken.get_body()
+    assert body is not None
+    assert body.get_content().strip() == "Grüße"
+    (attached,) = taken.iter_attachments()
+    assert attached.get_filename() == "invoice.pdf"
+    assert attached.get_content() == b"%PDF-1.7 \x00\xff"
+
+
+def test_the_same_letter_is_the_same_bytes() -> None:
+    assert message_of(letter()).as_bytes() == message_of(letter()).as_bytes()
+
+
+def test_text_from_outside_adds_no_header() -> None:
+    sent = message_of(letter(subject="a\r\nBcc: eve@example.com", sender_name="x\r\nBcc: y\n"))
+    assert sent["Bcc"] is None
+    assert sent["Subject"] == "a  Bcc: eve@example.com"
+
+
+async def test_a_password_is_said_over_tls_only_and_accepted(
+    tls: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    shown, trusting = tls
+    async with mail_server(MailServer(user="shop", password="s3cret/@"), shown) as server:
+        url = f"smtp://shop:s3cret%2F%40@127.0.0.1:{server.port}"
+        await Smtp(Server.of(url), tls=lambda: trusting).send(letter())
+    assert len(server.taken) == 1
+
+
+async def test_a_server_that_nobody_vouches_for_gets_nothing(
+    tls: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    async with mail_server(tls=tls[0]) as server:
+        with pytest.raises(NotSent, match="cannot be reached") as refusal:
+            await Smtp(Server.of(server.url)).send(letter())
+    assert not refusal.value.is_final
+    assert server.taken == []
+
+
+async def test_no_failure_tells_the_password(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    shown, trusting = tls
+    async with mail_server(MailServer(user="shop", password="right"), shown) as server:
+        url = f"smtp://shop:wrong-s3cret@127.0.0.1:{server.port}"
+        with pytest.raises(NotSent, match="refused our password") as refusal:
+            await Smtp(Server.of(url), tls=lambda: trusting).send(letter())
+    assert "wrong-s3cret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_final"), [("550 no such user", True), ("452 mailbox full", False)]
+)
+async def test_what_is_refused_for_good_is_told_from_what_may_pass(
+    said: str, is_final: bool
+) -> None:
+    async with mail_server(MailServer(refused=said)) as server:
+        with pytest.raises(NotSent, match=said[:3]) as refusal:
+            await Smtp(Server.of(server.url)).send(letter())
+    assert refusal.value.is_final == is_final
+
+
+async def test_a_server_that_is_not_there_may_come_back() -> None:
+    async with mail_server() as server:
+        url = server.url
+    with pytest.raises(NotSent, match="ConnectionRefused") as refusal:
+        await Smtp(Server.of(url)).send(letter())
+    assert not refusal.value.is_final
+
+
+@pytest.mark.parametrize("url", ["http://x:s3cret@y", "smtp://:s3cret@", "smtp://x:s3cret@h:port"])
+def test_a_url_of_no_mail_server_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(WrongUrl) as refusal:
+        Server.of(url)
+    assert "s3cret" not in str(refusal.value)
+
+
+def test_a_url_says_port_and_tls_by_its_scheme() -> None:
+    assert Server.of("smtps://mail.example") == Server("mail.example", 465, None, None, True)
+    assert Server.of("smtp://mail.example") == Server("mail.example", 587, None, None, False)
