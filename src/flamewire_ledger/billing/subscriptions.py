@@ -42,6 +42,7 @@ from flamewire_ledger.domain.subscription import (
     BeginTrial,
     Bill,
     BillLine,
+    CancelReason,
     CancelSubscription,
     Carried,
     ChangePlan,
@@ -194,13 +195,12 @@ def cancel(
     at: datetime,
     *,
     prorate: bool,
-    reason: str = "asked",
+    reason: CancelReason = "asked",
 ) -> CancelSubscription:
     """The end: what was used is billed, what was paid in advance and is not used is given back."""
-    why = "unpaid" if reason == "unpaid" else "asked"
     period = it.period
     if period is None:
-        return CancelSubscription(it.subscription_id, why, None, None, it.carried, at)
+        return CancelSubscription(it.subscription_id, reason, None, None, it.carried, at)
     until = _last_moment(it, at)
     left = _left(it, until) if prorate else Fraction(0)
     lines = _arrears(it, usage, until, commitment=1 - left)
@@ -209,7 +209,7 @@ def cancel(
     if rest:
         owed = Amount(it.plan.terms.currency, rest)
         carried = (*carried, Carried(it.plan.terms.tax_rate, owed))
-    return CancelSubscription(it.subscription_id, why, bill, refund, carried, at)
+    return CancelSubscription(it.subscription_id, reason, bill, refund, carried, at)
 
 
 # Periods.

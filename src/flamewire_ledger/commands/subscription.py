@@ -135,7 +135,7 @@ def change(origin: Origin, command: Change, answer: Answer | None = None) -> Env
         )
         return {stream_id: subscription.decide(state, at_once)}
 
-    subjects = (Subject(stream_id, SUBSCRIPTION),)
+    subjects: tuple[Subject, ...] = (Subject(stream_id, SUBSCRIPTION),)
     if plan_id is not None:
         subjects = (Subject(plan_id, PLAN), *subjects)
     return origin.envelope(subjects, decide, answer)

@@ -42,8 +42,8 @@ class FixedPrice:
 
 @dataclass(frozen=True, slots=True)
 class PriceTier:
-    up_to: str | None
     unit_price: str
+    up_to: str | None = None
     flat: str | None = None
 
 

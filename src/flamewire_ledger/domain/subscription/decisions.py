@@ -315,7 +315,9 @@ def _schedule_cancel(it: Subscription, command: ScheduleCancel) -> Facts:
     _nothing_due(it, command.at)
     if it.ends_with_period:
         return ()
-    ends_at = it.started.trial_ends_at if it.is_trialing else it.period and it.period.end
+    ends_at = it.started.trial_ends_at if it.is_trialing else None
+    if it.period is not None:
+        ends_at = it.period.end
     if ends_at is None:
         raise NotAllowed("it has not started: cancel it now")
     return (SubscriptionCancelScheduled(it.subscription_id, ends_at, command.at),)
