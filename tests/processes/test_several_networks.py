@@ -85,6 +85,7 @@ WINNER_GONE = [
 @given(steps)
 @example(BOTH)
 @example(BOTH[::-1])
+@example([("pay", "ethereum", 100, "reorg")])
 @example(WINNER_GONE)
 @example([*WINNER_GONE, ("time is up",)])
 @example([("pay", "bittensor", 50, "normal"), ("pay", "ethereum", 50, "normal")])
