@@ -1,0 +1,135 @@
+"""The customers of the demonstration, as programs that only know the gateway, and their payer.
+
+The payer is the one who plays with the sandbox's chains: for a real gateway these are wallets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field
+from decimal import ROUND_DOWN, Decimal
+from typing import Any, Final
+
+import httpx
+from ledger import Json, Ledger
+from traffic import calls, requests
+
+WAIT_SECONDS_MAX: Final = 30.0
+AT_ONCE: Final = 8
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a customer knows of its own calls."""
+
+    answered: int = 0
+    unpaid: int = 0  # answered with 402
+
+
+@dataclass(slots=True)
+class Customer:
+    """One who calls."""
+
+    name: str
+    plan: str
+    key: str
+    account_id: str
+    http: httpx.AsyncClient
+    tally: Tally = field(default_factory=Tally)
+
+    @classmethod
+    async def sign_up(cls, http: httpx.AsyncClient, name: str, plan: str) -> Customer:
+        answer = await http.post("/signup", json={"name": name, "plan": plan})
+        answer.raise_for_status()
+        body = answer.json()
+        return cls(name, plan, body["key"], body["credit_account_id"], http)
+
+    async def call(self, chance: random.Random, count: int) -> Json | None:
+        """Make so many calls, a few at once; a 402, if there was one, and then stop."""
+        waiting = requests(calls(chance, count, archive=self.plan != "free"), chance)
+        refused: list[Json] = []
+
+        async def worker() -> None:
+            while waiting and not refused:
+                chain, body, calls_in_it = waiting.pop()
+                answer = await self._send(f"/rpc/{chain}", body)
+                if answer.status_code == 402:
+                    self.tally.unpaid += calls_in_it
+                    refused.append(answer.json())
+                    return
+                answer.raise_for_status()
+                self.tally.answered += calls_in_it
+
+        await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
+        return refused[0] if refused else None
+
+    async def buy(self, usd: str) -> Json:
+        """Ask for credits: the payment intent."""
+        answer = await self._send("/topup", {"usd": usd})
+        answer.raise_for_status()
+        intent: Json = answer.json()
+        return intent
+
+    async def left(self) -> Decimal:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        answer = await self.http.get("/account", headers=headers)
+        return Decimal(answer.json()["credits_left"])
+
+    async def wait_for_more_than(self, credits: Decimal) -> None:
+        """Until the gateway has heard of a purchase."""
+        deadline = time.monotonic() + WAIT_SECONDS_MAX
+        while await self.left() <= credits:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.name} still has {await self.left()} credits")
+            await asyncio.sleep(0.05)
+
+    async def _send(self, path: str, body: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return await self.http.post(path, json=body, headers=headers)
+
+
+class Payer:
+    """Wallets on the sandbox's chains, and its clock."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def pay(
+        self, intent: Json, asset: str, *, times: str = "1", behaviour: str = "normal"
+    ) -> None:
+        """Send so many times what is due in this asset."""
+        option = next(it for it in intent["payment_options"] if it["asset"] == asset)
+        decimals = len(option["amount"].partition(".")[2])
+        amount = (Decimal(option["amount"]) * Decimal(times)).quantize(
+            Decimal(1).scaleb(-decimals), rounding=ROUND_DOWN
+        )
+        body = {
+            "payment_intent_id": intent["id"],
+            "network": option["network"],
+            "asset": asset,
+            "amount": f"{amount:f}",
+            "behaviour": behaviour,
+        }
+        await self._ledger.post("/v1/sandbox/transfers", body, once=f"pay-{intent['id']}")
+
+    async def until(self, intent: Json, *statuses: str) -> Json:
+        """Wait until the ledger says one of these; the intent as it is then."""
+        deadline = time.monotonic() + WAIT_SECONDS_MAX
+        while True:
+            now = await self._ledger.get(f"/v1/payment_intents/{intent['id']}")
+            if now["status"] in statuses:
+                return now
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{intent['id']} is {now['status']}, not {statuses}")
+            await asyncio.sleep(0.05)
+
+    async def resolve(self, intent: Json, choice: str, reason: str) -> Json:
+        path = f"/v1/payment_intents/{intent['id']}/resolve"
+        body = {"choice": choice, "reason": reason}
+        return await self._ledger.post(path, body, once=f"resolve-{intent['id']}")
+
+    async def wait_a_while(self, *, days: int = 0, seconds: int = 0) -> None:
+        """Move the sandbox's clock on."""
+        await self._ledger.post("/v1/sandbox/clock", {"advance_seconds": days * 86_400 + seconds})
