@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
@@ -18,14 +18,34 @@ from flamewire_ledger.wiring import Ledger
 from flamewire_ledger.wiring.books import journal_of, moment_of
 
 app = typer.Typer(help="Reports: tax.", no_args_is_help=True, rich_markup_mode=None)
-# Which lots were meant is said with a disposal, and not for a whole report.
-MethodName = StrEnum("MethodName", {it: it for it in get_args(Method) if it != "specific"})  # type: ignore[misc]
-ScopeName = StrEnum("ScopeName", {it: it for it in get_args(Scope)})  # type: ignore[misc]
+
+
+class MethodName(StrEnum):
+    """Which lots were meant is said with a disposal, and not for a whole report."""
+
+    fifo = "fifo"
+    lifo = "lifo"
+    hifo = "hifo"
+    average = "average"
+
+
+class ScopeName(StrEnum):
+    wallet = "wallet"
+    universal = "universal"
 
 
 class Format(StrEnum):
     json = "json"
     csv = "csv"
+
+
+_METHODS: dict[MethodName, Method] = {
+    MethodName.fifo: "fifo",
+    MethodName.lifo: "lifo",
+    MethodName.hifo: "hifo",
+    MethodName.average: "average",
+}
+_SCOPES: dict[ScopeName, Scope] = {ScopeName.wallet: "wallet", ScopeName.universal: "universal"}
 
 
 @app.command("tax")
@@ -56,8 +76,8 @@ def tax(
             journal_of(ledger, moment, with_credits=False),
             moment,
             year=year,
-            method=method.value,
-            scope=scope.value,
+            method=_METHODS[method],
+            scope=_SCOPES[scope],
             with_lots=lots,
         )
 
