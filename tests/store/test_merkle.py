@@ -2,7 +2,13 @@
 
 import pytest
 
-from flamewire_ledger.store.merkle import MerkleTree, leaf_hash, node_hash
+from flamewire_ledger.store.merkle import (
+    MerkleTree,
+    inclusion_path,
+    leaf_hash,
+    node_hash,
+    root_from_path,
+)
 
 # The inputs and roots of certificate-transparency-go, merkletree/merkle_tree_test.go.
 LEAVES = [
@@ -52,3 +58,28 @@ def test_the_roots_of_segments_are_nodes_of_the_whole_tree():
 def test_a_node_cannot_pass_for_a_leaf():
     left, right = leaf_hash(b"a"), leaf_hash(b"b")
     assert leaf_hash(left + right) != node_hash(left, right)
+
+
+@pytest.mark.parametrize("count", [*range(1, 9), 33, 100])
+def test_each_leaf_leads_to_the_root_and_no_other_leaf_does(count: int):
+    contents = [str(number).encode() for number in range(count)]
+    leaves = [leaf_hash(content) for content in contents]
+    tree = MerkleTree()
+    tree.add(contents)
+    for index in range(count):
+        path = inclusion_path(leaves, index)
+        assert root_from_path(leaves[index], index, count, path) == tree.root()
+        assert root_from_path(leaf_hash(b"other"), index, count, path) != tree.root()
+        with pytest.raises(ValueError, match="too long"):
+            root_from_path(leaves[index], index, count, [*path, b""])
+        if path:
+            with pytest.raises(ValueError, match="too short"):
+                root_from_path(leaves[index], index, count, path[:-1])
+
+
+def test_the_paths_are_those_of_the_rfc():
+    # The example of RFC 6962, section 2.1.3: PATH(3, D[7]) = [c, g, l] and PATH(6, D[7]) = [i, k].
+    leaves = [leaf_hash(bytes([number])) for number in range(7)]
+    ab, cd, ef = (node_hash(*leaves[at : at + 2]) for at in (0, 2, 4))
+    assert inclusion_path(leaves, 3) == [leaves[2], ab, node_hash(ef, leaves[6])]
+    assert inclusion_path(leaves, 6) == [ef, node_hash(ab, cd)]

@@ -150,7 +150,10 @@ class PostgresUsageItems:
 
     async def batches(self, batch_ids: Sequence[UUID]) -> Sequence[ClaimedBatch]:
         rows = await self._ask("batches", {"batches": UuidArray(batch_ids)})
-        return [ClaimedBatch(*row[:5], _unpacked(row[5]), row[6], row[7]) for row in rows]
+        return [
+            ClaimedBatch(id_, merchant, account, at, meters, _unpacked(items), taken, position)
+            for id_, merchant, account, at, meters, items, taken, position in rows
+        ]
 
     async def find(self, key: UUID) -> tuple[UUID, int] | None:
         rows = await self._ask("item", {"key": key})
