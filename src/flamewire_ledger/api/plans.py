@@ -15,9 +15,10 @@ from flamewire_ledger.commands import plan as commands
 from flamewire_ledger.commands.decider import Envelope
 from flamewire_ledger.domain import plan as domain
 from flamewire_ledger.domain.identifiers import is_id
+from flamewire_ledger.domain.meter import ADDITIVE
 from flamewire_ledger.domain.plan import PlanCommand, plan_id_of
 from flamewire_ledger.domain.plan_terms import PlanTerms
-from flamewire_ledger.domain.rejection import NotFound
+from flamewire_ledger.domain.rejection import Malformed, NotFound
 from flamewire_ledger.queries.database import Row
 
 READ_MODEL: Final = "plans"
@@ -49,7 +50,10 @@ async def _terms(call: Call, body: CreatePlan | RevisePlan) -> PlanTerms:
         await meter_of(call, metered.meter_id, f"/metered_prices/{index}/meter_id")
     for index, entitlement in enumerate(terms.entitlements):
         if entitlement.meter_id is not None:
-            await meter_of(call, entitlement.meter_id, f"/entitlements/{index}/meter_id")
+            pointer = f"/entitlements/{index}/meter_id"
+            meter = await meter_of(call, entitlement.meter_id, pointer)
+            if meter.aggregation not in ADDITIVE:
+                raise Malformed("only what is counted or summed up has a limit", pointer=pointer)
     return terms
 
 

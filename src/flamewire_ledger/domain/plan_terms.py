@@ -21,7 +21,7 @@ PRICES_MAX: Final = 100
 ENTITLEMENTS_MAX: Final = 100
 TRIAL_DAYS_MAX: Final = 730
 NET_DAYS_MAX: Final = 365
-TEXT_MAX: Final = 200
+UNITS_MAX: Final = 10**60  # of one price: a bill of many of them still fits an amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,19 @@ def check_terms(terms: PlanTerms) -> None:
     for index, fixed in enumerate(terms.fixed):
         if fixed.unit_amount.asset != terms.currency:
             raise Malformed("a plan is in one currency", pointer=f"/fixed_prices/{index}/amount")
+        if fixed.unit_amount.units > UNITS_MAX:
+            raise Malformed("nothing costs that much", pointer=f"/fixed_prices/{index}/amount")
+    if len({fixed.name for fixed in terms.fixed}) < len(terms.fixed):
+        raise Malformed("each fixed price has a name of its own", pointer="/fixed_prices")
     if terms.commitment is not None and terms.commitment.asset != terms.currency:
         raise Malformed("a plan is in one currency", pointer="/commitment")
+    _check_named(terms)
+    _check_days(terms)
+    _check_credits(terms)
+
+
+def _check_named(terms: PlanTerms) -> None:
+    """Meters and features, each once."""
     meters = [metered.meter_id for metered in terms.metered]
     if len(set(meters)) < len(meters):
         raise Malformed("a meter has one price in a plan", pointer="/metered_prices")
@@ -159,8 +170,6 @@ def check_terms(terms: PlanTerms) -> None:
                 "a quantity has a meter, a limit and a period, and nothing else has",
                 pointer=f"/entitlements/{index}/kind",
             )
-    _check_days(terms)
-    _check_credits(terms)
 
 
 def _check_days(terms: PlanTerms) -> None:

@@ -9,8 +9,9 @@ waited for, so that none of it is missed by the bill of its period.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
@@ -32,6 +33,9 @@ _log = structlog.get_logger(__name__)
 STEPS_MAX: Final = 200  # of one subscription in one sweep; the rest is for the next
 _WAIT_SECONDS_MAX: Final = 15.0
 _EVENTS_MAX: Final = 10_000
+_AGAIN_AFTER_FIRST: Final = timedelta(seconds=2)
+_AGAIN_AFTER_MAX: Final = timedelta(seconds=60)
+_NOT_YET_MAX: Final = 10_000
 
 Cursor = tuple[datetime, str]
 
@@ -88,6 +92,7 @@ class Renewals:
         self._pages_max = pages_max
         self._meter = meter
         self._cursors: dict[bool, Cursor] = {}
+        self._not_yet: OrderedDict[str, tuple[datetime, timedelta]] = OrderedDict()
 
     async def run(self) -> None:
         """Go on until cancelled; whatever fails is tried again, with growing pauses."""
@@ -121,6 +126,8 @@ class Renewals:
                 },
             )
             for row in rows:
+                if not self._is_ripe(row["subscription_id"], now):
+                    continue
                 steps += await self._bring_up(row["merchant_id"], row["subscription_id"], now)
             if len(rows) < self._page_rows_max:
                 return steps
@@ -136,8 +143,21 @@ class Renewals:
             if state is None or state.due_step(now) is None:
                 return step
             if not await self._step(merchant_id, state, version, now):
+                self._try_later(subscription_id, now)
                 return step
         return STEPS_MAX
+
+    def _is_ripe(self, subscription_id: str, now: datetime) -> bool:
+        found = self._not_yet.get(subscription_id)
+        return found is None or now >= found[0]
+
+    def _try_later(self, subscription_id: str, now: datetime) -> None:
+        """What was refused is asked for again less and less often."""
+        _, before = self._not_yet.pop(subscription_id, (now, _AGAIN_AFTER_FIRST / 2))
+        pause = min(2 * before, _AGAIN_AFTER_MAX)
+        self._not_yet[subscription_id] = (now + pause, pause)
+        if len(self._not_yet) > _NOT_YET_MAX:
+            self._not_yet.popitem(last=False)
 
     async def _step(
         self, merchant_id: str, state: Subscription, version: int, now: datetime
