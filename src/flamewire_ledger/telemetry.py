@@ -188,6 +188,9 @@ METRICS: Final[Mapping[str, Metric]] = {
     "deadlines_due": Metric(
         "counter", "Deadlines that were met with a command.", ("kind", "outcome")
     ),
+    "subscription_steps": Metric(
+        "counter", "What time made due of subscriptions, made or not yet.", ("outcome",)
+    ),
     "top_ups": Metric("counter", "Top-ups asked for, closed, refused, or not yet.", ("outcome",)),
 }
 _PREFIX: Final = "flamewire_"
