@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from flamewire_ledger.api import problems
 from flamewire_ledger.api.call import Answer, Call
-from flamewire_ledger.api.models.reports import GetTaxLots
+from flamewire_ledger.api.models.reports import GetReport, GetTaxLots
 from flamewire_ledger.api.rendering import to_json
 from flamewire_ledger.api.valuing import Counted, journal_of, moment_of
+from flamewire_ledger.exports.report import NAMES, Report, as_csv
 from flamewire_ledger.exports.tax_report import tax_report
+from flamewire_ledger.exports.turnover import turnover
+from flamewire_ledger.queries.happenings import happenings
+
+CSV: Final = "text/csv"
 
 
 async def get_tax_lots(call: Call) -> Answer:
@@ -23,3 +31,29 @@ async def get_tax_lots(call: Call) -> Answer:
         count=Counted().take,
     )
     return Answer(to_json(report))
+
+
+async def get_report(call: Call) -> Answer:
+    """As `flamewire report` says it."""
+    return Answer(to_json((await _report(call)).as_data()))
+
+
+async def get_report_csv(call: Call) -> Answer:
+    report = await _report(call)
+    headers = {"Content-Disposition": f'attachment; filename="{report.name}.csv"'}
+    return Answer(as_csv(report.as_data()).encode(), headers, media_type=CSV)
+
+
+async def _report(call: Call) -> Report:
+    """From the journal what is in it, else from the log; both of a bounded length."""
+    query: GetReport = call.query
+    name = next((it for it in NAMES if it == call.path["report"]), None)
+    if name is None:
+        raise problems.not_found(f"there is no such report: there are tax_lots, {', '.join(NAMES)}")
+    moment = await moment_of(call, query.as_of, query.valuation)
+    count = Counted().take
+    match name:
+        case "revenue" | "volumes" | "breakage":
+            return await turnover(name, journal_of(call, moment), moment, count)
+        case "funnel" | "finality" | "mrr" | "exceptions":
+            return await happenings(name, call.parts.store, call.parts.codec, moment, count)

@@ -36,6 +36,13 @@ REPORTS: Final = (
         handler=reports.get_tax_lots, response=report_models.TaxReport,
         query=report_models.GetTaxLots,
         description="Lines as on Form 8949 and 1099-DA, from recorded prices. No tax advice."),
+    Operation("get_report_csv", "GET", "/v1/reports/{report}.csv", "A report as CSV",
+        "ledger:read", handler=reports.get_report_csv, query=report_models.GetReport,
+        gives=reports.CSV),
+    Operation("get_report", "GET", "/v1/reports/{report}", "A report at a position",
+        "ledger:read", handler=reports.get_report, response=report_models.ReportView,
+        query=report_models.GetReport,
+        description="`revenue`, `volumes`, `funnel`, `finality`, `breakage`, `mrr` or `exceptions`."),
 )
 
 EXPORTS: Final = (

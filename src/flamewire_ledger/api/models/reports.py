@@ -100,3 +100,18 @@ class GetTaxLots(Valued):
     method: Literal["fifo", "lifo", "hifo", "average"] = "fifo"
     scope: Literal["wallet", "universal"] = "wallet"
     lots: bool = Field(default=False, description="Also say which lots are left (100 000 at most).")
+
+
+class GetReport(Valued):
+    pass
+
+
+class ReportView(View):
+    """Rows of named columns; amounts are text in major units."""
+
+    object: Literal["report"]
+    report: Literal["revenue", "volumes", "funnel", "finality", "breakage", "mrr", "exceptions"]
+    as_of: int = Field(description="The position; asked for with it again, the bytes are the same.")
+    currency: str = Field(description="Of the values.")
+    columns: list[str]
+    rows: list[dict[str, str | int | None]]

@@ -1,0 +1,113 @@
+"""Charts of reports, as SVG or PNG. matplotlib is the extra `charts`, and only drawing imports it.
+
+The same report gives the same bytes with the same release of the library: no date, no random ids.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from flamewire_ledger.exports.format import FormatUnavailable
+
+Picture = Literal["svg", "png"]
+_INK: Final = "#1a1a20"
+_GREY: Final = "#6e6e7a"
+_COLOURS: Final = ("#c94f19", "#2b5f8a", "#4d8a57", "#8a5a9e", "#b08a2e", "#5c6570")
+_BARS_MAX: Final = 60
+# What stands on the axes: column of the x axis, columns of the bars' names, columns of the bars.
+_AXES: Final[Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]]] = {
+    "revenue": ("month", ("account",), ("value",)),
+    "volumes": ("month", ("network", "asset"), ("value",)),
+    "funnel": ("month", (), ("created", "paid", "expired")),
+    "finality": ("network", (), ("p50_seconds", "p90_seconds", "p99_seconds")),
+    "breakage": ("month", (), ("credits",)),
+    "mrr": ("month", ("currency",), ("mrr",)),
+    "exceptions": ("bucket", ("kind",), ()),
+}
+
+
+def drawn(report: Mapping[str, Any], picture: Picture) -> bytes:
+    """Raises FormatUnavailable without matplotlib."""
+    try:
+        import matplotlib as mpl
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise FormatUnavailable(
+            "charts need matplotlib: install flamewire-ledger[charts]"
+        ) from None
+    places, bars = _bars(report)
+    settings: Any = {
+        "svg.hashsalt": "flamewire",
+        "svg.fonttype": "path",
+        "font.family": "DejaVu Sans",
+    }
+    with mpl.rc_context(settings):
+        figure = Figure(figsize=(9, 4.5), layout="constrained")
+        canvas = FigureCanvasSVG(figure) if picture == "svg" else FigureCanvasAgg(figure)
+        _draw(figure.subplots(), report, places, bars)
+        file = io.BytesIO()
+        metadata = {"Date": None} if picture == "svg" else {"Software": None}
+        canvas.print_figure(file, format=picture, metadata=metadata, dpi=120)
+    return file.getvalue()
+
+
+def _bars(report: Mapping[str, Any]) -> tuple[list[str], dict[str, dict[str, float]]]:
+    """The places on the x axis, and the height of each named bar at each place."""
+    axis, names, values = _AXES[report["report"]]
+    places: dict[str, None] = {}
+    bars: dict[str, dict[str, float]] = {}
+    for row in report["rows"]:
+        place = str(row[axis])
+        places[place] = None
+        for value in values or ("",):
+            name = " ".join(str(row[each]) for each in names) or value.replace("_", " ")
+            height = float(row[value] or 0) if value else 1.0
+            at = bars.setdefault(name, {})
+            at[place] = at.get(place, 0.0) + height
+    return list(places)[-_BARS_MAX:], bars
+
+
+def _draw(
+    axes: Any, report: Mapping[str, Any], places: list[str], bars: dict[str, dict[str, float]]
+) -> None:
+    width = 0.8 / max(1, len(bars))
+    for number, (name, heights) in enumerate(bars.items()):
+        offset = (number - (len(bars) - 1) / 2) * width
+        axes.bar(
+            [at + offset for at in range(len(places))],
+            [heights.get(place, 0.0) for place in places],
+            width,
+            label=name,
+            color=_COLOURS[number % len(_COLOURS)],
+        )
+    axes.set_xticks(range(len(places)), places, rotation=45 if len(places) > 8 else 0)
+    axes.set_title(_title(report), loc="left", color=_INK, fontsize=12, fontweight="bold")
+    axes.text(
+        1, 1.02, f"as of position {report['as_of']}", transform=axes.transAxes, ha="right",
+        color=_GREY, fontsize=8,
+    )  # fmt: skip
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(colors=_GREY, labelsize=9)
+    axes.grid(axis="y", color="#e6e6ec", linewidth=0.6)
+    axes.set_axisbelow(True)
+    if len(bars) > 0:
+        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
+    if not places:
+        axes.text(0.5, 0.5, "nothing yet", transform=axes.transAxes, ha="center", color=_GREY)
+
+
+def _title(report: Mapping[str, Any]) -> str:
+    units = {
+        "revenue": f"Revenue, {report['currency']}",
+        "volumes": f"Received by network and asset, {report['currency']}",
+        "funnel": "Payments asked for, paid and expired",
+        "finality": "Seconds until a transfer was final",
+        "breakage": "Credits that lapsed",
+        "mrr": "Recurring revenue a month",
+        "exceptions": "What waits for a person, by age",
+    }
+    return units[report["report"]]
