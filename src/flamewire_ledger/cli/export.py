@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -90,11 +92,20 @@ def _time(option: str, text: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _open(path: Path | None) -> BinaryIO:
-    """The file, or stdout, which is not closed."""
+@contextmanager
+def _open(path: Path | None) -> Iterator[BinaryIO]:
+    """The file, or stdout. A file has its name when it is whole: half an export looks like one."""
     if path is None:
-        return open(sys.stdout.fileno(), "wb", closefd=False)
+        with open(sys.stdout.fileno(), "wb", closefd=False) as stdout:
+            yield stdout
+        return
+    is_special = path.exists() and not path.is_file()
+    part = path if is_special else path.with_name(f"{path.name}.part")
     try:
-        return path.open("wb")
+        file = part.open("wb")
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}.", WRONG_USE) from None
+    with file:
+        yield file
+    if not is_special:
+        part.replace(path)
