@@ -107,7 +107,7 @@ def test_an_invoice_over_nothing_is_paid_at_once():
 )
 def test_a_draft_that_makes_no_invoice_is_refused(more):
     with pytest.raises(Malformed):
-        Office().do(draft(**more) if "lines" not in more else draft(**more))
+        Office().do(draft(**more))
 
 
 def test_what_is_not_there_is_not_found_and_what_is_there_is_not_drafted_again():
