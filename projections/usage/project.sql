@@ -6,7 +6,8 @@ WITH delta AS (
         each->>'meter_id' AS meter_id, each->'group' AS grouped, (each->>'hour')::timestamptz AS hour,
         (each->>'count')::bigint AS items, (each->>'sum')::numeric AS sum,
         (each->>'minimum')::numeric AS minimum, (each->>'maximum')::numeric AS maximum,
-        (each->>'latest')::numeric AS latest, (each->>'latest_at')::timestamptz AS latest_at
+        (each->>'latest')::numeric AS latest, (each->>'latest_at')::timestamptz AS latest_at,
+        (bundle->>'number')::integer AS number
     FROM batch AS event, jsonb_array_elements(event.data->'bundles') AS bundle, jsonb_array_elements(bundle->'deltas') AS each
 )
 INSERT INTO usage_hours_v1 AS known (
@@ -14,7 +15,7 @@ INSERT INTO usage_hours_v1 AS known (
 )
 SELECT
     account_id, meter_id, grouped, hour, recorded_hour, min(merchant_id), sum(items), sum(sum), min(minimum), max(maximum),
-    (array_agg(latest ORDER BY latest_at DESC, position DESC))[1], max(latest_at), max(position)
+    (array_agg(latest ORDER BY latest_at DESC, position DESC, number DESC))[1], max(latest_at), max(position)
 FROM delta
 GROUP BY account_id, meter_id, grouped, hour, recorded_hour
 ON CONFLICT (account_id, meter_id, hour, recorded_hour, grouped) DO UPDATE

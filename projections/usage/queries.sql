@@ -108,3 +108,17 @@ FROM usage_thresholds_v1
 WHERE account_id = %(account_id)s AND merchant_id = %(merchant_id)s
 ORDER BY position DESC
 LIMIT %(limit)s;
+
+-- accounts_called: the accounts of a merchant that are meant by these ids or external ids; two rows for a name at most, which is one too many.
+SELECT asked.subject, account.account_id
+FROM unnest(%(subjects)s::text[]) AS asked (subject)
+CROSS JOIN LATERAL (
+    (SELECT account_id FROM credit_accounts_v1 WHERE account_id = asked.subject AND merchant_id = %(merchant_id)s)
+    UNION ALL
+    (
+        SELECT account_id
+        FROM credit_accounts_v1
+        WHERE merchant_id = %(merchant_id)s AND external_id = asked.subject AND account_id <> asked.subject
+        LIMIT 2
+    )
+) AS account;

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from flamewire_ledger.billing.pricing import total
+from flamewire_ledger.billing.rating import adjust, price_list_from_data, rate
+from flamewire_ledger.domain.money import Asset
+from flamewire_ledger.queries.usage import usage_of_period
 from flamewire_ledger.store.merkle import leaf_hash, root_from_path
 from tests.api.world import NOON, World
 
 SOURCE = "gateway-1"
+USD = Asset("USD", 2)
 
 
 async def account(ledger: World, credits_: str | None = None, **given: object) -> str:
@@ -316,3 +321,59 @@ async def test_meters_that_make_no_sense_are_refused_with_the_field(ledger: Worl
         answer = await ledger.post("/v1/meters", {**base, **given})
         assert answer.status_code == 422, answer.text
         assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+async def test_a_subject_that_means_two_accounts_is_not_guessed(ledger: World):
+    await meter(ledger)
+    await account(ledger, external_id="twins")
+    await account(ledger, external_id="twins")
+    assert codes(await sent(ledger, [item("twins", "a")])) == ["ambiguous_subject"]
+
+
+async def test_a_period_is_rated_into_lines_by_one_question_and_late_usage_is_a_difference(
+    ledger: World,
+):
+    calls = await meter(ledger, group_by=["method"])
+    tom = await account(ledger)
+    await sent(ledger, [item(tom, f"a{n}", method="eth_call") for n in range(150)])
+    prices = price_list_from_data(
+        {
+            "entries": [
+                {
+                    "meter_id": calls,
+                    "name": "calls",
+                    "price": {
+                        "model": "graduated",
+                        "tiers": [
+                            {"up_to": "100", "unit_price": "0.10"},
+                            {"unit_price": "0.05"},
+                        ],
+                    },
+                }
+            ]
+        },
+        USD,
+    )
+    period = (NOON.replace(day=1, hour=0), datetime(2026, 2, 1, tzinfo=NOON.tzinfo))
+    await ledger.get("/v1/usage", account=tom)  # waits for the read model
+    asked = 0
+    ask = ledger.reads.ask
+
+    async def counted(*given: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return await ask(*given)
+
+    ledger.reads.ask = counted
+    billed = await usage_of_period(ledger.reads, ledger.merchant_id, tom, *period)
+    assert asked == 1
+    assert total(rate(billed, prices, USD), USD).text == "12.50"
+    ledger.clock.turn(days=2)
+    await sent(ledger, [item(tom, f"late{n}", method="eth_call") for n in range(10)])
+    await ledger.get("/v1/usage", account=tom)
+    before = await usage_of_period(
+        ledger.reads, ledger.merchant_id, tom, *period, recorded_before=period[1]
+    )
+    after = await usage_of_period(ledger.reads, ledger.merchant_id, tom, *period)
+    assert before == billed
+    assert total(adjust(before, after, prices, USD).owed, USD).text == "0.50"

@@ -182,3 +182,15 @@ def test_numbers_are_never_floats():
     reading = Meters([Metered.of(defined)]).read(item)
     assert isinstance(reading, Reading)
     assert str(reading.counts[0].value) == "0.1"
+
+
+async def test_a_thousand_items_are_two_round_trips_beside_the_log(ledger_url: str):
+    connections = Connections(ledger_url, size_max=3)
+    items = PostgresUsageItems(connections)
+    async with office(items) as one:
+        claimed = await one.claim(*(f"i{n}" for n in range(1_000)))
+        assert claimed is not None
+        await one.recorder.record([claimed])
+        assert items.round_trips == 2
+        assert await one.recorded() == [1_000]
+    await connections.close()

@@ -66,16 +66,18 @@ async def ingest(call: Call) -> Answer:
     work = _Work(items, [None] * len(items))
     await caught_up(call, "meters", "credit_balance")
     batches = await _read(call, work)
-    desk = call.office.usage
-    for _ in range(_CLAIMS_MAX):
+    desk, items_ = call.office.usage, call.parts.usage_items
+    for claims in range(_CLAIMS_MAX):
         if not batches:
             break
         batches = await _claim(call, work, batches)
-        if batches:
-            # Somebody claimed these before and did not come to an end: that is done first, and what
-            # was refused then may be sent again now.
-            keys = [key for batch in batches for key in batch.keys]
-            await desk.recorder.finish(await call.parts.usage_items.unfinished_of(keys))
+        keys = [key for batch in batches for key in batch.keys]
+        unfinished = await items_.unfinished_of(keys) if keys else []
+        if claims and not unfinished:
+            break
+        # Somebody claimed these before and did not come to an end: that is done first. What was
+        # refused then, by whoever it was, may be taken now.
+        await desk.recorder.finish(unfinished)
     for batch in batches:
         _say(work, batch.places, _DUPLICATE)
     for place, first in work.repeats:

@@ -13,10 +13,7 @@ import msgspec
 from flamewire_ledger.api.parts import Parts
 from flamewire_ledger.commands.metering import Metered, Meters, Refused
 from flamewire_ledger.commands.usage_recording import UsageRecorder
-from flamewire_ledger.domain.identifiers import is_id
 from flamewire_ledger.domain.meter import MeterDefined
-from flamewire_ledger.queries.pages import Page
-from flamewire_ledger.store.event_store import partition_of
 
 METERS_MAX: Final = 1_000  # that count, of one merchant
 METERS_REMEMBERED_SECONDS: Final = (
@@ -37,7 +34,7 @@ class UsageDesk:
         self._parts = parts
         self.recorder = UsageRecorder(parts.usage_items, parts.store, parts.codec, parts.writer)
         self._meters: OrderedDict[str, tuple[float, Meters]] = OrderedDict()
-        self._accounts: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._accounts: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     async def meters(self, merchant_id: str, *, afresh: bool = False) -> Meters:
         """The meters that count. `afresh`: as the read model has them now."""
@@ -63,36 +60,31 @@ class UsageDesk:
     async def accounts(
         self, merchant_id: str, subjects: Collection[str]
     ) -> Mapping[str, str | Refused]:
-        """The credit account of each subject. Ids are looked up in the log, other names in the read
-        model; who is found is remembered, who is not may come.
+        """The credit account of each subject, in one question for all that are not remembered.
+
+        Ids are, for they never change; a name may come to mean a second account.
         """
         found: dict[str, str | Refused] = {}
+        unknown = []
         for subject in subjects:
-            known = self._accounts.get((merchant_id, subject))
-            found[subject] = known or await self._look_up(merchant_id, subject)
+            if (merchant_id, subject) in self._accounts:
+                found[subject] = subject
+            else:
+                unknown.append(subject)
+        if unknown:
+            rows = await self._parts.reads.ask(
+                "usage", "accounts_called", {"merchant_id": merchant_id, "subjects": unknown}
+            )
+            for row in rows:
+                subject, account_id = row["subject"], row["account_id"]
+                found[subject] = _SEVERAL if subject in found else account_id
+                if subject == account_id:
+                    self._remember(merchant_id, account_id)
+        for subject in unknown:
+            found.setdefault(subject, _NOBODY)
         return found
 
-    async def _look_up(self, merchant_id: str, subject: str) -> str | Refused:
-        if is_id("ca", subject):
-            partition = partition_of(merchant_id, self._parts.store.partitions)
-            first = await self._parts.store.read_stream(partition, subject, limit=1)
-            is_theirs = bool(first) and first[0].merchant_id == merchant_id
-            return self._remembered(merchant_id, subject, subject) if is_theirs else _NOBODY
-        now = self._parts.live.clock.now()
-        page = Page(2, None, None)
-        listing = await self._parts.reads.credit_accounts(
-            merchant_id, page, now, external_id=subject
-        )
-        if len(listing.rows) > 1:
-            return _SEVERAL
-        if not listing.rows:
-            return _NOBODY
-        # Not remembered: a second account of this name would make it ambiguous.
-        account_id: str = listing.rows[0]["account_id"]
-        return account_id
-
-    def _remembered(self, merchant_id: str, subject: str, account_id: str) -> str:
-        self._accounts[(merchant_id, subject)] = account_id
+    def _remember(self, merchant_id: str, account_id: str) -> None:
+        self._accounts[(merchant_id, account_id)] = None
         if len(self._accounts) > _ACCOUNTS_MAX:
             self._accounts.popitem(last=False)
-        return account_id
