@@ -83,8 +83,13 @@ async def test_usage_is_billed_with_the_period_it_was_in(shop: Shop):
     await call(shop, "2026-02-28T12:15:00Z", 3)  # this hour is of the next period
     _, invoice = await shop.invoices()
     assert (invoice["id"], invoice["total"]) == (seen["invoice_id"], "35.00")
+    await call(shop, "2026-02-20T00:00:00Z", 2)  # late: the invoice it belongs on is final
     await shop.until("2026-03-31T12:00:00+00:00")
-    assert (await shop.invoices())[2]["lines"][0]["quantity"] == "3"
+    lines = (await shop.invoices())[2]["lines"]
+    assert [(it["description"], it["quantity"], it["amount"]) for it in lines[:2]] == [
+        ("Calls: recorded late", "2", "2.50"),
+        ("Calls: tier 1", "3", "0.00"),
+    ]
 
 
 async def test_usage_until_a_plan_is_changed_or_ends_is_billed_then(shop: Shop):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -122,6 +123,20 @@ def test_usage_until_a_change_is_billed_at_the_price_it_was_used_at():
     story.until(day(2, 1), {"calls": "1000"})
     assert lines(renewals(story)[-1].bill)[0] == ("Calls", 1000)
     assert renewals(story)[-1].bill.lines[0].start == day(1, 16, 12)
+
+
+def test_usage_that_came_late_is_a_line_of_the_next_bill():
+    story = begun(plan(metered=(CALLS,)))
+    story.until(day(2, 1), {"calls": "1000"})
+    usage = story.usage(billing.usage_due(story.it, day(3, 1)), {"calls": "0"})
+    late, now = usage
+    assert (late.start, late.end) != (now.start, now.end)
+    by_period = {key: Decimal("1500" if key.start == NEW_YEAR else "200") for key in usage}
+    (fact,) = story.do(billing.due(story.it, by_period, day(3, 1)))
+    assert lines(fact.bill) == [("Calls: recorded late", 50), ("Calls", 20), ("pro plan", 3000)]
+    less = {key: Decimal(0) for key in billing.usage_due(story.it, day(4, 1))}
+    (fact,) = story.do(billing.due(story.it, less, day(4, 1)))
+    assert lines(fact.bill) == [("Calls: recorded late", -20), ("pro plan", 3000)]
 
 
 def test_a_commitment_is_the_least_that_a_period_comes_to():

@@ -10,13 +10,19 @@ period that has ended, on the terms it was lived on; one bill has both.
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from fractions import Fraction
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
+from flamewire_ledger.billing.arrears import (
+    Usage,
+    UsageKey,
+    arrears,
+    usage_until,
+    used_since,
+)
 from flamewire_ledger.billing.included_credits import (
     allot,
     first_credits,
@@ -30,13 +36,10 @@ from flamewire_ledger.billing.periods import (
     part_left,
     unused,
 )
-from flamewire_ledger.billing.plan_prices import price_of
-from flamewire_ledger.billing.pricing import charge
 from flamewire_ledger.billing.settling import settled
 from flamewire_ledger.domain.identifiers import derived_id
 from flamewire_ledger.domain.money import Amount
 from flamewire_ledger.domain.plan_terms import FixedPrice, PlanVersion
-from flamewire_ledger.domain.rejection import NotAllowed
 from flamewire_ledger.domain.subscription import (
     BeginPeriod,
     BeginTrial,
@@ -55,17 +58,18 @@ from flamewire_ledger.domain.subscription import (
     SubscriptionCommand,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class UsageKey:
-    """What a meter counted for the account of a subscription, from a moment until before another."""
-
-    meter: str
-    start: datetime
-    end: datetime
-
-
-Usage: TypeAlias = Mapping[UsageKey, Decimal]
+__all__ = [
+    "Upcoming",
+    "Usage",
+    "UsageKey",
+    "begin",
+    "cancel",
+    "change",
+    "due",
+    "upcoming",
+    "usage_due",
+    "usage_until",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +80,6 @@ class Upcoming:
     period: Span | None  # that begins; None where it ends
     bill: Bill | None
     carried: tuple[Carried, ...]
-
-
-def usage_until(it: Subscription, until: datetime) -> tuple[UsageKey, ...]:
-    """What has to be known of usage to bill it up to there."""
-    if it.usage_from is None or until <= it.usage_from:
-        return ()
-    return tuple(UsageKey(each.meter_id, it.usage_from, until) for each in it.plan.terms.metered)
 
 
 def usage_due(it: Subscription, at: datetime) -> tuple[UsageKey, ...]:
@@ -142,11 +139,12 @@ def begin(it: Subscription, usage: Usage, at: datetime) -> BeginPeriod:
     plan, quantity = it.scheduled or (it.plan, it.quantity)
     start = _next_start(it)
     period = _span(it, plan, start)
-    lines = [*_arrears(it, usage, start, commitment=Fraction(1)), *_fixed(plan, quantity, period)]
+    lines = [*arrears(it, usage, start, commitment=Fraction(1)), *_fixed(plan, quantity, period)]
     bill, carried = _billed(it, plan, lines, start, str(period.number))
     allotment, further = first_credits(it, plan, quantity, period, at)
     return BeginPeriod(
-        it.subscription_id, plan, quantity, period, bill, carried, allotment, further, at
+        *(it.subscription_id, plan, quantity, period, bill, carried, allotment, further, at),
+        usage=used_since(it, usage, start),
     )
 
 
@@ -171,7 +169,7 @@ def change(
         if left
     ]
     if same_interval:
-        lines = [*_arrears(it, usage, at), *given_back]
+        lines = [*arrears(it, usage, at), *given_back]
         lines += [
             _line(plan, fixed, quantity, (at, period.end), left)
             for fixed in plan.terms.fixed
@@ -180,12 +178,13 @@ def change(
         allotment, further = more_credits(it, plan, quantity, at, prorate=prorate)
     else:
         period = _span(it, plan, at)
-        lines = [*_arrears(it, usage, at, commitment=1 - left), *given_back]
+        lines = [*arrears(it, usage, at, commitment=1 - left), *given_back]
         lines += _fixed(plan, quantity, period)
         allotment, further = first_credits(it, plan, quantity, period, at)
     bill, carried = _billed(it, plan, lines, at, f"{period.number}.{it.changes + 1}")
     return ChangePlan(
-        it.subscription_id, plan, quantity, period, bill, carried, allotment, further, at
+        *(it.subscription_id, plan, quantity, period, bill, carried, allotment, further, at),
+        usage=used_since(it, usage, at),
     )
 
 
@@ -203,7 +202,7 @@ def cancel(
         return CancelSubscription(it.subscription_id, reason, None, None, it.carried, at)
     until = _last_moment(it, at)
     left = _left(it, until) if prorate else Fraction(0)
-    lines = _arrears(it, usage, until, commitment=1 - left)
+    lines = arrears(it, usage, until, commitment=1 - left)
     bill, carried = _billed(it, it.plan, lines, until, f"{period.number}.end")
     refund, rest = _refund(it, left, until)
     if rest:
@@ -268,40 +267,6 @@ def _line(
     return BillLine(
         description, str(quantity), unit_price, amount, plan.terms.tax_rate, *span, is_credit
     )
-
-
-def _arrears(
-    it: Subscription, usage: Usage, until: datetime, commitment: Fraction = Fraction(0)
-) -> list[BillLine]:
-    """What was used since it was last billed, and what the part of the commitment lacks."""
-    if it.period is None or it.usage_from is None:
-        return []
-    terms, lines = it.plan.terms, []
-    for key, metered in zip(usage_until(it, until), terms.metered, strict=False):
-        if key not in usage:
-            raise NotAllowed("its usage has to be read again: try again in a moment")
-        rated = charge(price_of(metered.price), usage[key], terms.currency, name=metered.name)
-        for line in rated:
-            unit_price = None if line.unit_price is None else f"{line.unit_price:f}"
-            lines.append(
-                BillLine(
-                    line.description,
-                    f"{line.quantity:f}",
-                    unit_price,
-                    line.amount,
-                    terms.tax_rate,
-                    it.usage_from,
-                    until,
-                )
-            )
-    if terms.commitment is not None and commitment:
-        least = for_the_rest(terms.commitment, commitment).units
-        lacking = least - it.charged_units - sum(line.amount.units for line in lines)
-        if lacking > 0:
-            amount = Amount(terms.currency, lacking)
-            span = (it.period.start, until)
-            lines.append(BillLine("Commitment", "1", None, amount, terms.tax_rate, *span))
-    return lines
 
 
 def _billed(

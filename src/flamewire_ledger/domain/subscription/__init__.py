@@ -24,6 +24,7 @@ from flamewire_ledger.domain.subscription.decisions import QUANTITY_MAX, check_c
 from flamewire_ledger.domain.subscription.facts import (
     Allotment,
     Bill,
+    BilledUsage,
     BillLine,
     CancelReason,
     Carried,
@@ -58,6 +59,7 @@ __all__ = [
     "BeginTrial",
     "Bill",
     "BillLine",
+    "BilledUsage",
     "CancelReason",
     "CancelSubscription",
     "Carried",

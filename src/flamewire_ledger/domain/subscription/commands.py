@@ -10,6 +10,7 @@ from flamewire_ledger.domain.plan_terms import PlanVersion
 from flamewire_ledger.domain.subscription.facts import (
     Allotment,
     Bill,
+    BilledUsage,
     CancelReason,
     Carried,
     NextCredits,
@@ -53,6 +54,7 @@ class BeginPeriod:
     allotment: Allotment | None
     next_credits: NextCredits | None
     at: datetime
+    usage: tuple[BilledUsage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class ChangePlan:
     allotment: Allotment | None
     next_credits: NextCredits | None
     at: datetime
+    usage: tuple[BilledUsage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

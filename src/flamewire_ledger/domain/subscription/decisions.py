@@ -174,6 +174,7 @@ def _begin_period(it: Subscription, command: BeginPeriod) -> Facts:
             allotment=command.allotment,
             next_credits=command.next_credits,
             renewed_at=command.at,
+            usage=command.usage,
         )
     )
     return tuple(facts)
@@ -239,6 +240,7 @@ def _plan_changed(
         allotment=command.allotment if is_alone else None,
         next_credits=command.next_credits if is_alone else it.next_credits,
         changed_at=command.at,
+        usage=command.usage if is_alone else (),
     )
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import ClassVar, Literal, TypeAlias
 
 from flamewire_ledger.domain.money import Amount
-from flamewire_ledger.domain.plan_terms import PlanEntitlement, PlanVersion
+from flamewire_ledger.domain.plan_terms import MeteredPrice, PlanEntitlement, PlanVersion
 
 Status: TypeAlias = Literal["scheduled", "trialing", "active", "past_due", "paused", "canceled"]
 PauseReason: TypeAlias = Literal["asked", "unpaid"]
@@ -55,6 +55,19 @@ class Bill:
     lines: tuple[BillLine, ...]
     due_days: int
     prices_include_tax: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BilledUsage:
+    """What a meter had counted when it was billed, and at which price: what comes late is an
+    adjustment on the next bill.
+    """
+
+    price: MeteredPrice
+    tax_rate: str | None
+    start: datetime
+    end: datetime
+    quantity: str  # a plain decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +171,7 @@ class SubscriptionRenewed:
     renewed_at: datetime
     status: Status = "active"
     next_at: datetime | None = None
+    usage: tuple[BilledUsage, ...] = ()  # of the period before
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +221,7 @@ class SubscriptionPlanChanged:
     changed_at: datetime
     status: Status = "active"
     next_at: datetime | None = None
+    usage: tuple[BilledUsage, ...] = ()  # until the change
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias, assert_never
 from flamewire_ledger.domain.plan_terms import PlanVersion
 from flamewire_ledger.domain.subscription.facts import (
     Bill,
+    BilledUsage,
     Carried,
     NextCredits,
     PauseReason,
@@ -43,6 +44,7 @@ class Subscription:
     is_active: bool = False  # its first period has begun
     period: Span | None = None
     usage_from: datetime | None = None  # usage from here on was not billed yet
+    usage: tuple[BilledUsage, ...] = ()  # as it was last billed
     next_credits: NextCredits | None = None
     carried: tuple[Carried, ...] = ()
     charged_units: int = 0  # in advance for this period, less what was given back of it
@@ -165,6 +167,7 @@ def _renewed(it: Subscription, event: SubscriptionRenewed) -> Subscription:
         quantity=event.quantity,
         period=event.period,
         usage_from=event.period.start,
+        usage=event.usage,
         next_credits=event.next_credits,
         carried=event.carried,
         charged_units=_of_period(event.bill, event.period),
@@ -188,6 +191,7 @@ def _changed(it: Subscription, event: SubscriptionPlanChanged) -> Subscription:
         changes=it.changes + 1,
         period=event.period,
         usage_from=event.changed_at,
+        usage=event.usage,
         next_credits=event.next_credits,
         charged_units=charged if is_new else it.charged_units + charged,
         standing=None if swallowed else event.bill or it.standing,
