@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -32,7 +33,7 @@ def main() -> int:
         return serve(application(parts), arguments.port)
     from demo import play  # it alone draws and prints
 
-    return asyncio.run(play(arguments.out, seed=arguments.seed))
+    return asyncio.run(play(arguments.out.absolute(), seed=arguments.seed))
 
 
 def serve(app: Starlette, port: int) -> int:
@@ -40,7 +41,8 @@ def serve(app: Starlette, port: int) -> int:
     listening = socket.create_server(("127.0.0.1", port))
     print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
     config = uvicorn.Config(app, log_level="warning", access_log=False)
-    uvicorn.Server(config).run(sockets=[listening])
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended everything in order by then
+        uvicorn.Server(config).run(sockets=[listening])
     return 0
 
 

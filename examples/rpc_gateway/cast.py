@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, Final
@@ -18,6 +19,15 @@ from traffic import calls, requests
 
 WAIT_SECONDS_MAX: Final = 30.0
 AT_ONCE: Final = 8
+
+
+async def eventually(question: Callable[[], Awaitable[bool]], else_say: str) -> None:
+    """Ask until it is so; TimeoutError when it takes too long."""
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
+    while not await question():
+        if time.monotonic() > deadline:
+            raise TimeoutError(else_say)
+        await asyncio.sleep(0.05)
 
 
 @dataclass(slots=True)
@@ -77,13 +87,13 @@ class Customer:
         answer = await self.http.get("/account", headers=headers)
         return Decimal(answer.json()["credits_left"])
 
-    async def wait_for_more_than(self, credits: Decimal) -> None:
+    async def wait_for_more_than(self, some: Decimal) -> None:
         """Until the gateway has heard of a purchase."""
-        deadline = time.monotonic() + WAIT_SECONDS_MAX
-        while await self.left() <= credits:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.name} still has {await self.left()} credits")
-            await asyncio.sleep(0.05)
+
+        async def has_more() -> bool:
+            return await self.left() > some
+
+        await eventually(has_more, f"{self.name} has no more than {some} credits")
 
     async def _send(self, path: str, body: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.key}"}
@@ -114,16 +124,23 @@ class Payer:
         }
         await self._ledger.post("/v1/sandbox/transfers", body, once=f"pay-{intent['id']}")
 
-    async def until(self, intent: Json, *statuses: str) -> Json:
-        """Wait until the ledger says one of these; the intent as it is then."""
-        deadline = time.monotonic() + WAIT_SECONDS_MAX
-        while True:
+    async def until(self, intent: Json, status: str) -> None:
+        """Wait until the ledger says so."""
+
+        async def is_so() -> bool:
             now = await self._ledger.get(f"/v1/payment_intents/{intent['id']}")
-            if now["status"] in statuses:
-                return now
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{intent['id']} is {now['status']}, not {statuses}")
-            await asyncio.sleep(0.05)
+            return bool(now["status"] == status)
+
+        await eventually(is_so, f"{intent['id']} is not {status}")
+
+    async def until_confirmed(self, intent: Json) -> None:
+        """Wait until what came is final, be it enough or not."""
+
+        async def is_so() -> bool:
+            now = await self._ledger.get(f"/v1/payment_intents/{intent['id']}")
+            return any(it["status"] == "confirmed" for it in now["transfers"])
+
+        await eventually(is_so, f"nothing of {intent['id']} is confirmed")
 
     async def resolve(self, intent: Json, choice: str, reason: str) -> Json:
         path = f"/v1/payment_intents/{intent['id']}/resolve"

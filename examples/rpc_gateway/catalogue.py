@@ -83,10 +83,10 @@ PLANS: Final[Mapping[str, Plan]] = {
     plan.name: plan
     for plan in (
         Plan("free", (Tier(None, MICRO),), False, 300, "5.00"),
-        Plan("pro", (Tier(2_000, MICRO), Tier(None, 800_000)), True, 500, "20.00"),
+        Plan("pro", (Tier(1_000, MICRO), Tier(None, 800_000)), True, 500, "20.00"),
         Plan(
             "enterprise",
-            (Tier(2_000, 800_000), Tier(10_000, 600_000), Tier(None, 400_000)),
+            (Tier(1_000, 800_000), Tier(5_000, 600_000), Tier(None, 400_000)),
             True,
             1_000,
             "50.00",

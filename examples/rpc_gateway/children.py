@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,11 @@ HERE: Final = Path(__file__).parent
 _URL: Final = re.compile(r"http://[0-9.:]+")
 _KEY: Final = re.compile(r"fw_test_\S+")
 # A credit for a cent: what one unit of a call costs without a discount.
-_SETTINGS: Final = {"FLAMEWIRE_CREDIT_PRICE": "0.01", "FLAMEWIRE_SELLER_NAME": "RPC Gateway Ltd"}
+CREDIT_PRICE: Final = Decimal("0.01")
+_SETTINGS: Final = {
+    "FLAMEWIRE_CREDIT_PRICE": str(CREDIT_PRICE),
+    "FLAMEWIRE_SELLER_NAME": "RPC Gateway GmbH",
+}
 
 
 class Child:

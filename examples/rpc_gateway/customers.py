@@ -101,7 +101,7 @@ class Customers:
         return customer
 
 
-def credits(micro: int) -> str:
+def in_credits(micro: int) -> str:
     """Millionths as the ledger writes credits."""
     sign = "-" if micro < 0 else ""
     return f"{sign}{abs(micro) // MICRO}.{abs(micro) % MICRO:06d}"

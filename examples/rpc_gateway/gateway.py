@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import httpx
 from catalogue import PLANS, WEIGHTS, is_archive, weigh
-from customers import Customer, Customers, credits
+from customers import Customer, Customers, in_credits
 from ledger import Json, Ledger, Refused, Unreachable
 from meter import Meter
 from payments import TopUps, payment_required
@@ -106,8 +106,8 @@ class Gateway:
             raise
         self.spool.record(customer.account_id, month, priced.units, priced.calls)
         headers = {
-            "X-Credits-Cost": credits(priced.micro),
-            "X-Credits-Left": credits(customer.left),
+            "X-Credits-Cost": in_credits(priced.micro),
+            "X-Credits-Left": in_credits(customer.left),
         }
         return Response(answer, media_type="application/json", headers=headers)
 
@@ -230,7 +230,7 @@ def _shown(customer: Customer) -> Json:
         "name": customer.name,
         "plan": customer.plan.name,
         "credit_account_id": customer.account_id,
-        "credits_left": credits(customer.left),
+        "credits_left": in_credits(customer.left),
         "units_this_month": customer.units,
     }
 

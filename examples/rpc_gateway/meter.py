@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
-from customers import Customer, Customers, credits
+from customers import Customer, Customers, in_credits
 from ledger import Json, Ledger, Refused, Unreachable
 from spool import Bundle, Spool
 
@@ -120,7 +120,7 @@ def _line(bundle: Bundle) -> dict[str, Any]:
         "command": "consume_credits",
         "params": {
             "credit_account_id": bundle.account_id,
-            "amount": credits(bundle.micro),
+            "amount": in_credits(bundle.micro),
             "reference": f"{bundle.method} x {bundle.count}",
         },
     }

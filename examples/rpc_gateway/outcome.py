@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import Final
 
 from cast import Customer
-from children import LedgerProgram
+from children import CREDIT_PRICE, LedgerProgram
 from ledger import Json, Ledger
 
-ASSETS = ("TAO", "ETH", "SUI", "USDC")
+ASSETS: Final = ("TAO", "ETH", "SUI", "USDC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Revenue:
     """What came in one asset."""
 
     asset: str
-    receipts: int
+    payments: int
     amount: Decimal
     usd: Decimal
 
@@ -112,27 +115,51 @@ async def gather(
 
 
 def _revenue(invoices: list[Json]) -> list[Revenue]:
-    """By the asset that paid; every receipt of this demonstration was paid in one."""
+    """By the asset that paid: receipts for credits, and invoices that were paid on chain."""
     found = {asset: Revenue(asset, 0, Decimal(0), Decimal(0)) for asset in ASSETS}
-    for invoice in invoices:
-        (settled,) = invoice["settled_with"]
+    for usd, settled in _payments(invoices):
         before = found[settled["asset"]]
         found[settled["asset"]] = Revenue(
             settled["asset"],
-            before.receipts + 1,
+            before.payments + 1,
             before.amount + Decimal(settled["amount"]),
-            before.usd + Decimal(invoice["total"]),
+            before.usd + usd,
         )
     return list(found.values())
+
+
+def _payments(invoices: list[Json]) -> list[tuple[Decimal, Json]]:
+    """(worth, what paid it); every payment of this demonstration is in one asset."""
+    found: list[tuple[Decimal, Json]] = []
+    for invoice in invoices:
+        if invoice["kind"] == "receipt":
+            (settled,) = invoice["settled_with"]
+            found.append((Decimal(invoice["total"]), settled))
+            continue
+        for payment in invoice["payments"]:
+            (settled,) = payment["settled_with"]
+            found.append((Decimal(payment["amount"]), settled))
+    return found
+
+
+def funnel(outcome: Outcome) -> list[tuple[str, int]]:
+    """How far the payments came, each step a part of the one before it."""
+    intents = outcome.intents
+    paid = [it for it in intents if it["transfers"]]
+    whole = [it for it in paid if it["status"] == "succeeded"]
+    alone = [it for it in whole if "manual" not in it["labels"]]
+    steps = {"asked for": intents, "something came": paid, "settled": whole, "by itself": alone}
+    return [(step, len(those)) for step, those in steps.items()]
 
 
 def check(out: Path, outcome: Outcome, program: LedgerProgram) -> list[Check]:
     """All that has to be true."""
     checks = [
         Check(
-            f"{row.name}: burnt + lapsed + left = granted, as the gateway counted",
+            f"{row.name}: burnt + lapsed + left = granted",
             row.burnt + row.lapsed + row.left == row.granted and row.burnt == row.gateway_burnt,
-            f"{row.burnt} + {row.lapsed} + {row.left} = {row.granted}",
+            " + ".join(f"{it / 1_000_000:,.2f}" for it in (row.burnt, row.lapsed, row.left))
+            + f" = {row.granted / 1_000_000:,.2f}",
         )
         for row in outcome.customers
     ]
@@ -144,28 +171,67 @@ def check(out: Path, outcome: Outcome, program: LedgerProgram) -> list[Check]:
             f"{metered} calls",
         )
     )
-    receipts = sum((it.usd for it in outcome.revenue), Decimal(0))
-    worth = Decimal(outcome.purchased) / 1_000_000 / 100
-    checks.append(Check("receipts = credits sold", receipts == worth, f"{receipts} USD"))
+    receipts = [it for it in outcome.invoices if it["kind"] == "receipt"]
+    sold = sum((Decimal(it["total"]) for it in receipts), Decimal(0))
+    worth = Decimal(outcome.purchased) / 1_000_000 * CREDIT_PRICE
+    checks.append(Check("receipts = credits sold", sold == worth, f"{sold} USD"))
     issued = sum(row.granted for row in outcome.customers)
     checks.append(
-        Check("credits in the books = credits of the customers", _issued(outcome) == issued)
+        Check(
+            "credits in the books = credits of the customers",
+            _on(outcome, "credits:issued").get("CREDIT") == Decimal(issued) / 1_000_000,
+            f"{issued / 1_000_000:,.0f} credits",
+        )
     )
-    checks.append(Check("the trial balance balances", outcome.trial_balance["is_balanced"]))
+    checks += [_wallets(outcome), *_books(out, outcome)]
     proof = program.flamewire("verify")
     (out / "verify.txt").write_text(proof.stdout + proof.stderr)
-    checks.append(Check("flamewire verify", proof.returncode == 0, _last_line(proof.stdout)))
+    checks.append(
+        Check("flamewire verify", proof.returncode == 0, f"{len(proof.stdout.splitlines())} checks")
+    )
     return checks
 
 
-def _issued(outcome: Outcome) -> int:
-    return sum(
-        int(it["balance_minor"]) for it in outcome.balances if it["account"] == "credits:issued"
+def _wallets(outcome: Outcome) -> Check:
+    """All that came is in the wallets, and is revenue or owed back."""
+    came: dict[str, Decimal] = defaultdict(Decimal)
+    for intent in outcome.intents:
+        for transfer in intent["transfers"]:
+            came[transfer["asset"]] += Decimal(transfer["amount"])
+    owed = _on(outcome, "liabilities:refunds_payable")
+    unapplied = _on(outcome, "liabilities:customer_unapplied")
+    used = {
+        it.asset: it.amount + owed.get(it.asset, Decimal(0)) + unapplied.get(it.asset, Decimal(0))
+        for it in outcome.revenue
+    }
+    return Check(
+        "sent on chain = wallets = revenue + owed back, in each asset",
+        dict(came) == _on(outcome, "assets:wallet:") == used,
+        ", ".join(f"{amount.normalize():f} {asset}" for asset, amount in used.items()),
     )
 
 
-def _last_line(text: str) -> str:
-    return text.strip().rpartition("\n")[2]
+def _books(out: Path, outcome: Outcome) -> list[Check]:
+    """The trial balance, and what another program says of the export."""
+    balances = Check("the trial balance balances", outcome.trial_balance["is_balanced"])
+    beside = Path(sys.executable).with_name("bean-check")
+    done = subprocess.run(
+        [str(beside) if beside.exists() else "bean-check", str(out / "books.beancount")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return [balances, Check("bean-check accepts the books", done.returncode == 0, done.stderr[:80])]
+
+
+def _on(outcome: Outcome, account: str) -> dict[str, Decimal]:
+    """Balances by asset of the accounts whose names begin so."""
+    found: dict[str, Decimal] = defaultdict(Decimal)
+    for it in outcome.balances:
+        if it["account"].startswith(account) and Decimal(it["balance"]):
+            found[it["asset"]] += Decimal(it["balance"])
+    return dict(found)
 
 
 async def write(out: Path, outcome: Outcome, ledger: Ledger, program: LedgerProgram) -> None:
@@ -175,6 +241,9 @@ async def write(out: Path, outcome: Outcome, ledger: Ledger, program: LedgerProg
     for invoice in outcome.invoices:
         pdf = await ledger.get_bytes(f"/v1/invoices/{invoice['id']}.pdf")
         (folder / f"{invoice['number']}.pdf").write_bytes(pdf)
+    for name in ("beancount", "hledger", "csv"):
+        books = await ledger.get_bytes(f"/v1/exports/{name}")
+        (out / f"books.{name}").write_bytes(books)
     (out / "trial_balance.json").write_text(json.dumps(outcome.trial_balance, indent=2))
     replay = program.flamewire("replay", "--format", "jsonl")
     (out / "events.jsonl").write_text(replay.stdout)

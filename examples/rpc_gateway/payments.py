@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from customers import Customer, credits
+from customers import Customer, in_credits
 from ledger import Json, Ledger, Refused, Unreachable
 from starlette.responses import JSONResponse, Response
 
@@ -61,7 +61,7 @@ async def payment_required(
     body: Json = {
         "x402Version": 1,
         "error": "insufficient_credits",
-        "detail": f"this costs {credits(micro)} credits and {credits(customer.left)} are left;"
+        "detail": f"this costs {in_credits(micro)} credits and {in_credits(customer.left)} are left;"
         " pay one of these, then send it again",
         "accepts": [],
     }

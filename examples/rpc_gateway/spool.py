@@ -117,8 +117,8 @@ class Spool:
         """Put the oldest calls into bundles."""
         with self._transaction():
             last = self._one(
-                "SELECT coalesce(max(seq), 0) FROM"
-                f" (SELECT seq FROM calls ORDER BY seq LIMIT {SEAL_CALLS_MAX})"
+                "SELECT coalesce(max(seq), 0) FROM (SELECT seq FROM calls ORDER BY seq LIMIT ?)",
+                SEAL_CALLS_MAX,
             )
             self._db.execute(
                 "INSERT INTO bundles SELECT min(seq), ? || '-' || min(seq), account_id, method,"
@@ -181,7 +181,7 @@ class Spool:
     def customers(self) -> list[Signup]:
         return [Signup(*row) for row in self._db.execute("SELECT * FROM customers")]
 
-    def _one(self, sql: str, *values: str) -> int:
+    def _one(self, sql: str, *values: str | int) -> int:
         return int(self._db.execute(sql, values).fetchone()[0])
 
     def _transaction(self) -> _Transaction:

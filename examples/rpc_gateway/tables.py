@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from outcome import Check, Outcome
+from outcome import Check, Outcome, funnel
 from rich.console import Console
 from rich.table import Table
 
 
 def show(console: Console, outcome: Outcome, checks: list[Check], out: Path) -> None:
     """Print all tables, and keep them as text."""
-    tables = [_customers(outcome), _methods(outcome), _revenue(outcome), _funnel(outcome)]
-    tables.append(_checks(checks))
+    tables = [_customers(outcome), _methods(outcome), _revenue(outcome), _invoices(outcome)]
+    tables += [_funnel(outcome), _checks(checks)]
     with (out / "tables.txt").open("w") as file:
-        for target in (console, Console(file=file, width=110)):
+        for target in (console, Console(file=file, width=130)):
             for table in tables:
                 target.print()
                 target.print(table)
@@ -52,23 +52,29 @@ def _methods(outcome: Outcome) -> Table:
 
 
 def _revenue(outcome: Outcome) -> Table:
-    table = _table("Revenue by asset", "asset", "receipts", "amount", "USD")
+    table = _table("Revenue by asset", "asset", "payments", "amount", "USD")
     for it in outcome.revenue:
-        table.add_row(it.asset, str(it.receipts), f"{it.amount.normalize():f}", f"{it.usd}")
+        table.add_row(it.asset, str(it.payments), f"{it.amount.normalize():f}", f"{it.usd}")
     table.add_section()
     total = sum(it.usd for it in outcome.revenue)
-    table.add_row("", str(sum(it.receipts for it in outcome.revenue)), "", f"{total}")
+    table.add_row("", str(sum(it.payments for it in outcome.revenue)), "", f"{total}")
+    return table
+
+
+def _invoices(outcome: Outcome) -> Table:
+    table = _table("Invoices", "number", "for", "total", "paid", "credited", "status", words=2)
+    for it in reversed(outcome.invoices):
+        status = "overdue" if it["is_overdue"] else it["status"]
+        amounts = (it["total"], it["amount_paid"], it["amount_credited"])
+        table.add_row(it["number"], it["lines"][0]["description"], *amounts, status)
     return table
 
 
 def _funnel(outcome: Outcome) -> Table:
     table = _table("Payments", "what became of them", "count")
-    intents = outcome.intents
-    labels = Counter(label for it in intents for label in it["labels"])
-    table.add_row("asked for", str(len(intents)))
-    table.add_row("paid something", str(sum(1 for it in intents if it["transfers"])))
-    table.add_row("succeeded", str(sum(1 for it in intents if it["status"] == "succeeded")))
-    table.add_row("expired", str(sum(1 for it in intents if it["status"] == "expired")))
+    labels = Counter(label for it in outcome.intents for label in it["labels"])
+    for step, count in funnel(outcome):
+        table.add_row(step, str(count))
     table.add_section()
     for label, count in sorted(labels.items()):
         table.add_row(f"labelled {label}", str(count))
@@ -76,10 +82,8 @@ def _funnel(outcome: Outcome) -> Table:
 
 
 def _checks(checks: list[Check]) -> Table:
-    table = Table(title="What has to be true", title_justify="left", title_style="bold")
-    table.add_column("")
-    table.add_column("")
-    table.add_column("")
+    table = _table("What has to be true", "", "", "", words=3)
+    table.show_header = False
     for it in checks:
         mark = "[green]yes[/]" if it.is_so else "[red]NO[/]"
         table.add_row(mark, it.what, it.detail)
