@@ -42,3 +42,21 @@ async def test_asked_for_by_name_it_is_refused_and_says_what_to_do(
     assert answer.json()["code"] == "addresses_used_up"
     assert "add new ones" in answer.json()["detail"]
     assert await used_up.types() == []
+
+
+async def test_requests_in_vain_use_up_no_addresses_that_are_added_later(door: World):
+    (chain,) = [chain for chain in door.chains if chain.network.name == "sui"]
+    asked: list[int] = []
+
+    def none_left(index: int) -> Deposit:
+        asked.append(index)
+        return _none_left(index)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(chain, "deposit", none_left)
+        for _ in range(5):
+            await door.post("/v1/payment_intents", {"amount": "25.00", "currency": "USD"})
+    assert len(set(asked)) == 1
+    body = {"amount": "25.00", "currency": "USD", "network": "sui"}
+    (option, *_) = (await door.post("/v1/payment_intents", body)).json()["payment_options"]
+    assert option["address"] == chain.deposit(asked[0]).address

@@ -76,6 +76,10 @@ class Indexes:
         self.taken[chain_id] = self.taken.get(chain_id, -1) + 1
         return self.taken[chain_id]
 
+    def give_back(self, chain_id: str, index: int) -> None:
+        assert index == self.taken[chain_id], "it is the last one"
+        self.taken[chain_id] -= 1
+
 
 @dataclass
 class Payer:

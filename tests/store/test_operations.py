@@ -45,6 +45,14 @@ async def test_every_index_is_given_once_and_from_zero(indexes: DepositIndexes):
     assert await indexes.take("sui:mainnet") == 0
 
 
+async def test_an_index_that_is_given_back_is_the_next_one_given(indexes: DepositIndexes):
+    first = [await indexes.take("sui:35834a8a") for _ in range(4)]
+    for _ in range(20):
+        indexes.give_back("sui:35834a8a", first[-1])
+        assert await indexes.take("sui:35834a8a") == first[-1]
+    assert await indexes.take("sui:35834a8a") == first[-1] + 1
+
+
 async def test_chains_with_the_same_addresses_never_share_an_index(indexes: DepositIndexes):
     """Else who pays on the wrong network pays for whoever has that address there."""
     chains = ("eip155:1", "eip155:8453", "eip155:1", "eip155:8453", "eip155:137")

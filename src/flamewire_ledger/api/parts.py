@@ -51,6 +51,8 @@ class DepositIndexes(Protocol):
 
     async def take(self, chain_id: str) -> int: ...
 
+    def give_back(self, chain_id: str, index: int) -> None: ...
+
 
 class Sandbox(Protocol):
     """Plays the payer and moves the sandbox clock. For test keys."""

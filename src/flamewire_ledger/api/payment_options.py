@@ -235,7 +235,12 @@ async def _deposit(
             call, chain, [one.due for one in agreed if one.way.chain is chain]
         )
     index = await call.parts.deposit_indexes.take(chain.network.chain_id)
-    return chain.deposit(index)
+    try:
+        return chain.deposit(index)
+    except AddressesUsedUp:
+        # Else each request until there are new addresses would use one of them up beforehand.
+        call.parts.deposit_indexes.give_back(chain.network.chain_id, index)
+        raise
 
 
 def _option(one: Terms, deposit: Deposit) -> PaymentOption:

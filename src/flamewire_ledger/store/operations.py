@@ -66,6 +66,9 @@ class DepositIndexes(Protocol):
 
     async def take(self, chain_id: str) -> int: ...
 
+    def give_back(self, chain_id: str, index: int) -> None:
+        """It was taken and nobody was told of it: there is no address of that number, yet."""
+
 
 class PostgresDepositIndexes:
     """Takes blocks of them from the database; what is left of a block when the process ends is
@@ -77,22 +80,33 @@ class PostgresDepositIndexes:
         self._connections = connections
         self._blocks: defaultdict[str, int] = defaultdict(lambda: block)  # the next, by namespace
         self._left: defaultdict[str, Iterator[int]] = defaultdict(lambda: iter(()))  # by namespace
+        self._given_back: defaultdict[str, list[int]] = defaultdict(list)  # by namespace
         self._noted: set[str] = set()  # chains that have their time
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def take(self, chain_id: str) -> int:
         namespace = _namespace(chain_id)
         if chain_id in self._noted:  # what is left is given at once, without the lock
-            for index in self._left[namespace]:
+            for index in self._there(namespace):
                 return index
         async with self._locks[namespace]:
             if chain_id not in self._noted:
                 async with self._connections.use() as connection:
                     await connection.execute(_SQL["note_chain"], {"chain_id": chain_id})
                 self._noted.add(chain_id)
-            for index in self._left[namespace]:  # who held the lock before may have filled it
+            for index in self._there(namespace):  # who held the lock before may have filled it
                 return index
             return await self._take_block(namespace)
+
+    def give_back(self, chain_id: str, index: int) -> None:
+        self._given_back[_namespace(chain_id)].append(index)
+
+    def _there(self, namespace: str) -> Iterator[int]:
+        """What can be given without asking the database."""
+        given_back = self._given_back[namespace]
+        while given_back:
+            yield given_back.pop()
+        yield from self._left[namespace]
 
     async def _take_block(self, namespace: str) -> int:
         """The first number of the next block; the others are left."""
@@ -114,9 +128,15 @@ class PostgresDepositIndexes:
 class MemoryDepositIndexes:
     def __init__(self) -> None:
         self._next: defaultdict[str, int] = defaultdict(int)
+        self._given_back: defaultdict[str, list[int]] = defaultdict(list)
+
+    def give_back(self, chain_id: str, index: int) -> None:
+        self._given_back[_namespace(chain_id)].append(index)
 
     async def take(self, chain_id: str) -> int:
         namespace = _namespace(chain_id)
+        if self._given_back[namespace]:
+            return self._given_back[namespace].pop()
         index = self._next[namespace]
         self._next[namespace] += 1
         return index
