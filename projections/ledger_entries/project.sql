@@ -1,5 +1,5 @@
 -- on: *
--- An event says when it happened in a field named after itself: `given_up_at`, `confirmed_at`, or just `at`.
+-- An event says when it happened in a field named after itself, as in `given_up_at`, `confirmed_at` or `marked_at`.
 INSERT INTO ledger_entries_v1 (
     merchant_id, position, line, debit, credit, asset, decimals, units, stream_id, type, at, recorded_at
 )
@@ -7,10 +7,11 @@ SELECT
     merchant_id, position, line, posting->>'debit', posting->>'credit', posting->'amount'->>'asset',
     (posting->'amount'->>'decimals')::smallint, (posting->'amount'->>'units')::numeric, stream_id, type,
     coalesce(
-        data->>(split_part(type, '.', 2) || '_at'),
-        data->>(substring(split_part(type, '.', 2) FROM '[a-z]+$') || '_at'),
-        data->>'at'
-    )::timestamptz,
+        (data->>(split_part(type, '.', 2) || '_at'))::timestamptz,
+        (data->>(substring(split_part(type, '.', 2) FROM '[a-z]+$') || '_at'))::timestamptz,
+        (data->>(substring(split_part(type, '.', 2) FROM '^[a-z]+') || '_at'))::timestamptz,
+        recorded_at
+    ),
     recorded_at
 FROM batch,
     jsonb_array_elements(data->'postings') WITH ORDINALITY AS made (posting, line);

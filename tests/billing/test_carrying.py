@@ -89,6 +89,15 @@ def test_a_debt_that_became_dearer_is_a_loss():
     assert books.lines[REFUNDS, "TAO"].value == books.lines[WALLET, "TAO"].value == 0
 
 
+def test_what_is_owed_under_another_name_gains_nothing():
+    books = TrialBalance()
+    list(books.post(WALLET, HELD, "TAO", new(10, 1000)))
+    list(books.post(HELD, REFUNDS, "TAO", new(4, 900)))
+    assert books.lines[HELD, "TAO"].value == -600
+    assert books.lines[REFUNDS, "TAO"].value == -400
+    assert books.gains == books.losses
+
+
 postings = st.lists(
     st.tuples(
         st.sampled_from(["s1", "s2"]),

@@ -1,0 +1,1 @@
+"""Exports: their names and formats."""

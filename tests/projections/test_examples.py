@@ -60,3 +60,14 @@ def test_every_event_is_read_by_somebody_who_looks_into_it() -> None:
     unseen = {event_class.type for event_class in event_classes()} - looked_into
     # The register's numbers are on the invoices; nobody asks for them alone.
     assert unseen <= {"invoice_register.number_assigned.v1", EVERYTHING}
+
+
+def test_every_event_that_carries_postings_says_when_it_happened() -> None:
+    """In a field that projections/ledger_entries finds by the name of the event."""
+    for event_class in event_classes():
+        fields = {field.name for field in dataclasses.fields(event_class)}
+        if "postings" in fields:
+            name = event_class.type.split(".")[1]
+            words = name.split("_")
+            told = {f"{name}_at", f"{words[0]}_at", f"{words[-1]}_at"}
+            assert fields & told, event_class.type

@@ -14,6 +14,7 @@ from typing import Final
 from flamewire_ledger.billing.carrying import Carried
 
 REALISED_GAINS: Final = "income:realised_gains"
+_OWED: Final = "liabilities:"
 _BALANCE_SHEET: Final = ("assets:", "liabilities:", "equity:")
 
 
@@ -74,6 +75,8 @@ class TrialBalance:
         """Add one posting; what was gained or lost by it follows. Take all of them."""
         sides = (debit, True), (credit, False)
         expected = [self._standing_value(*side, asset, carried) for side in sides]
+        if debit.startswith(_OWED) and credit.startswith(_OWED) and expected[0] is not None:
+            expected[1] = expected[0]  # owed under another name: nothing was gained or lost
         for (account, is_debit), stood_at in zip(sides, expected, strict=True):
             line = self.lines.setdefault((account, asset), AccountValue())
             line.add(is_debit=is_debit, carried=carried)
