@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 import msgspec
+import structlog
 
 from flamewire_ledger.api.parts import ChainSilent
 from flamewire_ledger.api.reconciliation_report import report_of
@@ -37,6 +38,7 @@ from flamewire_ledger.wiring.rescans import chain_called
 from flamewire_ledger.wiring.sweeping import given_out_on
 from flamewire_ledger.wiring.watchers import names_alike, shared_address
 
+_log = structlog.get_logger(__name__)
 CODE_VERSION: Final = version("flamewire-ledger")
 _SHORT: Final = ReconciliationLimits(blocks_max=10_000, tries_max=2, follower_seconds_max=5.0)
 
@@ -61,7 +63,12 @@ def reconciling(
         if not isinstance(chain, EthereumChain):
             return None
         sums = dict.fromkeys((token.asset.code for token in network.tokens), 0)
-        for each in await chain.held(await given_out_on(ledger, chain), height=height):
+        try:
+            found = await chain.held(await given_out_on(ledger, chain), height=height)
+        except ChainUnavailable as error:  # few nodes keep the state of old blocks
+            _log.warning("balances_not_told", network=network.name, why=str(error))
+            return None
+        for each in found:
             for amount in each.amounts:
                 sums[amount.asset.code] += amount.units
         return sums
