@@ -16,7 +16,7 @@ from cast import Customer, Payer, eventually
 from charts import draw
 from children import Child, LedgerProgram, gateway, node
 from ledger import Ledger
-from outcome import check, gather, write
+from outcome import check, gather, write, write_summary
 from rich.console import Console
 from tables import show
 
@@ -48,6 +48,7 @@ async def play(out: Path, *, seed: int) -> int:
         await write(out, outcome, ledger, program)
         draw(out, outcome)
         checks = check(out, outcome, program)
+        write_summary(out, outcome, checks)
         await ledger.close()
     finally:
         for child in children:

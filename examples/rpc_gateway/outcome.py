@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -232,6 +232,19 @@ def _on(outcome: Outcome, account: str) -> dict[str, Decimal]:
         if it["account"].startswith(account) and Decimal(it["balance"]):
             found[it["asset"]] += Decimal(it["balance"])
     return dict(found)
+
+
+def write_summary(out: Path, outcome: Outcome, checks: list[Check]) -> None:
+    """The tables, for a program."""
+    summary = {
+        "customers": [asdict(row) for row in outcome.customers],
+        "paid": {it.asset: {"payments": it.payments, "usd": str(it.usd)} for it in outcome.revenue},
+        "funnel": dict(funnel(outcome)),
+        "labels": sorted({label for it in outcome.intents for label in it["labels"]}),
+        "calls_answered": outcome.calls_answered,
+        "checks": {it.what: it.is_so for it in checks},
+    }
+    (out / "outcome.json").write_text(json.dumps(summary, indent=2))
 
 
 async def write(out: Path, outcome: Outcome, ledger: Ledger, program: LedgerProgram) -> None:
