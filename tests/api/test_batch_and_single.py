@@ -29,6 +29,7 @@ READING = {
     "refund_credits",
     "refund_purchase",
 }  # they ask read models: test_credit_changes has them
+METER = "me_01kayv3m8se0p9q7r2t4w6x8za"  # of nobody
 ORDER = {"amount": "25.00", "currency": "USD"}
 GOOD: dict[str, dict[str, Any]] = {
     "create_payment_intent": {**ORDER, "metadata": {"a": "b"}, "tolerance": "0.01"},
@@ -47,6 +48,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "cancel_recurring_grant": {"reason": "no more"},
     "set_top_up": {"threshold": "10", "target": "50", "per_day_max": "100"},
     "remove_top_up": {},
+    "set_usage_limit": {"meter_id": METER, "period": "day", "hard": "5"},
+    "remove_usage_limit": {"meter_id": METER, "period": "day"},
+    "grant_entitlement": {"feature": "rpc", "kind": "flag"},
+    "revoke_entitlement": {"feature": "rpc"},
 }
 NAMES = [name for name in COMMANDS if name not in READING]
 

@@ -64,7 +64,6 @@ class _Work:
 async def ingest(call: Call) -> Answer:
     items = split(call.body)
     work = _Work(items, [None] * len(items))
-    await caught_up(call, "meters", "credit_balance")
     batches = await _read(call, work)
     desk, items_ = call.office.usage, call.parts.usage_items
     for claims in range(_CLAIMS_MAX):
@@ -117,6 +116,9 @@ async def _read(call: Call, work: _Work) -> list[_Batch]:
             found.append((place, item))
         if place % ITEMS_AT_ONCE == ITEMS_AT_ONCE - 1:
             await asyncio.sleep(0)
+    if not found:
+        return []
+    await caught_up(call, "meters", "credit_balance")
     desk, merchant_id = call.office.usage, call.merchant_id
     accounts = await desk.accounts(merchant_id, {item.subject for _, item in found})
     meters = await desk.meters(merchant_id)

@@ -149,8 +149,8 @@ class GetUsage(Fresh):
         default=None, alias="from", description="By default the month's start."
     )
     to: Time | None = Field(default=None, description="By default the next hour.")
-    group_by: str | None = Field(
-        default=None, max_length=700, description="Keys, with commas between."
+    group_by: Annotated[str, Field(max_length=700), AfterValidator(_clean)] | None = Field(
+        default=None, description="Keys, with commas between."
     )
     granularity: Granularity = "day"
     late_from: Time | None = Field(
