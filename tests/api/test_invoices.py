@@ -11,10 +11,11 @@ from flamewire_ledger.commands.decider import Done
 from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.domain.identifiers import command_id
 from flamewire_ledger.domain.money import Amount, Asset
-from flamewire_ledger.domain.payment import ConfirmTransfer
+from flamewire_ledger.domain.payment import ConfirmTransfer, DropTransfer
 from flamewire_ledger.domain.transfer import Block, Transfer
 from flamewire_ledger.processes.invoice_payments import InvoicePayments
 from flamewire_ledger.processes.reaction import Reactions, Task
+from flamewire_ledger.processes.reversal import Reversal
 from flamewire_ledger.processes.settlement import Settlement
 from tests.api.invoices import issue
 from tests.api.world import World
@@ -56,22 +57,35 @@ async def looked_at(ledger: World, invoice_id: str) -> dict[str, Any]:
 async def react(ledger: World) -> None:
     """What the reactor does, over all events there are."""
     reactions = Reactions(ledger.store, ledger.codec, ledger.writer)
-    for process in (Settlement(), InvoicePayments()):
+    for process in (Settlement(), Reversal(), InvoicePayments()):
         tasks = [Task(process, it) for it in await ledger.events() if it.type in process.reads]
         assert (await reactions.react(0, tasks)).failures == ()
 
 
 async def succeed(ledger: World, intent: dict[str, Any]) -> None:
     """A payer pays the first way there is, and the chain makes it final."""
+    transfer, now = transfer_of(intent), ledger.clock.now()
+    command = ConfirmTransfer(intent["id"], transfer, Block(1, "0xb", now), 3, now, now)
+    await tell(ledger, command, "confirm")
+
+
+async def take_back(ledger: World, intent: dict[str, Any]) -> None:
+    """The chain takes back what was final."""
+    command = DropTransfer(intent["id"], transfer_of(intent), ledger.clock.now())
+    await tell(ledger, command, "drop")
+
+
+async def tell(ledger: World, command: ConfirmTransfer | DropTransfer, name: str) -> None:
+    origin = Origin(command_id(name, command.payment_id), ledger.merchant_id, "watcher:test")
+    assert isinstance(await ledger.writer.submit(commands.envelope(origin, command)), Done)
+
+
+def transfer_of(intent: dict[str, Any]) -> Transfer:
     option = intent["payment_options"][0]
     decimals = len(option["amount"].partition(".")[2])
     asset = Asset(f"{option['network']}:{option['asset']}", decimals)
     amount = Amount(asset, int(option["amount_minor"]))
-    now = ledger.clock.now()
-    transfer = Transfer(option["network"], f"0x{intent['id']}", 0, option["address"], amount)
-    command = ConfirmTransfer(intent["id"], transfer, Block(1, "0xb", now), 3, now, now)
-    origin = Origin(command_id("confirm", intent["id"]), ledger.merchant_id, "watcher:test")
-    assert isinstance(await ledger.writer.submit(commands.envelope(origin, command)), Done)
+    return Transfer(option["network"], f"0x{intent['id']}", 0, option["address"], amount)
 
 
 async def balances(ledger: World) -> dict[tuple[str, str], str]:
@@ -167,8 +181,8 @@ async def test_a_payment_that_succeeds_pays_the_invoice_and_issues_no_receipt(
     assert (await ledger.get(PATH)).json()["data"][0]["id"] == invoice["id"]
     assert len((await ledger.get(PATH)).json()["data"]) == 1
     books = await balances(ledger)
-    assert books["income:sales", "EUR"] == "-10.50"
-    assert books["liabilities:tax", "EUR"] == "-0.74"
+    assert books["income:sales", "EUR"] == "10.50"
+    assert books["liabilities:tax", "EUR"] == "0.74"
     assert [asset for account, asset in books if account == "income:sales"] == ["EUR"]
     assert [account for account, _ in books if account == "assets:receivable"] == []
 
@@ -194,6 +208,40 @@ async def test_an_invoice_paid_twice_leaves_the_second_payment_to_the_customer(
     assert answer.status_code == 200, answer.text
     books = await balances(ledger)
     assert not any(account == "liabilities:customer_unapplied" for account, _ in books)
+
+
+async def test_what_a_chain_takes_back_is_due_again_and_nothing_stands_in_conversion(
+    ledger: World,
+) -> None:
+    invoice = await opened(ledger)
+    due = await balances(ledger)
+    intent = (await done(ledger, f"{invoice['id']}/pay", {}))["payment_intent"]
+    await succeed(ledger, intent)
+    await react(ledger)
+    await take_back(ledger, intent)
+    await react(ledger)
+    read = await looked_at(ledger, invoice["id"])
+    assert (read["status"], read["amount_due"], read["paid_at"]) == ("open", "11.24", None)
+    assert read["payments"] == read["settled_with"] == []
+    assert await balances(ledger) == due
+
+
+async def test_a_second_payment_that_a_chain_takes_back_leaves_the_invoice_paid(
+    ledger: World,
+) -> None:
+    invoice = await opened(ledger)
+    first = (await done(ledger, f"{invoice['id']}/pay", {}))["payment_intent"]
+    body = {"network": "bittensor"}
+    second = (await done(ledger, f"{invoice['id']}/pay", body))["payment_intent"]
+    await succeed(ledger, first)
+    await react(ledger)
+    paid = await balances(ledger)
+    await succeed(ledger, second)
+    await react(ledger)
+    await take_back(ledger, second)
+    await react(ledger)
+    assert (await looked_at(ledger, invoice["id"]))["status"] == "paid"
+    assert await balances(ledger) == paid
 
 
 async def test_it_is_paid_in_parts(ledger: World) -> None:

@@ -17,7 +17,7 @@ from tests.services.place import ROOT
 PLANTS = {
     "flow": ("domain/money.py", "import flamewire_ledger.store.event_store"),
     "pure": ("domain/money.py", "import time"),
-    "aggregates": ("domain/invoice.py", "import flamewire_ledger.domain.merchant"),
+    "aggregates": ("domain/invoice/facts.py", "import flamewire_ledger.domain.merchant"),
     "adapters": ("api/problems.py", "import flamewire_ledger.store.postgres"),
     "outside": ("chains/sandbox/chain.py", "import flamewire_ledger.chains.ethereum"),
     "reading": ("queries/__init__.py", "import flamewire_ledger.commands.batch"),

@@ -1,1 +1,1 @@
-"""What things cost."""
+"""Mail, and a server on this machine that takes it."""
