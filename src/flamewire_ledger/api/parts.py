@@ -74,6 +74,24 @@ class Sandbox(Protocol):
         """Move the sandbox clock forward; what it says then."""
 
 
+class Reconciler(Protocol):
+    """Compares a merchant's own books with a chain, and records what came of it."""
+
+    async def run(
+        self,
+        merchant_id: str,
+        actor: str,
+        chain_id: str,
+        first: int | None,
+        last: int | None,
+    ) -> tuple[str, int]:
+        """The id of the run and its position. Raises ChainSilent, and Rejections."""
+
+
+class ChainSilent(Exception):
+    """A chain, or the ledger behind it, does not answer now. Ask again in a moment."""
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One thing this process needs. `details` are shown as they are: no addresses, no secrets."""
@@ -162,3 +180,4 @@ class Parts:
     limits: Limits = field(default_factory=Limits)
     functional_currency: str = "USD"  # of reports that name none
     offer: Offer = field(default_factory=Offer)
+    reconciler: Reconciler | None = None

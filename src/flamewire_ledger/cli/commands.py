@@ -18,6 +18,7 @@ from flamewire_ledger.cli import (
     migrate,
     prices,
     projection,
+    reconcile,
     replay,
     report,
     sandbox,
@@ -42,6 +43,7 @@ app.command("migrate")(migrate.migrate)
 app.command("replay")(replay.replay)
 app.command("export")(export.export)
 app.command("verify")(verify.verify)
+app.command("reconcile")(reconcile.reconcile)
 app.command("serve")(serve.serve)
 app.add_typer(keys.app, name="keys")
 app.add_typer(projection.app, name="projection")

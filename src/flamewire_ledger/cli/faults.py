@@ -14,6 +14,7 @@ from flamewire_ledger.chains.observation import ListenerBusy
 from flamewire_ledger.cli.postgres_errors import EmbeddedPostgresError
 from flamewire_ledger.domain.rejection import Rejection
 from flamewire_ledger.prices.feed import FeedUnavailable
+from flamewire_ledger.processes.reconciliation.chain_side import ReconciliationRefused
 from flamewire_ledger.processes.rescanning import RescanRefused
 from flamewire_ledger.projector.catalog import CatalogError, UnknownProjection
 from flamewire_ledger.projector.dead_letters import NoSuchLetter
@@ -46,6 +47,7 @@ def explain(error: BaseException) -> CommandError | None:
             | NetworksFileError()
             | WrongChain()
             | RescanRefused()
+            | ReconciliationRefused()
             | CatalogError()
             | UnknownProjection()
         ):

@@ -24,6 +24,7 @@ from flamewire_ledger.store.usage_items import PostgresUsageItems
 from flamewire_ledger.wiring.clocks import SandboxClock
 from flamewire_ledger.wiring.ledger import Ledger
 from flamewire_ledger.wiring.price_rules import read_price_rules
+from flamewire_ledger.wiring.reconciliation import OwnReconciler
 from flamewire_ledger.wiring.signatures import verifier_of
 from flamewire_ledger.wiring.usage import entitlement_table
 
@@ -53,9 +54,10 @@ def api_parts(ledger: Ledger, writer: Writer, health: Health) -> Parts:
         meter=ledger.meters,
         health=health,
         signatures=verifier_of(settings),
-        entitlements=entitlement_table(ledger),
-        functional_currency=settings.functional_currency,
         usage_items=PostgresUsageItems(ledger.connections),
+        entitlements=entitlement_table(ledger),
+        reconciler=OwnReconciler(ledger, writer),
+        functional_currency=settings.functional_currency,
         offer=Offer(
             price_lock_seconds=settings.price_lock_seconds,
             credit_price=settings.credit_price,
