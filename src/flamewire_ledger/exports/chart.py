@@ -19,7 +19,7 @@ _BARS_MAX: Final = 60
 # What stands on the axes: column of the x axis, columns of the bars' names, columns of the bars.
 _AXES: Final[Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]]] = {
     "revenue": ("month", ("account",), ("value",)),
-    "volumes": ("month", ("network", "asset"), ("value",)),
+    "volumes": ("month", ("asset",), ("value",)),
     "funnel": ("month", (), ("created", "paid", "expired")),
     "finality": ("network", (), ("p50_seconds", "p90_seconds", "p99_seconds")),
     "breakage": ("month", (), ("credits",)),
@@ -44,6 +44,7 @@ def drawn(report: Mapping[str, Any], picture: Picture) -> bytes:
         "svg.hashsalt": "flamewire",
         "svg.fonttype": "path",
         "font.family": "DejaVu Sans",
+        "text.parse_math": False,
     }
     with mpl.rc_context(settings):
         figure = Figure(figsize=(9, 4.5), layout="constrained")

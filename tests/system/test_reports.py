@@ -1,0 +1,134 @@
+"""Reports of a running ledger: each says what happened, and says it again after every rebuild."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from flamewire_ledger.cli.session import operation
+from flamewire_ledger.exports.report import NAMES
+from flamewire_ledger.wiring.operator import Operator
+from tests.system.running_ledger import (
+    RunningLedger,
+    create_payment,
+    eventually,
+    payment_with_status,
+)
+from tests.system.test_several_networks import pay
+
+TAO = [{"network": "bittensor", "asset": "TAO"}]
+READS = (
+    "ledger_entries", "account_balance", "price_history", "price_locks", "receipt_values",
+    "merchants", "wallet_transfers", "reconciliations",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def traded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLedger]:
+    """Two payments are paid, one in part, one never; a grant lapses."""
+    ledger = RunningLedger(tmp_path_factory.mktemp("traded"))
+    ledger.start()
+    with ledger.client() as client:
+        account = client.post("/v1/credit_accounts", json={"external_id": "lapses"}).json()
+        now = client.post("/v1/sandbox/clock", json={"advance_seconds": 1}).json()["now"]
+        client.post(
+            f"/v1/credit_accounts/{account['id']}/grants",
+            json={
+                "amount": "5",
+                "source": "promotion",
+                "expires_at": f"{int(now[:4]) + 1}{now[4:]}",
+            },
+            headers={"Idempotency-Key": "grant"},
+        ).raise_for_status()
+        for number in range(2):
+            payment = create_payment(client, f"paid-{number}", pay_with=TAO)
+            pay(client, payment["id"], f"pay-{number}")
+            payment_with_status(client, payment["id"], "succeeded")
+        part = create_payment(client, "part", pay_with=TAO)
+        pay(client, part["id"], "pay-part", amount="0.01")
+        eventually(lambda: is_confirmed(client, part["id"]))
+        create_payment(client, "never", pay_with=TAO)
+        client.post("/v1/sandbox/clock", json={"advance_seconds": 400 * 86_400})
+        payment_with_status(client, part["id"], "requires_action")
+        eventually(lambda: client.get("/v1/reports/breakage").json()["rows"])
+    yield ledger
+    ledger.stop()
+
+
+def is_confirmed(client: httpx.Client, payment_id: str) -> bool:
+    transfers = client.get(f"/v1/payment_intents/{payment_id}").json()["transfers"]
+    return [it["status"] for it in transfers] == ["confirmed"]
+
+
+def rows(ledger: RunningLedger, name: str) -> list[dict[str, Any]]:
+    return list(json.loads(ledger.flamewire("report", name).stdout)["rows"])
+
+
+def test_the_funnel_counts_what_happened(traded: RunningLedger) -> None:
+    found = rows(traded, "funnel")
+    assert sum(row["created"] for row in found) == 4
+    assert sum(row["paid"] for row in found) == 2
+    assert sum(row["needed_a_person"] for row in found) == 1
+
+
+def test_what_came_in_is_in_the_volumes_and_what_was_earned_in_the_revenue(
+    traded: RunningLedger,
+) -> None:
+    (came,) = rows(traded, "volumes")
+    assert (came["network"], came["postings"]) == ("bittensor", 3)
+    (earned,) = rows(traded, "revenue")
+    assert (earned["account"], earned["value"]) == ("income:sales", "50.00")
+
+
+def test_credits_that_lapse_are_breakage(traded: RunningLedger) -> None:
+    (lapsed,) = rows(traded, "breakage")
+    assert (lapsed["lapses"], lapsed["credits"]) == (1, "5.000000")
+
+
+def test_what_is_held_waits_for_a_person(traded: RunningLedger) -> None:
+    (waiting,) = rows(traded, "exceptions")
+    assert (waiting["kind"], waiting["why"]) == ("requires_action", "underpaid")
+    assert (waiting["asset"], waiting["amount"]) == ("bittensor:TAO", "0.010000000")
+
+
+def test_every_transfer_has_a_time_to_finality(traded: RunningLedger) -> None:
+    (found,) = rows(traded, "finality")
+    assert (found["network"], found["transfers"]) == ("bittensor", 3)
+
+
+def test_the_same_position_gives_the_same_bytes_after_every_rebuild(
+    traded: RunningLedger, tmp_path: Path
+) -> None:
+    with traded.client() as client:
+        position = client.get("/v1/reports/funnel").json()["as_of"]
+        told = {
+            (name, kind): client.get(f"/v1/reports/{name}{kind}", params={"as_of": position})
+            for name in NAMES
+            for kind in ("", ".csv")
+        }
+        assert {answer.status_code for answer in told.values()} == {200}
+        chart = drawn(traded, "revenue", position, tmp_path)
+        operation(rebuild, data_dir=traded.data_dir)
+        for (name, kind), answer in told.items():
+            again = client.get(f"/v1/reports/{name}{kind}", params={"as_of": position})
+            assert again.content == answer.content, name
+        said = traded.flamewire("report", "funnel", "--as-of", str(position)).stdout
+        assert json.loads(said) == told["funnel", ""].json()
+        assert drawn(traded, "revenue", position, tmp_path) == chart
+        assert client.get("/v1/reports/nothing").status_code == 404
+
+
+async def rebuild(operator: Operator) -> None:
+    for name in READS:
+        await operator.read_side.rebuild(name)
+
+
+def drawn(ledger: RunningLedger, name: str, position: int, folder: Path) -> bytes:
+    file = folder / f"{name}.svg"
+    ledger.flamewire("report", name, "--as-of", str(position), "--chart", str(file))
+    return file.read_bytes()
