@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from flamewire_ledger.domain.money import Amount
+from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.payment import (
     LatePolicy,
     PaymentExcessRecorded,
@@ -148,24 +148,36 @@ def test_late_is_repriced_at_what_it_is_worth_when_it_comes():
     spec.then(PaymentTransferDetected, PaymentTransferConfirmed, PaymentSucceeded)
 
 
+THEIR_OWN = Asset("bittensor:0xDeadBeef", 0)  # not listed: its decimals are not known
+
+
 def test_a_flood_of_a_token_of_their_own_is_taken_in_up_to_a_limit():
     """Thousands fit in one transaction of a contract that anybody can write."""
-    flood = [final(5, f"0x{number}", asset=ALPHA) for number in range(SUSPENSE_ARRIVALS_MAX)]
-    spec = story().given(request(), *flood).when(final(5, "0xmore", asset=ALPHA))
+    flood = [final(5, f"0x{number}", asset=THEIR_OWN) for number in range(SUSPENSE_ARRIVALS_MAX)]
+    spec = story().given(request(), *flood).when(final(5, "0xmore", asset=THEIR_OWN))
     spec.then_nothing_new()
-    story().given(request(), *flood).when(seen(5, "0xmore", asset=ALPHA)).then_nothing_new()
+    story().given(request(), *flood).when(seen(5, "0xmore", asset=THEIR_OWN)).then_nothing_new()
     # What was taken in goes on, and the payment itself is not in their hands.
-    story().given(request(), *flood).when(gone("0x7", asset=ALPHA)).then(PaymentTransferReorganised)
+    story().given(request(), *flood).when(gone("0x7", asset=THEIR_OWN)).then(
+        PaymentTransferReorganised
+    )
     spec = story().given(request(), *flood).when(final(100))
     spec.then(
         PaymentTransferDetected, PaymentTransferConfirmed, PaymentSucceeded, PaymentExcessRecorded
     )
 
 
+def test_a_listed_token_that_nobody_asked_for_is_held_among_any_flood():
+    flood = [final(5, f"0x{number}", asset=THEIR_OWN) for number in range(SUSPENSE_ARRIVALS_MAX)]
+    story().given(request(), *flood).when(final(5, "0xmore", asset=SUI)).then(
+        PaymentTransferDetected, PaymentTransferConfirmed, PaymentResolutionRequired
+    )
+
+
 def test_what_a_person_said_is_this_payments_is_taken_in_among_any_flood():
     """No other books hold it."""
-    flood = [final(5, f"0x{number}", asset=ALPHA) for number in range(SUSPENSE_ARRIVALS_MAX)]
-    given = replace(final(5, "0xmore", asset=ALPHA), is_assigned=True)
+    flood = [final(5, f"0x{number}", asset=THEIR_OWN) for number in range(SUSPENSE_ARRIVALS_MAX)]
+    given = replace(final(5, "0xmore", asset=THEIR_OWN), is_assigned=True)
     story().given(request(), *flood).when(given).then(
         PaymentTransferDetected, PaymentTransferConfirmed, PaymentResolutionRequired
     )

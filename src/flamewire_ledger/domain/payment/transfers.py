@@ -70,7 +70,8 @@ def _is_noise(payment: Payment, transfer: Transfer) -> bool:
     """Whether a transfer says nothing about money: anybody can make a token of their own, and send
     nothing, or more than there is of anything, or thousands of transfers in one transaction.
 
-    What was asked for is never noise, and what was taken in before stays.
+    What was asked for is never noise, and what was taken in before stays. Nor is a token that the
+    network lists: it is money, though nobody asked for it here. One that is not listed has no decimals.
     """
     if transfer.amount.is_zero:
         return True
@@ -78,6 +79,8 @@ def _is_noise(payment: Payment, transfer: Transfer) -> bool:
         return False
     if transfer.amount.units.bit_length() > SUSPENSE_UNITS_BITS_MAX:
         return True
+    if transfer.amount.asset.decimals:
+        return False
     in_suspense = sum(arrival.is_in_suspense for arrival in payment.arrivals.values())
     return in_suspense >= SUSPENSE_ARRIVALS_MAX
 
