@@ -46,7 +46,7 @@ class LogPin:
 
 @dataclass(frozen=True, slots=True)
 class AssetPosition:
-    """One asset on both sides, in base units. A drift is never negative: `drift_side` has more.
+    """One asset on both sides, in base units.
 
     The chain's side is what our addresses received; `held_units` is what is still there, where the
     chain can tell: the rest has left for the treasury, or as fees.
