@@ -149,7 +149,9 @@ METRICS: Final[Mapping[str, Metric]] = {
     "append_batches": Metric("counter", "Batches of commands that went to the store."),
     "writer_queued": Metric("gauge", "Commands that wait for a batch.", together="sum"),
     "http_requests": Metric("counter", "Requests answered.", ("route", "status")),
-    "usage_items": Metric("counter", "Items of usage that came, by what became of them.", ("outcome",)),
+    "usage_items": Metric(
+        "counter", "Items of usage that came, by what became of them.", ("outcome",)
+    ),
     "facts_read": Metric("counter", "Facts of streams read, by where they were.", ("source",)),
     "http_seconds": Metric("seconds", "From request to answer.", ("route",)),
     "relay_events": Metric("counter", "Events confirmed by the broker.", ("partition",)),

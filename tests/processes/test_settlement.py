@@ -73,7 +73,9 @@ def test_a_receipt_says_what_was_bought_and_what_paid_for_it_at_which_rate():
     assert issued.reference == "order-17"
     # What came beyond the due is not what paid for this: it is still the customer's.
     assert issued.settled_with == (
-        SettledWith("bittensor", "0xaa", Amount(TAO, 60_606_061), "412.50", LOCK, NOON, ("sandbox",)),
+        SettledWith(
+            "bittensor", "0xaa", Amount(TAO, 60_606_061), "412.50", LOCK, NOON, ("sandbox",)
+        ),
     )
 
 
