@@ -44,8 +44,8 @@ async def play(out: Path, *, seed: int) -> int:
         async with httpx.AsyncClient(base_url=door.url, timeout=30) as http:
             month = Month(program, ledger, http, random.Random(seed), console.print)  # noqa: S311 (it plays)
             await month.play()
-        outcome = await gather(ledger, program, work / "gateway.sqlite", month.customers)
-        await write(out, outcome, ledger, program)
+        outcome = await gather(ledger, work / "gateway.sqlite", month.customers)
+        await write(out, outcome, ledger)
         draw(out, outcome)
         checks = check(out, outcome, program)
         write_summary(out, outcome, checks)

@@ -7,7 +7,7 @@ and silence (`Unreachable`: nobody knows whether it was done, so it is sent agai
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 import httpx
@@ -63,6 +63,15 @@ class Ledger:
             query["starting_after"] = found[-1]["id"]
         raise Unreachable(f"{path} has more than {PAGES_MAX} pages")
 
+    async def events(self) -> AsyncIterator[Json]:
+        """All there are, in their order."""
+        after, has_more = 0, True
+        while has_more:
+            page = await self.get("/v1/events", after=after, limit=PAGE)
+            after, has_more = page["next_after"], page["has_more"]
+            for event in page["data"]:
+                yield event
+
     async def post(self, path: str, body: Mapping[str, Any], *, once: str | None = None) -> Json:
         """`once` is the idempotency key: what is sent twice under it is done once."""
         headers = {} if once is None else {"Idempotency-Key": once}
@@ -83,7 +92,7 @@ class Ledger:
         try:
             answer = await self._client.request(method, path, **request)
         except httpx.TransportError as error:
-            raise Unreachable(f"{method} {path}: {error or type(error).__name__}") from None
+            raise Unreachable(f"{method} {path}: {str(error) or type(error).__name__}") from None
         if answer.status_code in {429, 500, 502, 503, 504}:
             raise Unreachable(f"{method} {path}: {answer.status_code}")
         if answer.is_error:

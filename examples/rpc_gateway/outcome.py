@@ -70,9 +70,7 @@ class Check:
     detail: str = field(default="")
 
 
-async def gather(
-    ledger: Ledger, program: LedgerProgram, spool: Path, customers: list[Customer]
-) -> Outcome:
+async def gather(ledger: Ledger, spool: Path, customers: list[Customer]) -> Outcome:
     """Everything, from the ledger's read models at its newest position."""
     own: dict[str, int] = defaultdict(int)
     calls: dict[str, int] = defaultdict(int)
@@ -247,7 +245,7 @@ def write_summary(out: Path, outcome: Outcome, checks: list[Check]) -> None:
     (out / "outcome.json").write_text(json.dumps(summary, indent=2))
 
 
-async def write(out: Path, outcome: Outcome, ledger: Ledger, program: LedgerProgram) -> None:
+async def write(out: Path, outcome: Outcome, ledger: Ledger) -> None:
     """Invoices, books and the log, as files."""
     folder = out / "invoices"
     folder.mkdir(exist_ok=True)
@@ -258,5 +256,5 @@ async def write(out: Path, outcome: Outcome, ledger: Ledger, program: LedgerProg
         books = await ledger.get_bytes(f"/v1/exports/{name}")
         (out / f"books.{name}").write_bytes(books)
     (out / "trial_balance.json").write_text(json.dumps(outcome.trial_balance, indent=2))
-    replay = program.flamewire("replay", "--format", "jsonl")
-    (out / "events.jsonl").write_text(replay.stdout)
+    events = [json.dumps(event) + "\n" async for event in ledger.events()]
+    (out / "events.jsonl").write_text("".join(events))
