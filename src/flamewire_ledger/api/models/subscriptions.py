@@ -54,7 +54,7 @@ class PlanOfSubscription(View):
     name: str
 
 
-class PeriodView(View):
+class BillingPeriodView(View):
     number: int
     start: datetime
     end: datetime
@@ -72,7 +72,7 @@ class SubscriptionView(View):
     credit_account_id: str
     plan: PlanOfSubscription
     quantity: int
-    current_period: PeriodView | None
+    current_period: BillingPeriodView | None
     starts_at: datetime
     trial_ends_at: datetime | None
     cancel_at_period_end: bool
@@ -122,7 +122,7 @@ class UpcomingInvoice(View):
     subscription_id: str
     invoice_id: str | None = Field(description="Of the invoice that will be; none over nothing.")
     at: datetime
-    period: PeriodView | None
+    period: BillingPeriodView | None
     currency: str
     lines: list[UpcomingLine]
     net: str
