@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import Formatter
 from typing import Any, Final
 
 import msgspec
@@ -41,7 +42,8 @@ from flamewire_ledger.store.event_store import StoreUnavailable
 _plain: Final = msgspec.json.Decoder(PlainLine)
 LINES_AT_ONCE: Final = 100
 CONFLICTS: Final = frozenset({"contended", "store_unavailable", "request_in_progress"})
-# What a path calls {id} and {hold}, params call by their whole names.
+# What a path calls {id} and {hold}, params call by their whole names. A command whose path names
+# what is not here is found when the contract is read.
 _NAMES: Final[Mapping[str, Mapping[str, str]]] = {
     "payment_intents": {"id": "payment_intent_id"},
     "credit_accounts": {
@@ -50,6 +52,10 @@ _NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "grant": "grant_id",
         "rule": "recurring_grant_id",
     },
+    "invoices": {"id": "invoice_id"},
+    "plans": {"id": "plan_id"},
+    "subscriptions": {"id": "subscription_id"},
+    "reconciliation_exceptions": {"id": "reconciliation_exception_id"},
 }
 
 
@@ -77,7 +83,8 @@ class Command:
         assert operation.build is not None, "the table has commands only"
         assert operation.request is not None, "a command has a body, if an empty one"
         names = _NAMES.get(operation.tag, {})
-        ids = [it for it in names.items() if f"{{{it[0]}}}" in operation.path]
+        named = [name for _, name, _, _ in Formatter().parse(operation.path) if name]
+        ids = [(name, names[name]) for name in named]
         return cls(operation, operation.build, operation.request, ids)
 
 
