@@ -22,7 +22,6 @@ _NAMES: Final = {
     "me": "meter",
     "plan": "plan",
     "sub": "subscription",
-    "me": "meter",
 }
 
 

@@ -93,7 +93,7 @@ class PlanTermsBody(Body):
 
 
 class CreatePlan(PlanTermsBody):
-    code: Annotated[str, Field(min_length=1, max_length=64)] = Field(
+    code: Identifier = Field(
         description="Your name for it; one plan has it.", examples=["pro"]
     )
 
@@ -170,4 +170,4 @@ class Plans(View):
 
 
 class ListPlans(Page):
-    code: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    code: Identifier | None = None
