@@ -16,7 +16,7 @@ from flamewire_ledger.api.models.credit_changes import (
     SetOverageBody,
     TransferCreditsBody,
 )
-from flamewire_ledger.api.reading import find, head_reached
+from flamewire_ledger.api.reading import head_reached
 from flamewire_ledger.api.rendering import money, time, to_json
 from flamewire_ledger.api.streams import events_of, own
 from flamewire_ledger.commands import credit_account as commands
@@ -129,10 +129,9 @@ async def refund_purchase(call: Call) -> Envelope:
     body: RefundPurchaseBody = call.body
     now, account_id, grant_id = call.now(), call.path["id"], call.path["grant"]
     await own(call, "ca", account_id)
-    row = await find(
-        call, "grant", READ_MODEL, lambda: call.parts.reads.grant(call.merchant_id, grant_id, now)
-    )
-    if row["account_id"] != account_id:
+    await head_reached(call, READ_MODEL)
+    row = await call.parts.reads.grant(call.merchant_id, grant_id, now)
+    if row is None or row["account_id"] != account_id:
         raise NotFound("there is no such grant of this account")
     if row["payment_id"] is None:
         raise NotAllowed(f"grant {grant_id} was not bought: nothing was paid for it")

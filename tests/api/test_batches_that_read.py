@@ -1,0 +1,95 @@
+"""Commands that ask read models first are the same command in a batch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from flamewire_ledger.commands import reconciliation as commands
+from flamewire_ledger.commands.decider import Done
+from flamewire_ledger.commands.origin import Origin
+from flamewire_ledger.domain.identifiers import command_id, derived_id
+from flamewire_ledger.domain.reconciliation import RecordReconciliation
+from tests.api.test_batch import send
+from tests.api.test_credit_accounts import account, granted
+from tests.api.test_invoices import succeed
+from tests.api.test_top_ups import settle
+from tests.api.world import World
+from tests.domain.reconciliation.test_decisions import COMPLETED, OPENED
+
+
+async def line(ledger: World, key: str, command: str, params: dict[str, Any]) -> dict[str, Any]:
+    """What a batch of this line is answered."""
+    sent = {"id": key, "command": command, "params": params}
+    answered: dict[str, Any] = json.loads((await send(ledger, json.dumps(sent).encode())).text)
+    return answered
+
+
+async def bought(ledger: World, path: str) -> str:
+    """A purchase of 25 credits that was paid for; its grant."""
+    body = {"amount": "25.00", "currency": "USD", "credit_account_id": path.rpartition("/")[2]}
+    asked = await ledger.post("/v1/payment_intents", body)
+    assert asked.status_code == 201, asked.text
+    await succeed(ledger, asked.json())
+    await settle(ledger)
+    grants = (await ledger.get(path)).json()["grants"]
+    found: str = next(it["id"] for it in grants if it["source"] == "purchased")
+    return found
+
+
+async def opened(ledger: World) -> str:
+    """A reconciliation's exception that is to be settled."""
+    now = ledger.clock.now()
+    ledger.sequence += 1
+    run_id = derived_id("rc", now, str(ledger.sequence))
+    exception = replace(
+        OPENED, reconciliation_id=run_id, exception_id=derived_id("rx", now, run_id)
+    )
+    command = RecordReconciliation(replace(COMPLETED, reconciliation_id=run_id), (exception,))
+    origin = Origin(command_id("test", run_id), ledger.merchant_id, "test")
+    assert isinstance(await ledger.writer.submit(commands.recording(origin, command, None)), Done)
+    return exception.exception_id
+
+
+async def test_a_purchase_is_refunded_by_a_request_and_by_a_line_alike(ledger: World) -> None:
+    path = await account(ledger)
+    grant = await bought(ledger, path)
+    params = {"credit_account_id": path.rpartition("/")[2], "grant_id": grant, "amount": "5"}
+    refund = f"{path}/grants/{grant}/refund"
+    alone = await ledger.post(refund, {"amount": "5"}, once="first")
+    assert alone.status_code == 201, alone.text
+    (payable,) = alone.json()["payable"]  # a fifth of what was paid
+    assert (payable["currency"], payable["amount"]) == ("TAO", "0.012121212")
+    again = await line(ledger, "first", "refund_purchase", params)
+    assert (again["replayed"], again["result"]) == (True, alone.json())
+    more = await line(ledger, "second", "refund_purchase", params)
+    assert (more["status"], more["replayed"]) == ("ok", False)
+    assert (await ledger.get(path)).json()["balance"]["available"] == "15.000000"
+
+
+async def test_what_was_not_bought_or_is_of_nobody_is_not_refunded(ledger: World) -> None:
+    path, other = await account(ledger), await account(ledger)
+    given = await granted(ledger, path, "5")
+    grant = await bought(ledger, path)
+    assert (await ledger.post(f"{path}/grants/{given['id']}/refund", {})).status_code == 409
+    assert (await ledger.post(f"{other}/grants/{grant}/refund", {})).status_code == 404
+    assert (await ledger.post(f"{path}/grants/gr_none/refund", {})).status_code == 404
+
+
+async def test_an_exception_is_settled_by_a_request_and_by_a_line_alike(ledger: World) -> None:
+    body = {"settled": "ignored", "reason": "dust"}
+    first, second = await opened(ledger), await opened(ledger)
+    path = f"/v1/reconciliation_exceptions/{first}/resolve"
+    alone = await ledger.post(path, body, once="first")
+    assert alone.status_code == 200, alone.text
+    params = {"reconciliation_exception_id": first, **body}
+    again = await line(ledger, "first", "resolve_reconciliation_exception", params)
+    assert (again["replayed"], again["result"]) == (True, alone.json())
+    refused = await line(ledger, "other", "resolve_reconciliation_exception", params)
+    assert refused["status"] == "rejected"
+    params = {"reconciliation_exception_id": second, **body}
+    told = await line(ledger, "second", "resolve_reconciliation_exception", params)
+    assert (told["status"], told["result"]["status"]) == ("ok", "settled")
+    listed = (await ledger.get("/v1/reconciliation_exceptions", status="open")).json()
+    assert listed["data"] == []
