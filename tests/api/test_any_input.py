@@ -17,7 +17,10 @@ from hypothesis import strategies as st
 
 from flamewire_ledger.api.contract import OPERATIONS
 from flamewire_ledger.api.operation import NDJSON, Operation
-from tests.api.world import World, world
+from flamewire_ledger.projector.catalog import Catalog
+from tests.api.conftest import readable
+from tests.api.world import World
+from tests.services.postgres import Databases
 
 _TEXTS = st.one_of(
     st.text(max_size=20),
@@ -60,12 +63,18 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @pytest.fixture(scope="module")
-def standing(loop: asyncio.AbstractEventLoop) -> Iterator[tuple[World, dict[str, str]]]:
-    """A ledger that outlives one example, and ids of things that are in it."""
+def standing(
+    loop: asyncio.AbstractEventLoop,
+    databases: Databases,
+    read_models_template: str,
+    catalog: Catalog,
+) -> Iterator[tuple[World, dict[str, str]]]:
+    """A ledger that outlives one example and can be read, and ids of things that are in it."""
     stack = AsyncExitStack()
+    url = databases.create(template=read_models_template)
 
     async def build() -> tuple[World, dict[str, str]]:
-        made = await stack.enter_async_context(world())
+        made = await stack.enter_async_context(readable(url, catalog))
         account = (await made.post("/v1/credit_accounts", {})).json()["id"]
         order = {"amount": "25.00", "currency": "USD"}
         payment = (await made.post("/v1/payment_intents", order)).json()["id"]
@@ -73,6 +82,7 @@ def standing(loop: asyncio.AbstractEventLoop) -> Iterator[tuple[World, dict[str,
 
     yield loop.run_until_complete(build())
     loop.run_until_complete(stack.aclose())
+    databases.drop(url)
 
 
 def bodies(operation: Operation) -> st.SearchStrategy[Any]:

@@ -23,14 +23,29 @@ from tests.api.test_any_input import bodies
 from tests.api.test_batch import send
 from tests.api.world import World, world
 
-PAYMENTS = {"id": "payment_intent_id"}
-IDS = {"id": "credit_account_id", "hold": "hold_id", "rule": "recurring_grant_id"}
-READING = {
-    "refund_credits",
-    "refund_purchase",
-}  # they ask read models: test_credit_changes has them
+# What the line calls what the path does.
+NAMED: dict[str, dict[str, str]] = {
+    "payment_intents": {"id": "payment_intent_id"},
+    "credit_accounts": {
+        "id": "credit_account_id",
+        "hold": "hold_id",
+        "rule": "recurring_grant_id",
+    },
+    "invoices": {"id": "invoice_id"},
+    "plans": {"id": "plan_id"},
+    "subscriptions": {"id": "subscription_id"},
+}
+# They ask read models: test_batches_that_read has them.
+READING = {"refund_credits", "refund_purchase", "resolve_reconciliation_exception"}
 METER = "me_01kayv3m8se0p9q7r2t4w6x8za"  # of nobody
 ORDER = {"amount": "25.00", "currency": "USD"}
+BREAD = {"description": "Bread", "quantity": "3", "unit_price": "3.50", "tax_rate": "7"}
+TERMS = {
+    "name": "Pro",
+    "currency": "USD",
+    "interval": {"unit": "month"},
+    "fixed_prices": [{"name": "Pro plan", "amount": "30.00"}],
+}
 GOOD: dict[str, dict[str, Any]] = {
     "create_payment_intent": {**ORDER, "metadata": {"a": "b"}, "tolerance": "0.01"},
     "cancel_payment_intent": {},
@@ -52,8 +67,61 @@ GOOD: dict[str, dict[str, Any]] = {
     "remove_usage_limit": {"meter_id": METER, "period": "day"},
     "grant_entitlement": {"feature": "rpc", "kind": "flag"},
     "revoke_entitlement": {"feature": "rpc"},
+    "create_invoice": {"customer": {"name": "Ada"}, "currency": "USD", "lines": [BREAD]},
+    "add_invoice_lines": {"lines": [BREAD]},
+    "finalize_invoice": {},
+    "pay_invoice": {"amount": "1.00"},
+    "void_invoice": {"reason": "a mistake"},
+    "mark_invoice_uncollectible": {"reason": "gone"},
+    "create_credit_note": {"reason": "stale", "lines": [{"line": 1, "amount": "0.10"}]},
+    "describe_seller": {"name": "Bakery", "tax_id": "DE123456789"},
+    "create_plan": {"code": "pro", **TERMS},
+    "revise_plan": {**TERMS, "trial_days": 7},
+    "archive_plan": {},
+    "create_subscription": {"credit_account_id": "", "plan": "kept", "quantity": 2},
+    "change_plan": {"quantity": 3, "when": "now"},
+    "pause_subscription": {"resume_at": "2026-03-01T00:00:00Z"},
+    "resume_subscription": {},
+    "cancel_subscription": {"when": "now"},
 }
 NAMES = [name for name in COMMANDS if name not in READING]
+# What has to be done to a thing before the command can be done to it.
+FIRST: dict[str, list[str]] = {
+    "pay_invoice": ["finalize"],
+    "void_invoice": ["finalize"],
+    "mark_invoice_uncollectible": ["finalize"],
+    "create_credit_note": ["finalize"],
+    "resume_subscription": ["pause"],
+}
+
+
+async def thing_for(ledger: World, name: str, account: str) -> str | None:
+    """The id of a new thing that this command can be done to; None where any there is will do."""
+    ledger.sequence += 1
+    tag = COMMANDS[name].tag
+    asked: dict[str, tuple[str, dict[str, Any]]] = {
+        "invoices": ("/v1/invoices", GOOD["create_invoice"]),
+        "plans": ("/v1/plans", {"code": f"plan-{ledger.sequence}", **TERMS}),
+        "subscriptions": (
+            "/v1/subscriptions",
+            {**GOOD["create_subscription"], "credit_account_id": account},
+        ),
+    }
+    if tag not in asked or "{id}" not in COMMANDS[name].path:
+        return None
+    path, body = asked[tag]
+    made = await ledger.post(path, body)
+    assert made.status_code == 201, made.text
+    thing: str = made.json()["id"]
+    for step in FIRST.get(name, ()):
+        done = await ledger.post(f"{path}/{thing}/{step}")
+        assert done.is_success, done.text
+    return thing
+
+
+def right(name: str, ids: dict[str, str]) -> dict[str, Any]:
+    body = GOOD[name]
+    return {**body, "credit_account_id": ids["ca"]} if name == "create_subscription" else body
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +145,12 @@ def standing(loop: asyncio.AbstractEventLoop) -> Iterator[tuple[World, dict[str,
         payment = (await made.post("/v1/payment_intents", ORDER)).json()["id"]
         rule = {"amount": "1", "every": "day"}
         made_rule = (await made.post(f"{path}/recurring_grants", rule)).json()["id"]
-        return made, {"ca": account, "ho": held, "pi": payment, "rg": made_rule}
+        assert (await made.post("/v1/plans", {"code": "kept", **TERMS})).status_code == 201
+        ids = {"ca": account, "ho": held, "pi": payment, "rg": made_rule}
+        for name in NAMES:
+            thing = await thing_for(made, name, account)
+            ids |= {} if thing is None else {name: thing}
+        return made, ids
 
     yield loop.run_until_complete(build())
     loop.run_until_complete(stack.aclose())
@@ -85,8 +158,9 @@ def standing(loop: asyncio.AbstractEventLoop) -> Iterator[tuple[World, dict[str,
 
 def addressed(operation: Operation, ids: dict[str, str]) -> tuple[str, dict[str, str]]:
     """The path of the single request, and what the line says instead."""
-    whole = PAYMENTS if operation.tag == "payment_intents" else IDS
-    named_id = ids["pi" if operation.tag == "payment_intents" else "ca"]
+    whole = NAMED.get(operation.tag, {})
+    usual = ids["pi" if operation.tag == "payment_intents" else "ca"]
+    named_id = ids.get(operation.name, usual)
     values = {"id": named_id, "hold": ids["ho"], "rule": ids["rg"]}
     named = {name: values[name] for name in whole if f"{{{name}}}" in operation.path}
     return operation.path.format(**named), {whole[name]: it for name, it in named.items()}
@@ -130,7 +204,14 @@ def test_what_is_right_is_one_command_in_both(
     line_first: bool,
 ):
     ledger, ids = standing
-    alone, line = loop.run_until_complete(both(ledger, COMMANDS[name], ids, GOOD[name], line_first))
+
+    async def tried() -> tuple[Any, Any, str | None]:
+        thing = await thing_for(ledger, name, ids["ca"])
+        its = ids if thing is None else {**ids, name: thing}
+        return *await both(ledger, COMMANDS[name], its, right(name, ids), line_first), thing
+
+    alone, line, thing = loop.run_until_complete(tried())
+    assert alone.is_success or thing is None, alone.text
     if not alone.is_success:
         assert (line["status"], line["code"]) == ("rejected", alone.json()["code"])
         return
@@ -153,7 +234,7 @@ def test_whatever_is_sent_is_taken_or_refused_by_both(
     operation = COMMANDS[name]
     mended = st.dictionaries(st.sampled_from(sorted(GOOD[name]) or ["x"]), st.none(), max_size=1)
     body = data.draw(
-        st.one_of(bodies(operation), st.builds(lambda it: {**GOOD[name], **it}, mended))
+        st.one_of(bodies(operation), st.builds(lambda it: {**right(name, ids), **it}, mended))
     )
     if not isinstance(body, dict):
         return  # a line is refused for its params then, which the single request has not
