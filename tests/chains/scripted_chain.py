@@ -42,6 +42,7 @@ class ScriptedChain:
         self.asked: list[str] = []
         self.faults = 0
         self.hole_at: int | None = None
+        self.is_agreed = True
         self.unattested: set[str] = set()  # transaction ids
         self.invented: set[str] = set()  # those of them that most endpoints deny
 
@@ -84,7 +85,7 @@ class ScriptedChain:
         if self.faults:
             self.faults -= 1
             raise ChainUnavailable("it is down")
-        return Heads(self._block(self.height), self.finalized)
+        return Heads(self._block(self.height), self.finalized, is_agreed=self.is_agreed)
 
     async def blocks(self, first: int, last: int) -> Sequence[BlockTransfers]:
         self.asked.append(f"blocks {first} {last}")

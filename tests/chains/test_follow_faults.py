@@ -52,6 +52,36 @@ async def test_a_transfer_that_stops_waiting_is_dropped_once_another_block_has_c
     assert scene.ears.stages(sent) == ["detected", "dropped"]
 
 
+async def test_nothing_is_dropped_while_too_few_endpoints_tell_the_head(scene: Scene) -> None:
+    """One of them alone may be on a fork of its own, or hide what it likes."""
+    await scene.catch_up()
+    scene.chain.grow()
+    sent = scene.chain.put("sent", 10)
+    await scene.catch_up()
+    scene.chain.is_agreed = False
+    scene.chain.fork(10, "b", 40)
+    await scene.catch_up()
+    assert scene.ears.stages(sent) == ["included"]
+    scene.chain.fork(10, "a", 41)
+    scene.chain.is_agreed = True
+    await scene.catch_up()
+    assert "dropped" not in scene.ears.stages(sent)
+
+
+async def test_what_is_gone_is_dropped_when_enough_endpoints_are_back(scene: Scene) -> None:
+    await scene.catch_up()
+    scene.chain.grow()
+    sent = scene.chain.put("sent", 10)
+    await scene.catch_up()
+    scene.chain.is_agreed = False
+    scene.chain.fork(10, "b", 40)
+    await scene.catch_up()
+    scene.chain.is_agreed = True
+    scene.chain.grow(20)
+    await scene.catch_up()
+    assert scene.ears.stages(sent) == ["included", "dropped"]
+
+
 async def test_a_mempool_that_forgets_for_a_moment_drops_nothing(scene: Scene) -> None:
     sent = scene.chain.wait("sent")
     await scene.catch_up()

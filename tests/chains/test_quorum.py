@@ -264,6 +264,14 @@ async def test_the_head_is_one_that_all_of_the_quorum_have() -> None:
     assert court.nodes[2].asked == 0
 
 
+async def test_a_head_that_fewer_tell_is_not_agreed() -> None:
+    court = Court(3)
+    assert (await court.quorum.heads(lambda node: node.heads())).is_agreed
+    for node in court.nodes[:2]:
+        node.is_down = True
+    assert not (await court.quorum.heads(lambda node: node.heads())).is_agreed
+
+
 async def test_while_heads_are_rivals_the_last_one_that_was_agreed_counts() -> None:
     court = Court(3)
     assert await court.heads() == ("9a", 7)

@@ -66,6 +66,7 @@ class Heads:
     latest: Block
     finalized_height: int
     earliest_height: int = 0  # below it there is nothing to be had: endpoints may forget
+    is_agreed: bool = True  # told by as many endpoints as the network asks for
 
 
 @dataclass(frozen=True, slots=True)

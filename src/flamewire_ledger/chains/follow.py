@@ -254,7 +254,7 @@ class Follower:
             # Else the cursor's block may be abandoned by now: nothing has been linked to it.
             observations += await self._finality.confirmed(progress, heads)
         if progress.height >= heads.latest.height:
-            observations += await self._mempool(progress)
+            observations += await self._mempool(progress, heads)
         if observations:
             refused = await self._listener.observed(observations)
             is_unsure = asyncio.get_running_loop().time() < self._unsure_until
@@ -295,7 +295,7 @@ class Follower:
 
     # What is in no block.
 
-    async def _mempool(self, progress: Progress) -> list[Observation]:
+    async def _mempool(self, progress: Progress, heads: Heads) -> list[Observation]:
         """New pending transfers, and those that are nowhere any more. Asked at the head only."""
         pending = {each.transfer.key: each for each in await self._chain.pending()}
         observations = await self._detected(progress, pending.values())
@@ -305,7 +305,7 @@ class Follower:
             if tracked.transfer.key in pending and not tracked.confirmed:
                 if tracked.missing_since is not None:
                     progress.put(replace(tracked, missing_since=None))
-            elif self._is_lost(progress, tracked):
+            elif heads.is_agreed and self._is_lost(progress, tracked):
                 observations.append(Dropped(tracked.transfer, tracked.seen_at, progress.epoch))
                 progress.forget(tracked)
             elif tracked.missing_since is None:

@@ -3,7 +3,8 @@
 With a quorum, blocks are read from so many endpoints at once and taken in where all of them tell
 the same; where they differ all endpoints are asked, and who contradicts the majority is set aside.
 While fewer answer, reading goes on with those that are left, so that a dead endpoint stops nothing;
-but what is confirmed has been attested by the whole quorum, above the amounts it is asked for.
+but what is confirmed has been attested by the whole quorum, above the amounts it is asked for, and
+nothing is said to be gone while fewer tell the head.
 Without a majority nobody is set aside: nothing is taken in or attested, and the reports say so.
 
 Endpoints agree about what is final, so that is compared every now and then, quorum or not. Near the
@@ -92,7 +93,8 @@ class Quorum(Generic[E]):
         if len(digests) == 1:
             self._fork_since = None
             final = min(heads.finalized_height for heads in several)
-            self._heads = replace(lowest, finalized_height=final)
+            is_agreed = len(several) >= self._rules.quorum
+            self._heads = replace(lowest, finalized_height=final, is_agreed=is_agreed)
         else:
             await self._settle_fork(height)
         if self._heads is None:
