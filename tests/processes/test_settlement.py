@@ -70,6 +70,7 @@ def test_a_receipt_says_what_was_bought_and_what_paid_for_it_at_which_rate():
     assert issued.register_id == register_id(MERCHANT, minutes(2))
     assert issued.total == Amount(USD, 25_00)
     assert [line.amount for line in issued.lines] == [Amount(USD, 25_00)]
+    assert [line.description for line in issued.lines] == ["25 credits"]
     assert issued.reference == "order-17"
     # What came beyond the due is not what paid for this: it is still the customer's.
     assert issued.settled_with == (

@@ -123,6 +123,12 @@ class Amount:
         return major_text(self.units, self.asset.decimals)
 
     @property
+    def plain_text(self) -> str:
+        """Major units without needless zeros, for people to read: `25`, `0.060606061`."""
+        text = self.text
+        return text.rstrip("0").rstrip(".") if "." in text else text
+
+    @property
     def is_zero(self) -> bool:
         return self.units == 0
 

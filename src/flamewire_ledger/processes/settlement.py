@@ -115,7 +115,7 @@ def _receipt(fact: Fact, facts: Sequence[Fact], past: Past) -> IssueReceipt:
 
 def _description(event: PaymentSucceeded | PaymentResolved, requested: PaymentRequested) -> str:
     if event.credits is not None:
-        return f"{event.credits.text} credits"
+        return f"{event.credits.plain_text} credits"
     return f"Payment {requested.reference or requested.payment_id}"
 
 
