@@ -8,10 +8,11 @@ from right to left is put in the order in which it is seen.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
     from fpdf import FPDF
@@ -28,6 +29,25 @@ _FOOT: Final = 22
 FULL: Final = 210 - 2 * _MARGIN
 _BOX: Final = "\u25a1"
 _RIGHT_TO_LEFT: Final = (0x0590, 0x08FF)  # Hebrew, Arabic and their neighbours
+_XMP: Final = """<x:xmpmeta xmlns:x="adobe:ns:meta/">
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about=""
+    xmlns:dc="http://purl.org/dc/elements/1.1/"
+    xmlns:pdf="http://ns.adobe.com/pdf/1.3/"
+    xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/"
+    xmlns:xmp="http://ns.adobe.com/xap/1.0/">
+<dc:title><rdf:Alt><rdf:li xml:lang="x-default">{title}</rdf:li></rdf:Alt></dc:title>
+<dc:creator><rdf:Seq><rdf:li>{author}</rdf:li></rdf:Seq></dc:creator>
+<pdf:Producer>fpdf2 v{version}</pdf:Producer>
+<pdfaid:part>3</pdfaid:part>
+<pdfaid:conformance>B</pdfaid:conformance>
+<xmp:CreatorTool>FlameWire Ledger</xmp:CreatorTool>
+<xmp:CreateDate>{at}</xmp:CreateDate>
+<xmp:ModifyDate>{at}</xmp:ModifyDate>
+<xmp:MetadataDate>{at}</xmp:MetadataDate>
+</rdf:Description>
+</rdf:RDF>
+</x:xmpmeta>"""
 Colour = tuple[int, int, int]
 
 
@@ -199,8 +219,17 @@ class Paper:
                 compress=True,
                 associated_file_relationship="ALTERNATIVE",
             )
-            self._pdf.set_xmp_metadata(self._facturx_metadata(xml_name))
+        # Else fpdf2 writes the time of now into it.
+        metadata = self._metadata() if xml is None else self._facturx_metadata(xml_name)
+        self._pdf.set_xmp_metadata(metadata)
         return bytes(self._pdf.output())
+
+    def _metadata(self) -> str:
+        """What PDF/A asks for, as it is in the document's own properties."""
+        at = self._at.astimezone(UTC).isoformat(timespec="seconds")
+        return _XMP.format(
+            title=escape(self._title), author=escape(self._author), at=at, version=_version()
+        )
 
     def _facturx_metadata(self, xml_name: str) -> str:
         """As Factur-X 1.0, section 6.3 asks for; with the time of the document."""
