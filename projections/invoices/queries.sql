@@ -58,9 +58,11 @@ ORDER BY invoice.due_at, invoice.invoice_id
 LIMIT %(limit)s;
 
 -- invoices_to_send: what is to be sent by now, over all merchants of one mode, what waits longest first.
-SELECT invoice.*, merchant.name AS merchant_name, merchant.livemode
+SELECT invoice.*, merchant.name AS merchant_name, merchant.livemode, account.name AS account_name,
+    account.external_id AS account_external_id
 FROM invoices_v1 AS invoice
 JOIN merchants_v1 AS merchant USING (merchant_id)
+LEFT JOIN credit_accounts_v1 AS account ON account.account_id = invoice.credit_account_id
 WHERE invoice.delivery_again_at <= %(now)s AND merchant.livemode = %(livemode)s
 ORDER BY invoice.delivery_again_at, invoice.invoice_id
 LIMIT %(limit)s;

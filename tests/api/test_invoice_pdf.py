@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,9 +17,11 @@ from flamewire_ledger.api import invoice_views as views
 from flamewire_ledger.api.invoice_pdf import Document, pdf_of
 from flamewire_ledger.api.invoice_xml import xml_of
 from flamewire_ledger.domain.invoice import (
+    CreditedLine,
     Customer,
     FinaliseInvoice,
     InvoiceLine,
+    IssueCreditNote,
     PayInvoice,
     Period,
     RecordInvoicePayment,
@@ -28,6 +32,10 @@ from flamewire_ledger.domain.invoice import (
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.party import Address, Party
 from flamewire_ledger.domain.rejection import NotAllowed
+from flamewire_ledger.wiring.mail import Drawn
+from tests.api.test_invoices import DRAFT, react, succeed
+from tests.api.test_invoices import opened as opened_in
+from tests.api.world import World
 from tests.domain.invoice import billing
 from tests.domain.invoice.billing import EUR, NOON, Office, days, draft, line, opened
 
@@ -98,8 +106,109 @@ def test_everything_an_invoice_needs_is_on_it() -> None:
     assert "VOID" not in text
 
 
+def sums_of(text: str, currency: str) -> dict[str, str]:
+    found = re.findall(rf"^(\D+) (−?[0-9.]+) {currency}$", text, re.MULTILINE)
+    return dict(found)
+
+
+def test_what_was_paid_and_then_credited_adds_up_to_what_is_due() -> None:
+    made = opened(line(99_00, "19"), line(1_00), customer=CUSTOMER)
+    made.do(PayInvoice("inv_1", "by bank", days(1), Amount(EUR, 100_00)))
+    assert "refunded" not in text_of(drawn(made))
+    lines = (CreditedLine(1, Amount(EUR, 20_00)),)
+    made.do(IssueCreditNote("inv_1", "cn_1", "it was slow", days(2), lines))
+    sums = sums_of(text_of(drawn(made)), "EUR")
+    assert (sums["Total"], sums["Credited"], sums["Paid"]) == ("118.81", "−23.80", "−100.00")
+    assert (sums["To be refunded"], sums["Due"]) == ("4.99", "0.00")
+    after = ("Total", "Credited", "Paid", "To be refunded")
+    left = sum(Decimal(sums[name].replace("−", "-")) for name in after)
+    assert left == Decimal(sums["Due"])
+
+
+def test_crypto_has_no_needless_zeros_and_fiat_has_all_its_decimals() -> None:
+    eth = Asset("ethereum:ETH", 18)
+    priced_in_eth = Amount(eth, 36_815_625 * 10**9)
+    fee = InvoiceLine("Fee", "1", "0.0368156250", priced_in_eth)
+    text = text_of(drawn(opened(fee, currency=eth)))
+    assert sums_of(text, "ETH") == dict.fromkeys(("Net", "Total", "Due"), "0.036815625")
+    assert "Fee 1 0.036815625 0.036815625" in text
+    made = opened(InvoiceLine("Fee", "1", "20.00", Amount(EUR, 20_00)))
+    paid = replace(PAID, amount=Amount(eth, 2 * 10**18))
+    made.do(RecordInvoicePayment("inv_1", "pi_1", Amount(EUR, 20_00), (paid,), days(1)))
+    text = text_of(drawn(made))
+    assert "Amount 2 ETH" in text
+    assert "Fee 1 20.00 20.00" in text
+    assert sums_of(text, "EUR")["Due"] == "0.00"
+
+
+def test_a_customer_who_is_a_credit_account_has_its_name() -> None:
+    account = {"name": "Ada Labs", "external_id": "customer-7"}
+    made = opened(line(1), customer=Customer(credit_account_id="ca_1"))
+    text = text_of(pdf_of(Document(view(made), "shop", is_test=False, account=account)))
+    assert "Bill to\nAda Labs\ncustomer-7\nca_1\n" in text
+    named = opened(line(1), customer=replace(CUSTOMER, credit_account_id="ca_1"))
+    text = text_of(pdf_of(Document(view(named), "shop", is_test=False, account=account)))
+    assert "Åsa & Sons" in text
+    assert "Ada Labs" not in text
+
+
+@pytest.mark.parametrize(
+    ("who", "shown"),
+    [
+        ({"name": "Ada Labs", "external_id": "customer-7"}, "Customer\nAda Labs\ncustomer-7\n"),
+        ({"external_id": "customer-7"}, "Customer\ncustomer-7\n"),
+        ({}, None),
+    ],
+)
+async def test_a_receipt_says_who_bought_what_and_at_whose_price(
+    ledger: World, who: dict[str, str], shown: str | None
+) -> None:
+    account = (await ledger.post("/v1/credit_accounts", who)).json()["id"]
+    wanted = {
+        "amount": "80.00",
+        "currency": "USD",
+        "credit_account_id": account,
+        "pay_with": [{"network": "ethereum", "asset": "USDC"}],
+    }
+    intent = (await ledger.post("/v1/payment_intents", wanted)).json()
+    await succeed(ledger, intent)
+    await react(ledger)
+    (receipt,) = (await ledger.get("/v1/invoices")).json()["data"]
+    text = text_of((await ledger.get(f"/v1/invoices/{receipt['id']}.pdf")).content)
+    assert "\n80 credits 1 80.00 80.00\n" in text
+    assert (shown or "From") in text
+    assert ("Customer" in text) == (shown is not None)
+    assert f"Credit account {account}" in text
+    # Of a dollar and a coin that stands for one, the price is a locked quote like any other.
+    (paid,) = receipt["settled_with"]
+    assert "Amount 80 USDC" in text
+    assert "Rate 1 USDC = 1 USD" in text
+    assert f"Locked {paid['locked_at'][:19].replace('T', ' ')} UTC, by one, two" in text
+    assert f"Price lock {paid['price_lock_id']}" in text
+
+
+async def test_what_is_sent_by_mail_knows_the_credit_account(ledger: World) -> None:
+    who = {"name": "Ada Labs", "external_id": "customer-7"}
+    account = (await ledger.post("/v1/credit_accounts", who)).json()["id"]
+    customer = {"credit_account_id": account, "email": "ada@example.com"}
+    invoice = await opened_in(ledger, {**DRAFT, "customer": customer})
+    await ledger.reads.wait_for(0, await ledger.store.head(0), (), 2)
+    asked = {"now": ledger.clock.now(), "livemode": False, "limit": 2}
+    (row,) = await ledger.reads.ask("invoices", "invoices_to_send", asked)
+    sent = await Drawn("").pdf(row)
+    assert "Bill to\nAda Labs\ncustomer-7\n" in text_of(sent)
+    assert sent == (await ledger.get(f"/v1/invoices/{invoice['id']}.pdf")).content
+
+
 def test_the_same_invoice_gives_the_same_bytes() -> None:
     assert drawn(office()) == drawn(office())
+    plain = drawn(opened(line(1), customer=Customer(name="Ada")))
+    metadata = PdfReader(io.BytesIO(plain)).xmp_metadata
+    assert metadata is not None
+    noon = NOON.replace(tzinfo=None)
+    times = (metadata.xmp_create_date, metadata.xmp_modify_date, metadata.xmp_metadata_date)
+    assert times == (noon, noon, noon)  # and never the time of drawing
+    assert (metadata.pdfaid_part, metadata.pdfaid_conformance) == ("3", "B")
     assert "TEST" not in text_of(drawn(office()))
 
 

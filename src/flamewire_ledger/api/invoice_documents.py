@@ -5,6 +5,8 @@ and with the same bytes.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
 
 from flamewire_ledger.api import invoice_views as views
 from flamewire_ledger.api.call import Answer, Call
@@ -13,18 +15,35 @@ from flamewire_ledger.api.invoice_xml import xml_of
 from flamewire_ledger.api.invoices import row_of
 from flamewire_ledger.api.models.invoices import GetInvoiceXml
 from flamewire_ledger.api.operation import PDF, XML
-from flamewire_ledger.api.reading import Row
+from flamewire_ledger.api.reading import Row, find
+
+_ACCOUNTS: Final = "credit_balance"
 
 
 async def get_pdf(call: Call) -> Answer:
     row = await row_of(call)
     merchant = await call.parts.reads.merchant(call.merchant_id)
     name = "" if merchant is None else merchant["name"]
-    document = document_of(row, call.parts.offer.seller_name or name, call.caller.livemode)
+    seller = call.parts.offer.seller_name or name
+    document = document_of(row, seller, call.caller.livemode, await _account(call, row))
     async with call.office.drawing:
         body = await asyncio.to_thread(pdf_of, document)
     headers = {"Content-Disposition": f'inline; filename="{file_name(row)}.pdf"'}
     return Answer(body, headers, media_type=PDF)
+
+
+async def _account(call: Call, row: Row) -> Row | None:
+    """The credit account, which never changes its name: the document stays the same."""
+    account_id = row["credit_account_id"]
+    if account_id is None:
+        return None
+    reads, merchant_id = call.parts.reads, call.merchant_id
+    return await find(
+        call,
+        "credit account",
+        _ACCOUNTS,
+        lambda: reads.credit_account(merchant_id, account_id, call.now()),
+    )
 
 
 async def get_xml(call: Call) -> Answer:
@@ -38,9 +57,11 @@ async def get_xml(call: Call) -> Answer:
     return Answer(body, headers, media_type=XML)
 
 
-def document_of(row: Row, seller: str, livemode: bool) -> Document:
-    """What is drawn of a row of the read model."""
-    return Document(views.of_row(row, row["created_at"]), seller, is_test=not livemode)
+def document_of(
+    row: Row, seller: str, livemode: bool, account: Mapping[str, Any] | None
+) -> Document:
+    """What is drawn of a row of the read model; `account` has `name` and `external_id`."""
+    return Document(views.of_row(row, row["created_at"]), seller, not livemode, account)
 
 
 def file_name(row: Row) -> str:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from flamewire_ledger.api.currencies import FIAT
 from flamewire_ledger.api.invoice_xml import why_not, xml_of
 from flamewire_ledger.api.paper import ACCENT, FULL, Paper
+from flamewire_ledger.domain.money import major_text
 
 _COLUMNS: Final = ((78.0, "L"), (22.0, "R"), (26.0, "R"), (18.0, "R"), (30.0, "R"))
 _LABEL: Final = 34.0
@@ -31,6 +33,7 @@ class Document:
     invoice: Mapping[str, Any]
     seller: str  # its name, where the invoice does not say more
     is_test: bool
+    account: Mapping[str, Any] | None = None  # the credit account's `name` and `external_id`
 
 
 def pdf_of(document: Document) -> bytes:
@@ -79,9 +82,22 @@ def _parties(paper: Paper, document: Document) -> None:
     seller = invoice["seller"] or {"name": document.seller, "address": None}
     customer = invoice["customer"]
     left = ["From", *_party(seller)]
-    right = [] if customer is None else ["Bill to", *_party(customer)]
+    account = _account(document)
+    if customer is None:
+        right = ["Customer", *account] if account else []
+    else:
+        named = [] if customer["name"] else account
+        right = ["Bill to", *named, *_party(customer)]
     paper.side_by_side(left, right, _HALF)
     paper.gap(4)
+
+
+def _account(document: Document) -> list[str]:
+    """Who is behind the credit account, as the merchant knows them."""
+    if document.account is None:
+        return []
+    rows = (document.account["name"], document.account["external_id"])
+    return list(dict.fromkeys(row for row in rows if row))
 
 
 def _party(party: Mapping[str, Any]) -> list[str]:
@@ -133,38 +149,67 @@ def _lines(paper: Paper, invoice: Mapping[str, Any]) -> None:
     titles = ("Description", "Quantity", "Unit price", f"Tax ({how})", amount)
     if all(line["tax_rate"] is None for line in invoice["lines"]):
         titles = ("Description", "Quantity", "Unit price", "", amount)
-    rows = [_row(line) for line in invoice["lines"]]
+    rows = [_row(line, invoice["currency"]) for line in invoice["lines"]]
     paper.table(titles, rows, _COLUMNS)
 
 
-def _row(line: Mapping[str, Any]) -> Sequence[str]:
+def _row(line: Mapping[str, Any], currency: str) -> Sequence[str]:
     description = line["description"]
+    amount, price = _printed(line["amount"], currency), line["unit_price"]
     if line["period"] is not None:
         period = line["period"]
         description = f"{description}\n{_day(period['start'])} to {_day(period['end'])}"
     rate = "" if line["tax_rate"] is None else f"{line['tax_rate']} %"
     sign = "−" if line["is_credit"] else ""
-    return description, line["quantity"], line["unit_price"] or "", rate, f"{sign}{line['amount']}"
+    price = "" if price is None else _printed(price, currency)
+    return description, line["quantity"], price, rate, f"{sign}{amount}"
+
+
+def _printed(amount: str, currency: str) -> str:
+    """Fiat has the decimals of ISO 4217; eighteen decimals of ether are for nobody to count."""
+    if currency in FIAT or "." not in amount:
+        return amount
+    return amount.rstrip("0").rstrip(".")
 
 
 def _sums(paper: Paper, invoice: Mapping[str, Any]) -> None:
     currency = invoice["currency"]
-    rows = [("Total", invoice["total"], True)]
+    rows = [("Total", "", invoice["total"], True)]
     if invoice["taxes"]:
-        rows.insert(0, ("Net", invoice["net"], False))
+        rows.insert(0, ("Net", "", invoice["net"], False))
         for each in invoice["taxes"]:
             if each["rate"] is not None:
-                rows.insert(-1, (f"Tax {each['rate']} %", each["tax"], False))
+                rows.insert(-1, (f"Tax {each['rate']} %", "", each["tax"], False))
     if invoice["kind"] == "invoice" and invoice["number"] is not None:
-        if _some(invoice["amount_credited"]):
-            rows.append(("Credited", f"−{invoice['amount_credited']}", False))
-        if _some(invoice["amount_paid"]):
-            rows.append(("Paid", f"−{invoice['amount_paid']}", False))
-        rows.append(("Due", invoice["amount_due"], True))
+        rows += _settled(invoice)
     paper.keep_together(7 * len(rows))
-    for name, value, is_bold in rows:
-        paper.sum(name, f"{value} {currency}", _BESIDE, _AMOUNT, is_bold=is_bold)
+    for name, sign, value, is_bold in rows:
+        text = f"{sign}{_printed(value, currency)} {currency}"
+        paper.sum(name, text, _BESIDE, _AMOUNT, is_bold=is_bold)
     paper.gap(6)
+
+
+def _settled(invoice: Mapping[str, Any]) -> list[tuple[str, str, str, bool]]:
+    """From the total to what is due, so that it adds up for whoever reads it."""
+    rows = []
+    if _some(invoice["amount_credited"]):
+        rows.append(("Credited", "−", invoice["amount_credited"], False))
+    if _some(invoice["amount_paid"]):
+        rows.append(("Paid", "−", invoice["amount_paid"], False))
+    refund = _to_refund(invoice)
+    if refund is not None:
+        rows.append(("To be refunded", "", refund, False))
+    rows.append(("Due", "", invoice["amount_due"], True))
+    return rows
+
+
+def _to_refund(invoice: Mapping[str, Any]) -> str | None:
+    """What was both paid and credited, which is owed to the customer."""
+    names = ("amount_paid", "amount_credited", "amount_due", "total")
+    paid, credited, due, total = (int(invoice[f"{name}_minor"]) for name in names)
+    refund = paid + credited + due - total
+    _, _, decimals = invoice["total"].partition(".")
+    return major_text(refund, len(decimals)) if refund > 0 else None
 
 
 def _some(amount: str) -> bool:
@@ -178,24 +223,25 @@ def _taxes(paper: Paper, invoice: Mapping[str, Any]) -> None:
         return
     paper.heading("Tax")
     columns = ((84.0, "L"), (45.0, "R"), (45.0, "R"))
-    rows = [
-        ("no tax" if each["rate"] is None else f"{each['rate']} %", each["net"], each["tax"])
-        for each in invoice["taxes"]
-    ]
+    rows = []
+    for each in invoice["taxes"]:
+        net, tax = (_printed(each[name], invoice["currency"]) for name in ("net", "tax"))
+        rows.append(("no tax" if each["rate"] is None else f"{each['rate']} %", net, tax))
     paper.table(("Rate", "Net", "Tax"), rows, columns)
 
 
 def _payments(paper: Paper, invoice: Mapping[str, Any]) -> None:
     """How it was paid, so that anybody can look it up on the chain."""
+    currency = invoice["currency"]
     elsewhere = [each for each in invoice["payments"] if each["payment_intent_id"] is None]
     if invoice["settled_with"]:
         paper.heading("Paid on chain")
         for one in invoice["settled_with"]:
-            _evidence(paper, one, invoice["currency"])
+            _evidence(paper, one, currency)
     if elsewhere:
         paper.heading("Paid elsewhere")
         for each in elsewhere:
-            amount = f"{each['amount']} {invoice['currency']}"
+            amount = f"{_printed(each['amount'], currency)} {currency}"
             paper.pair(_day(each["recorded_at"]) or "", f"{amount}: {each['reason']}", _LABEL)
         paper.gap(4)
 
@@ -203,7 +249,7 @@ def _payments(paper: Paper, invoice: Mapping[str, Any]) -> None:
 def _evidence(paper: Paper, one: Mapping[str, Any], currency: str) -> None:
     rows = [
         ("Network", one["network"]),
-        ("Amount", f"{one['amount']} {one['asset']}"),
+        ("Amount", f"{_printed(one['amount'], one['asset'])} {one['asset']}"),
         ("Transaction", one["transaction_id"]),
     ]
     if one["price"] is not None:

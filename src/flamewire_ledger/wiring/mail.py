@@ -35,7 +35,8 @@ class Drawn:
         from flamewire_ledger.api.invoice_pdf import pdf_of  # who sends nothing draws nothing
 
         name = self._seller_name or row["merchant_name"]
-        return pdf_of(document_of(row, name, row["livemode"]))
+        account = {"name": row["account_name"], "external_id": row["account_external_id"]}
+        return pdf_of(document_of(row, name, row["livemode"], account))
 
 
 def senders(ledger: Ledger, writer: Writer) -> Sequence[InvoiceSender]:
