@@ -90,8 +90,10 @@ async def _contents(pool: WritePool, catalog: Catalog) -> dict[str, list[Any]]:
     return found
 
 
-def test_every_read_model_that_ships_can_be_staged() -> None:
-    assert [projection.name for projection in CATALOG if not can_stage(projection)] == []
+def test_what_is_read_with_every_call_and_payment_can_be_staged() -> None:
+    """Runs of a key pass through Python: only where facts are few and their order is the matter."""
+    told_in_runs = {projection.name for projection in CATALOG if not can_stage(projection)}
+    assert told_in_runs <= {"invoices", "reconciliations", "subscriptions", "top_ups"}
 
 
 async def test_only_the_very_same_database_is_beside(

@@ -113,6 +113,9 @@ class UnreliableNode:
             return False
         return await self._chain.attested(transfer, block)
 
+    def denied(self, transfer: Transfer, block: Block) -> bool:
+        return self._chain.denied(transfer, block)
+
     def endpoints(self) -> Sequence[EndpointReport]:
         return self._chain.endpoints()
 
