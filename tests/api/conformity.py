@@ -33,7 +33,7 @@ async def check(response: httpx.Response) -> None:
     answer = described["responses"][str(response.status_code)]
     content = answer["content"][media_type]
     if media_type == "application/x-ndjson":
-        for line in response.text.rstrip("\n").split("\n"):  # a text may hold U+0085
+        for line in response.text.split("\n")[:-1]:  # a text may hold U+0085
             validator(name_of(content["x-line-schema"])).validate(json.loads(line))
     elif "schema" in content:
         validator(name_of(content["schema"])).validate(response.json())

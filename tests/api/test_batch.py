@@ -17,7 +17,7 @@ async def batch(ledger: World, *lines: Any, key: str | None = None) -> list[dict
     body = b"\n".join(it if isinstance(it, bytes) else json.dumps(it).encode() for it in lines)
     response = await send(ledger, body, key)
     assert response.status_code == 200, response.text
-    return [json.loads(line) for line in response.text.rstrip("\n").split("\n")]
+    return [json.loads(line) for line in response.text.split("\n")[:-1]]
 
 
 async def send(ledger: World, body: bytes, key: str | None = None) -> httpx.Response:
