@@ -98,7 +98,7 @@ def invoice_numbers_have_no_gaps(evidence: Evidence) -> None:
         fact = seen.fact
         numbers.setdefault(fact.register_id, []).append(fact.sequence)
         year = fact.register_id.rpartition("_")[2]
-        receipt = issued.pop(fact.invoice_id, None)
+        receipt = issued.pop(fact.document_id, None)
         if receipt is None or receipt.number != f"{year}-{fact.sequence:06d}":
             raise Broken("a number that was given is used", f"{fact} is not on {receipt}")
     if issued:
