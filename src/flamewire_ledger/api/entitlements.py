@@ -63,9 +63,10 @@ async def get(call: Call) -> Answer:
     known = await entitlements.known(call.partition, merchant_id, account_id, position)
     call.parts.meter.add("facts_read", source="postgres" if known is None else "memory")
     if known is None:
-        if position and not await reached(call, position, READ_MODEL, CREDITS):
-            if call.query.min_position is not None:
-                raise problems.projection_behind(position)
+        # What is waited for without being asked to is worth an older answer rather than none.
+        is_there = not position or await reached(call, position, READ_MODEL, CREDITS)
+        if not is_there and call.query.min_position is not None:
+            raise problems.projection_behind(position)
         known = await entitlements.tell(call.partition, merchant_id, account_id)
     found = check(known, feature, call.now())
     body = {

@@ -11,7 +11,7 @@ import typer
 from flamewire_ledger.cli import (
     archive,
     chains,
-    credits,
+    credit,
     dlq,
     export,
     keys,
@@ -50,7 +50,7 @@ app.add_typer(projection.app, name="projection")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(archive.app, name="archive")
 app.add_typer(chains.app, name="chains")
-app.add_typer(credits.app, name="credits")
+app.add_typer(credit.app, name="credits")
 app.add_typer(prices.app, name="prices")
 app.add_typer(report.app, name="report")
 app.add_typer(sandbox.app, name="sandbox")

@@ -322,7 +322,8 @@ class ReadModels:
         """Whose time is up: {subject_id, stream_id, merchant_id, kind, due_at}, the oldest first.
 
         `kind` is payment, price_lock, hold, grant, warning (that a grant ends), recurring_grant or
-        invoice. `after` (due_at, subject_id) goes on behind a row: one for which nothing can be done yet is in the answer until something is.
+        invoice. `after` (due_at, subject_id) goes on behind a row: one for which nothing can be
+        done yet is in the answer until something is.
         """
         rows: list[Row] = []
         for question in (

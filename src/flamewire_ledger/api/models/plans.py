@@ -93,9 +93,7 @@ class PlanTermsBody(Body):
 
 
 class CreatePlan(PlanTermsBody):
-    code: Identifier = Field(
-        description="Your name for it; one plan has it.", examples=["pro"]
-    )
+    code: Identifier = Field(description="Your name for it; one plan has it.", examples=["pro"])
 
 
 class RevisePlan(PlanTermsBody):
