@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -89,6 +90,7 @@ WINNER_GONE = [
 @example(WINNER_GONE)
 @example([*WINNER_GONE, ("time is up",)])
 @example([("pay", "bittensor", 50, "normal"), ("pay", "ethereum", 50, "normal")])
+@pytest.mark.timeout(300)  # a hundred stories on two shared cores
 def test_a_payment_on_three_networks_is_used_once_and_all_of_it_is_on_the_books(
     given_steps: list[Any],
 ) -> None:
