@@ -210,12 +210,12 @@ def test_remarks_tell_payments_to_one_address_apart(shop: Shop, payers: Payers):
     before = payers.free(address)
     sent = payers.send(payers.batch([shop.transfer(one), shop.remark(one)]))
     payers.send(payers.batch([shop.remark(two), shop.transfer(two, 50)]))
-    payers.send(shop.transfer(unpaid))  # without its remark
+    unmarked = payers.send(shop.transfer(unpaid))  # without its remark
     shop.mine()
     shop.becomes(one, "processing")
     shop.ledger.kill()
     payers.send(payers.batch([shop.transfer(two, 50), shop.remark(two)]))
-    payers.send(payers.batch([shop.transfer(unpaid), payers.remark("7-slip")]))
+    mistyped = payers.send(payers.batch([shop.transfer(unpaid), payers.remark("7-slip")]))
     shop.mine(FINAL_AFTER_BLOCKS + 1)
     shop.ledger.start()
     shop.becomes(one, "succeeded")
@@ -225,8 +225,8 @@ def test_remarks_tell_payments_to_one_address_apart(shop: Shop, payers: Payers):
     assert shop.balance() == 4 * ROC
     assert payers.free(address) - before == 8 * ROC
 
-    held = eventually(lambda: unclaimed(shop, 2), seconds=SETTLED_SECONDS_MAX)
-    assert sorted(each["why"] for each in held) == ["no_mark", "unknown_mark"]
+    held = unclaimed(shop, unmarked.hash, mistyped.hash)
+    assert [each["why"] for each in held] == ["no_mark", "unknown_mark"]
     assert sum(int(each["amount_minor"]) for each in held) == 4 * ROC
     assert "NOT SO" not in shop.ledger.flamewire("verify").stdout
 
@@ -239,26 +239,35 @@ def test_amounts_tell_payments_to_one_address_apart(shop: Shop, payers: Payers):
     assert len({option["amount_minor"] for option in shop.options.values()}) == 3
     assert len({option["address"] for option in shop.options.values()}) == 1
     calls = [shop.transfer(two), shop.transfer(unpaid, 50), shop.transfer(one)]
-    payers.send(payers.batch(calls))
+    sent = payers.send(payers.batch(calls))
     shop.mine(FINAL_AFTER_BLOCKS + 1)
     shop.becomes(one, "succeeded")
     shop.becomes(two, "succeeded")
     assert shop.seen(unpaid)["status"] == "requires_payment"
-    (held,) = eventually(lambda: unclaimed(shop, 1), seconds=SETTLED_SECONDS_MAX)
+    (held,) = unclaimed(shop, sent.hash)
     assert held["why"] == "unknown_amount"
     paid = [int(shop.options[each]["amount_minor"]) for each in (one, two)]
     assert shop.balance() == sum(paid)
 
 
-def unclaimed(shop: Shop, count: int) -> list[dict[str, Any]]:
-    """What is nobody's and confirmed, once so many are there; the operator sees it."""
+def unclaimed(shop: Shop, *transactions: str) -> list[dict[str, Any]]:
+    """What these transactions brought that is nobody's, one each and in their order, once it is
+    confirmed; the operator sees it. What others sent to the same address before is there as well.
+    """
     key = shop.ledger.flamewire("keys", "create", "--name", "operator").stdout.strip()
     with httpx.Client(
         base_url=shop.ledger.url, headers={"Authorization": f"Bearer {key}"}
     ) as client:
-        found = client.get("/v1/unclaimed_transfers").json()["data"]
-    confirmed = [each for each in found if each["status"] == "confirmed"]
-    return confirmed if len(confirmed) == count else []
+
+        def confirmed() -> list[dict[str, Any]]:
+            found = client.get("/v1/unclaimed_transfers").json()["data"]
+            by_transaction = {
+                each["transaction_id"]: each for each in found if each["status"] == "confirmed"
+            }
+            held = [by_transaction.get(each) for each in transactions]
+            return [each for each in held if each] if all(held) else []
+
+        return eventually(confirmed, seconds=SETTLED_SECONDS_MAX)
 
 
 def test_less_than_an_account_begins_with_is_not_asked_for(shop: Shop):

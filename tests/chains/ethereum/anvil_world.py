@@ -42,8 +42,8 @@ class AnvilWorld:
         anvil.rpc("evm_setAutomine", False)
         self.chain = self.connect()
 
-    def connect(self, **changes: Any) -> EthereumChain:
-        """A new connection, with other settings where given."""
+    def connect(self, *, has_tokens: bool = True, **changes: Any) -> EthereumChain:
+        """A new connection, with other settings where given, and to take ETH alone."""
         given: dict[str, Any] = {
             "evm_chain_id": CHAIN_ID,
             "rpc_urls": (self.anvil.url,),
@@ -55,7 +55,7 @@ class AnvilWorld:
             Token(Asset("ethereum:ETH", 18), f"{chain_id}/slip44:60"),
             Token(Asset("ethereum:TUSD", 6), f"{chain_id}/erc20:{self.contract}", self.contract),
         )
-        network = Network("ethereum", chain_id, False, tokens, 12, 3)
+        network = Network("ethereum", chain_id, False, tokens[: 2 if has_tokens else 1], 12, 3)
         return EthereumChain(network, EthereumSettings(**given), lambda: datetime.now(UTC))
 
     async def pay(self, address: str, units: int, symbol: str | None = None) -> Transfer:

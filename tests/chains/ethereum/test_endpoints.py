@@ -62,10 +62,14 @@ async def test_no_library_tells_a_url_either(
     assert "secret-key" not in caplog.text
 
 
-async def test_an_endpoint_of_another_chain_is_never_believed(world: AnvilWorld) -> None:
-    chain = world.connect(evm_chain_id=1)
-    with pytest.raises(WrongChain, match="is of chain 0x7a69, not 1"):
-        await chain.heads()
+@pytest.mark.parametrize("has_tokens", [True, False])
+async def test_an_endpoint_of_another_chain_is_never_believed(
+    world: AnvilWorld, has_tokens: bool
+) -> None:
+    chain = world.connect(evm_chain_id=1, has_tokens=has_tokens)
+    for _ in range(2):
+        with pytest.raises(WrongChain, match="is of chain 0x7a69, not 1"):
+            await chain.heads()
     await chain.aclose()
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from flamewire_ledger.chains.chain import (
     ChainUnavailable,
-    Network,
     QuestionRefused,
     Token,
     WrongToken,
@@ -21,12 +20,10 @@ from tests.chains.ethereum.anvil_world import AnvilWorld
 from tests.chains.ethereum.endpoint import endpoint
 
 USDC = "0x" + "d" * 40
-COIN = Token(Asset("base:ETH", 18), "eip155:8453/slip44:60")
 
 
-def network(decimals: int) -> Network:
-    token = Token(Asset("base:USDC", decimals), f"eip155:8453/erc20:{USDC}", USDC)
-    return Network("base", "eip155:8453", True, (COIN, token), 2, 12)
+def usdc(decimals: int) -> Token:
+    return Token(Asset("base:USDC", decimals), f"eip155:8453/erc20:{USDC}", USDC)
 
 
 class Node:
@@ -46,18 +43,18 @@ class Node:
 
 
 async def test_what_the_file_says_may_be_what_the_chain_says() -> None:
-    await check_tokens(network(6), Node().ask)
+    await check_tokens("base", [usdc(6)], Node().ask)
 
 
 async def test_other_decimals_are_refused_with_what_to_correct() -> None:
     with pytest.raises(WrongToken, match="USDC on base has 6 decimals, not 18: correct"):
-        await check_tokens(network(18), Node().ask)
+        await check_tokens("base", [usdc(18)], Node().ask)
 
 
 @pytest.mark.parametrize("syncing", [False, QuestionRefused("eth_syncing: no such method")])
 async def test_an_address_without_a_contract_is_refused(syncing: Any) -> None:
     with pytest.raises(WrongToken, match=f"no contract at {USDC} on base: correct the contract"):
-        await check_tokens(network(6), Node(code="0x", syncing=syncing).ask)
+        await check_tokens("base", [usdc(6)], Node(code="0x", syncing=syncing).ask)
 
 
 @pytest.mark.parametrize("silence", ["0x", ChainUnavailable("eth_call: execution reverted (3)")])
@@ -65,7 +62,7 @@ async def test_a_token_that_keeps_its_decimals_to_itself_is_believed_by_the_file
     silence: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        await check_tokens(network(6), Node(decimals=silence).ask)
+        await check_tokens("base", [usdc(6)], Node(decimals=silence).ask)
     assert "base:USDC does not say its decimals" in caplog.text
 
 
@@ -81,12 +78,7 @@ async def test_a_token_that_keeps_its_decimals_to_itself_is_believed_by_the_file
 )
 async def test_while_nobody_can_say_it_is_asked_again_later(node: Node) -> None:
     with pytest.raises(ChainUnavailable):
-        await check_tokens(network(6), node.ask)
-
-
-async def test_a_network_without_tokens_asks_nothing() -> None:
-    alone = Network("base", "eip155:8453", True, (COIN,), 2, 12)
-    await check_tokens(alone, Node(code=ChainUnavailable("away")).ask)
+        await check_tokens("base", [usdc(6)], node.ask)
 
 
 # On a real node.

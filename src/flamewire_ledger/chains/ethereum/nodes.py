@@ -74,9 +74,13 @@ class Nodes:
         """By the word of one node. One that says they are wrong is set aside, and another is asked;
         raises WrongToken when none says that they are right.
         """
-        await self._pool.ask(
-            lambda node: check_tokens(self._network, lambda questions: node.ask(*questions))
-        )
+        # A node that is asked nothing has not answered, and proves nothing of itself.
+        if tokens := [token for token in self._network.tokens if token.contract is not None]:
+            await self._pool.ask(
+                lambda node: check_tokens(
+                    self._network.name, tokens, lambda questions: node.ask(*questions)
+                )
+            )
 
     async def heads(self) -> Heads:
         """Of a node that does not lag, if there is one."""

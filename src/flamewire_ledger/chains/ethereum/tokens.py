@@ -12,7 +12,6 @@ from typing import Any, Final, TypeAlias
 
 from flamewire_ledger.chains.chain import (
     ChainUnavailable,
-    Network,
     QuestionRefused,
     Token,
     WrongToken,
@@ -25,11 +24,11 @@ _WORD: Final = 2 + 64  # characters
 Ask: TypeAlias = Callable[[Sequence[tuple[str, list[Any]]]], Awaitable[list[Any]]]
 
 
-async def check_tokens(network: Network, ask: Ask) -> None:
-    """Raises WrongToken with what to correct; ChainUnavailable while nobody can say."""
-    tokens = [token for token in network.tokens if token.contract is not None]
-    if not tokens:
-        return
+async def check_tokens(network: str, tokens: Sequence[Token], ask: Ask) -> None:
+    """Of tokens with a contract, on the network of this name.
+
+    Raises WrongToken with what to correct; ChainUnavailable while nobody can say.
+    """
     codes = await ask([("eth_getCode", [token.contract, "latest"]) for token in tokens])
     for token, code in zip(tokens, codes, strict=True):
         if not isinstance(code, str):
@@ -37,7 +36,7 @@ async def check_tokens(network: Network, ask: Ask) -> None:
         if not code.removeprefix("0x"):
             await _refuse_to_judge_while_syncing(ask)
             raise WrongToken(
-                f"there is no contract at {token.contract} on {network.name}: correct the contract "
+                f"there is no contract at {token.contract} on {network}: correct the contract "
                 f"of token {token.asset.symbol} in the networks file"
             )
     for token in tokens:
@@ -54,7 +53,7 @@ async def _refuse_to_judge_while_syncing(ask: Ask) -> None:
         raise ChainUnavailable("the node is still syncing: it cannot say what contracts there are")
 
 
-async def _check_decimals(network: Network, token: Token, ask: Ask) -> None:
+async def _check_decimals(network: str, token: Token, ask: Ask) -> None:
     """ERC-20 lets a token keep its decimals to itself: then the file is believed."""
     call = {"to": token.contract, "data": DECIMALS_CALL}
     try:
@@ -72,6 +71,6 @@ async def _check_decimals(network: Network, token: Token, ask: Ask) -> None:
         raise ChainUnavailable("decimals(): the node's answer makes no sense") from None
     if decimals != token.asset.decimals:
         raise WrongToken(
-            f"token {token.asset.symbol} on {network.name} has {decimals} decimals, "
+            f"token {token.asset.symbol} on {network} has {decimals} decimals, "
             f"not {token.asset.decimals}: correct its decimals or its contract in the networks file"
         )
