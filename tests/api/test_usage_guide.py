@@ -28,6 +28,7 @@ async def told(ledger: World) -> list[object]:
         "on_insufficient": "reject",
     }
     defined = (await ledger.post("/v1/meters", meter, once="meter-1")).json()
+    tiered = SHOWN[2]
     items = [item("tom", f"call-{n}", method="eth_call") for n in (1, 2)]
     items.append(item("tom", "call-1", method="eth_call"))
     items.append(item("ada", "call-3", method="eth_call"))
@@ -52,6 +53,7 @@ async def told(ledger: World) -> list[object]:
     return [
         meter,
         defined,
+        tiered,
         items,
         taken,
         used,
@@ -62,6 +64,17 @@ async def told(ledger: World) -> list[object]:
         granted,
         checked,
     ]
+
+
+async def test_the_meter_with_tiers_is_taken_as_it_is_shown(ledger: World):
+    answer = await ledger.post("/v1/meters", SHOWN[2])
+    assert answer.status_code == 201, answer.text
+    logs = {"chain": "ethereum", "method": "eth_getLogs"}
+    await ledger.post("/v1/credit_accounts", {"external_id": "tom"})
+    taken = await ledger.post("/v1/usage", [item("tom", "call-1", **logs)])
+    assert taken.json()["items"][0]["code"] == "insufficient_credits"  # it counts, and costs
+    taken = await ledger.post("/v1/usage", [item("tom", "call-2", method="eth_getLogs")])
+    assert taken.json()["items"][0]["code"] == "unknown_meter"
 
 
 async def test_the_guide_shows_what_is_answered(ledger: World):

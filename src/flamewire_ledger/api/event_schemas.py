@@ -18,6 +18,7 @@ from msgspec.inspect import (
     DecimalType,
     DictType,
     IntType,
+    ListType,
     LiteralType,
     NoneType,
     StrType,
@@ -91,7 +92,7 @@ def _schema(described: Type, definitions: dict[str, Any]) -> dict[str, Any]:
             return {"$ref": "#/$defs/Amount"}
         case LiteralType():
             return {"enum": sorted(described.values)}
-        case VarTupleType():
+        case VarTupleType() | ListType():
             return {"type": "array", "items": _schema(described.item_type, definitions)}
         case TupleType():
             items = [_schema(it, definitions) for it in described.item_types]

@@ -22,6 +22,7 @@ from flamewire_ledger.domain.meter import (
     DefineMeter,
     Meter,
     MeterDefined,
+    PriceData,
     PropertyFilter,
 )
 from flamewire_ledger.domain.rejection import Malformed
@@ -103,7 +104,7 @@ async def _one(call: Call, meter_id: str) -> Mapping[str, Any] | None:
     return rows[0] if rows else None
 
 
-def _price(data: dict[str, Any] | None) -> dict[str, str] | None:
+def _price(data: dict[str, Any] | None) -> PriceData | None:
     if data is None:
         return None
     try:

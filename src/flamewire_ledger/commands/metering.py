@@ -20,10 +20,17 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from flamewire_ledger.billing.pricing import Price, charge, from_data, total
+from flamewire_ledger.billing.pricing import (
+    Graduated,
+    Package,
+    Price,
+    charge,
+    from_data,
+    total,
+)
 from flamewire_ledger.domain.credit_account import CREDIT
 from flamewire_ledger.domain.meter import ADDITIVE, MeterDefined, OnInsufficient
-from flamewire_ledger.domain.usage import Sample, UsageBundle, UsageDelta
+from flamewire_ledger.domain.usage import Sample, UsageBundle, UsageDelta, period_start
 from flamewire_ledger.store.merkle import MerkleTree
 
 TEXT_MAX: Final = 256  # of ids, sources, and values that groups are made of
@@ -213,14 +220,35 @@ def hour_of(at: datetime) -> datetime:
     return _hour(at.replace(second=0, microsecond=0))
 
 
+class InMonth(NamedTuple):
+    """So much of a meter in a month, which costs by what the month had before it."""
+
+    meter_id: str
+    month: datetime
+    quantity: Decimal
+    price: Price
+
+    def cost_units(self, before: Decimal) -> int:
+        """What the month costs with it, less what it cost without. So a month comes to the price of
+        all that was used in it, however that was cut into batches.
+        """
+        after = _EXACT.add(before, self.quantity)
+        return _units(self.price, after) - _units(self.price, before)
+
+
 @dataclass(slots=True)
 class Bundle:
     """Items that count for the same meters, added up; and what they cost in credits."""
 
     fact: UsageBundle
     seqs: list[int]  # places of its items in the batch
-    cost_units: int = 0
+    cost_units: int = 0  # as far as it does not depend on the month
+    in_months: list[InMonth] = field(default_factory=list)
     on_insufficient: OnInsufficient = "record_unpaid"
+
+    @property
+    def is_priced(self) -> bool:
+        return bool(self.cost_units or self.in_months)
 
 
 _STRICTNESS: Final[Sequence[OnInsufficient]] = ("record_unpaid", "overage", "reject")
@@ -260,11 +288,28 @@ def _price(bundle: Bundle, meters: Sequence[Metered], found: Sequence[tuple[int,
     for place, meter in enumerate(meters):
         if meter.price is None:
             continue
-        each = [_quantity(reading.counts[place].value) for _, reading in found]
-        lines = charge(meter.price, _added(each), CREDIT, events=each)
-        bundle.cost_units += total(lines, CREDIT).units
         policies = (bundle.on_insufficient, meter.defined.on_insufficient)
         bundle.on_insufficient = max(policies, key=_STRICTNESS.index)
+        if isinstance(meter.price, Graduated | Package):
+            bundle.in_months += _in_months(bundle.fact, meter.defined.meter_id, meter.price)
+            continue
+        each = [_quantity(reading.counts[place].value) for _, reading in found]
+        lines = charge(meter.price, exact_sum(each), CREDIT, events=each)
+        bundle.cost_units += total(lines, CREDIT).units
+
+
+def _in_months(fact: UsageBundle, meter_id: str, price: Price) -> list[InMonth]:
+    months: dict[datetime, Decimal] = {}
+    for delta in fact.deltas:
+        if delta.meter_id == meter_id:
+            assert delta.quantity is not None, "only what adds up is priced as it comes"
+            month = period_start("month", delta.hour)
+            months[month] = _EXACT.add(months.get(month, _ZERO), delta.quantity)
+    return [InMonth(meter_id, month, units, price) for month, units in sorted(months.items())]
+
+
+def _units(price: Price, quantity: Decimal) -> int:
+    return total(charge(price, quantity, CREDIT), CREDIT).units
 
 
 def _quantity(value: int | Decimal | str | None) -> Decimal:
@@ -290,7 +335,7 @@ class _Sum:
         if meter.aggregation == "unique":
             distinct = tuple(sorted({_digest(value) for value in self.values}))
             return UsageDelta(meter.meter_id, group, self.hour, self.count, None, distinct=distinct)
-        added = _added(self.values)
+        added = exact_sum(self.values)
         # Of two at the same moment the later one in the batch is the latest.
         last = max(range(len(self.times)), key=lambda place: (self.times[place], place))
         samples: tuple[Sample, ...] = ()
@@ -317,7 +362,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _added(values: Sequence[int | Decimal]) -> Decimal:
+def exact_sum(values: Sequence[int | Decimal]) -> Decimal:
     """Their sum, exact."""
     whole, parts = 0, _ZERO
     for value in values:

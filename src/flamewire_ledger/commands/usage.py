@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
 from flamewire_ledger.commands.credit_account import CREDIT_ACCOUNT
 from flamewire_ledger.commands.decider import Decider, Envelope, Facts, Subject
-from flamewire_ledger.commands.metering import Bundle
+from flamewire_ledger.commands.metering import Bundle, InMonth, exact_sum
 from flamewire_ledger.commands.origin import Answer, Decision, Origin
 from flamewire_ledger.domain import credit_account, usage
 from flamewire_ledger.domain.credit_account import (
@@ -65,6 +66,23 @@ class _Burn:
     taken: list[Bundle] = field(default_factory=list)
     burnt: int = 0
     unpaid: int = 0
+    used: dict[tuple[str, datetime], Decimal] = field(default_factory=dict)  # by meter and month
+
+    def cost(self, bundle: Bundle, state: usage.Usage) -> int:
+        """In units of credits, behind all that was recorded and is taken so far."""
+        units = bundle.cost_units
+        for it in bundle.in_months:
+            recorded = state.used(it.meter_id, "month", it.month)
+            units += it.cost_units(exact_sum((recorded, self._taken(it))))
+        return units
+
+    def take(self, bundle: Bundle) -> None:
+        self.taken.append(bundle)
+        for it in bundle.in_months:
+            self.used[it.meter_id, it.month] = exact_sum((self._taken(it), it.quantity))
+
+    def _taken(self, it: InMonth) -> Decimal:
+        return self.used.get((it.meter_id, it.month), Decimal(0))
 
 
 def record(
@@ -82,7 +100,7 @@ def record(
         kept = usage.within_hard_limits(state, [bundle.fact for bundle in bundles])
         numbers = {fact.number for fact in kept}
         within = [bundle for bundle in bundles if bundle.fact.number in numbers]
-        burn = _burn(account, within, at)
+        burn = _burn(account, state or usage.Usage(), within, at)
         taken = {bundle.fact.number for bundle in burn.taken}
         for bundle in bundles:
             number = bundle.fact.number
@@ -117,12 +135,14 @@ def record(
     return origin.envelope(subjects, decide, answer)
 
 
-def _burn(account: CreditAccount, bundles: Sequence[Bundle], at: datetime) -> _Burn:
+def _burn(
+    account: CreditAccount, state: usage.Usage, bundles: Sequence[Bundle], at: datetime
+) -> _Burn:
     """Which bundles are taken, each judged behind those in front of it that are."""
     burn = _Burn()
-    available = balance_units(account, at).available if any(b.cost_units for b in bundles) else 0
+    available = balance_units(account, at).available if any(b.is_priced for b in bundles) else 0
     for bundle in bundles:
-        cost, left = bundle.cost_units, max(0, available - burn.burnt)
+        cost, left = burn.cost(bundle, state), max(0, available - burn.burnt)
         if cost > left:
             match bundle.on_insufficient:
                 case "reject":
@@ -135,7 +155,7 @@ def _burn(account: CreditAccount, bundles: Sequence[Bundle], at: datetime) -> _B
                     burn.unpaid += cost - left
                     cost = left
         burn.burnt += cost
-        burn.taken.append(bundle)
+        burn.take(bundle)
     return burn
 
 

@@ -19,6 +19,8 @@ Aggregation: TypeAlias = Literal[
 # What becomes of usage that costs more credits than there are: the items are refused; the account's
 # overage is used, and only what is beyond is refused; it is recorded, and what is missing is unpaid.
 OnInsufficient: TypeAlias = Literal["reject", "overage", "record_unpaid"]
+# A price of billing/pricing.py as its data: texts, and tiers as objects of texts.
+PriceData: TypeAlias = dict[str, str | list[dict[str, str]]]
 ADDITIVE: Final[frozenset[Aggregation]] = frozenset({"count", "sum"})
 FILTERS_MAX: Final = 10
 FILTER_VALUES_MAX: Final = 100
@@ -38,7 +40,7 @@ class PropertyFilter:
 
 @dataclass(frozen=True, slots=True)
 class MeterDefined:
-    """`credit_price` is a price of billing/pricing.py in CREDIT, as its data."""
+    """`credit_price` is in CREDIT."""
 
     type: ClassVar = "meter.defined.v1"
     meter_id: str
@@ -48,7 +50,7 @@ class MeterDefined:
     value_key: str | None  # the property that is the value; None for count
     filters: tuple[PropertyFilter, ...]
     group_by: tuple[str, ...]
-    credit_price: dict[str, str] | None
+    credit_price: PriceData | None
     on_insufficient: OnInsufficient
     defined_at: datetime
 
@@ -103,7 +105,7 @@ class DefineMeter:
     value_key: str | None = None
     filters: tuple[PropertyFilter, ...] = ()
     group_by: tuple[str, ...] = ()
-    credit_price: dict[str, str] | None = field(default=None)
+    credit_price: PriceData | None = field(default=None)
     on_insufficient: OnInsufficient = "reject"
 
 
@@ -170,13 +172,15 @@ def _check_filters(command: DefineMeter) -> None:
             )
 
 
-def _check_price(aggregation: Aggregation, price: dict[str, str]) -> None:
-    """Credits are burnt with each batch, which does not know what came before it in the month."""
+def _check_price(aggregation: Aggregation, price: PriceData) -> None:
+    """Credits are burnt with each batch. A price that looks at a whole month may only rise with what
+    is used in it: nothing that was burnt is given back.
+    """
     if aggregation not in ADDITIVE:
         raise Malformed("only count and sum burn credits", pointer="/credit_price")
-    if price.get("model") not in ("standard", "percentage", "package"):
+    if price.get("model") not in ("standard", "graduated", "package", "percentage"):
         raise Malformed(
-            "credits burn as usage comes: at a standard, package or percentage price",
+            "credits burn as usage comes: at a standard, graduated, package or percentage price",
             pointer="/credit_price/model",
         )
     if "free" in price:

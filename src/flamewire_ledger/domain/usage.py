@@ -22,7 +22,8 @@ from flamewire_ledger.domain.rejection import Malformed, NotFound
 Period: TypeAlias = Literal["day", "month"]
 Bound: TypeAlias = Literal["soft", "hard"]
 PERCENTS: Final = (50, 80, 100)
-DAYS_KEPT: Final = 64  # of totals: the month that is, and all of the one before
+# Of totals: usage is taken for 35 days, and the month it happened in began 30 days earlier at most.
+DAYS_KEPT: Final = 70
 _EXACT: Final = Context(prec=200)
 _WHOLE: Final = Decimal(100)
 

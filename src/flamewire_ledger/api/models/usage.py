@@ -42,8 +42,9 @@ class CreateMeter(Body):
     group_by: list[Key] = Field(default_factory=list, max_length=5)
     credit_price: dict[str, Any] | None = Field(
         default=None,
-        description="Usage burns credits of its account as it comes, at a `standard`, `package` or "
-        "`percentage` price in credits.",
+        description="Usage burns credits of its account as it comes, at a `standard`, `graduated`, "
+        "`package` or `percentage` price in credits. Tiers and packages are of what the account used "
+        "in the month.",
         examples=[{"model": "standard", "unit_price": "0.5"}],
     )
     on_insufficient: OnInsufficient = Field(
