@@ -124,7 +124,9 @@ def record_payment(
         decided: dict[str, Sequence[Any]] = {invoice_id: facts}
         for fact in facts:
             if isinstance(fact, InvoicePaymentRecorded) and not fact.surplus.is_zero:
-                release = ReleaseApplied(payment_id, fact.surplus, command.amount, command.at)
+                release = ReleaseApplied(
+                    payment_id, command.settling, fact.surplus, command.amount, command.at
+                )
                 decided[payment_id] = payment.decide(states[payment_id], release)
         return decided
 

@@ -11,7 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flamewire_ledger.domain.invoice import RecordInvoicePayment, ReverseInvoicePayment
-from flamewire_ledger.domain.payment import PaymentSucceeded, PaymentTransferReorganised
+from flamewire_ledger.domain.payment import (
+    PaymentResolved,
+    PaymentSucceeded,
+    PaymentTransferReorganised,
+)
 from flamewire_ledger.processes.payment_evidence import locks_of, requested_in, settled_with
 from flamewire_ledger.processes.process import Fact, FollowUp, Past, until
 
@@ -24,11 +28,11 @@ class InvoicePayments:
     reads: frozenset[str] = frozenset({PaymentSucceeded.type, PaymentTransferReorganised.type})
 
     def asks(self, fact: Fact, past: Past) -> frozenset[str]:
-        payment = fact.recorded.stream_id
+        stream_id = fact.recorded.stream_id
         if not _concerns(fact.event):
             return frozenset()
-        if payment not in past:
-            return frozenset({payment})
+        if stream_id not in past:
+            return frozenset({stream_id})
         facts = until(fact, past)
         if requested_in(facts).invoice_id is None or not isinstance(fact.event, PaymentSucceeded):
             return frozenset()
@@ -49,6 +53,7 @@ class InvoicePayments:
                 amount=requested.amount,
                 settled_with=settled_with(event, facts, past),
                 at=event.succeeded_at,
+                settling=_settling(facts),
             )
             return (FollowUp("pay_invoice", record),)
         assert isinstance(event, PaymentTransferReorganised)
@@ -59,6 +64,14 @@ class InvoicePayments:
             at=event.reorganised_at,
         )
         return (FollowUp("reverse_invoice_payment", reverse),)
+
+
+def _settling(facts: Sequence[Fact]) -> int:
+    """The number of the last of these among what put something of the payment to use."""
+    return sum(
+        isinstance(each.event, (PaymentSucceeded, PaymentResolved)) and bool(each.event.uses)
+        for each in facts
+    )
 
 
 def _concerns(event: object) -> bool:

@@ -91,13 +91,18 @@ class RequestInvoicePayment:
 
 @dataclass(frozen=True, slots=True)
 class RecordInvoicePayment:
-    """A payment that was asked for on behalf of the invoice has succeeded."""
+    """A payment that was asked for on behalf of the invoice has succeeded.
+
+    `settling` is the number of that success in the payment: after a chain took one back it can
+    succeed again, and what is given back is given back of this one.
+    """
 
     invoice_id: str
     payment_id: str
     amount: Amount
     settled_with: tuple[SettledWith, ...]
     at: datetime
+    settling: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,9 +108,14 @@ class RequireResolution:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseApplied:
-    """Of `amount`, which its success was to pay of an invoice, `surplus` was not due any more."""
+    """Of `amount`, which its success was to pay of an invoice, `surplus` was not due any more.
+
+    `settling` is the number of that success among what the payment was settled by: when a chain
+    takes one back, another may have taken its place before this is decided.
+    """
 
     payment_id: str
+    settling: int
     surplus: Amount
     amount: Amount
     at: datetime

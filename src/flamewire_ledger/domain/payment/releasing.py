@@ -21,9 +21,9 @@ def release(payment: Payment, command: ReleaseApplied) -> Facts:
     """Take back the share of the surplus from each transfer that was used, rounded down: what is
     less than a unit has paid the invoice.
     """
-    settling = next((each for each in reversed(payment.settlings) if each.settles), None)
+    settling = next((it for it in payment.settlings if it.number == command.settling), None)
     if settling is None:
-        return ()  # the chain took it back meanwhile
+        return ()  # the chain took it back meanwhile; of what came in its place another command says
     part, whole = command.surplus.units, command.amount.units
     taken = (Use(use.transfer, use.units * part // whole) for use in settling.uses)
     uses = tuple(use for use in taken if use.units)
