@@ -219,3 +219,26 @@ def test_the_same_history_gives_the_same_answer(history: Any):
         return answers
 
     assert told() == told()
+
+
+def test_a_lot_that_came_after_a_disposal_does_not_cover_it():
+    for method in METHODS:
+        book = three(method)
+        assert taken(book.dispose(gone(15, day=0)))[-1] == (None, 5, None)
+        assert [it.lot.id for it in book.open_lots()] == ["b", "c"]
+        assert taken(book.dispose(gone(20, day=3)))[-1][0] is not None
+
+
+def test_an_average_is_what_it_was_when_a_chain_takes_back_a_lot():
+    book = LotBook("average", "wallet")
+    book.acquire(lot("a", 10, 10, origin="pi_1"))
+    book.acquire(lot("b", 10, 30, day=1, origin="pi_2"))
+    book.take_back("pi_2", gone(10))
+    assert [(it.lot.id, it.cost) for it in book.open_lots()] == [("a", 10)]
+
+
+def test_an_average_is_rounded_once_a_disposal_and_not_once_a_lot():
+    book = LotBook("average", "wallet")
+    for number, cost in enumerate((1, 1, 0, 0, 0)):
+        book.acquire(lot(f"l{number}", 1, cost))
+    assert sum(it.cost or 0 for it in book.dispose(gone(3))) == 2 * 3 // 5

@@ -8,7 +8,8 @@ that costs add up to the last unit. This is arithmetic and no tax advice.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -116,6 +117,26 @@ class _Pool:
     cost: int = 0
 
 
+Taken: TypeAlias = tuple[Lot, int, int | None]  # so many units of it, and what they had cost
+
+
+def _matched(disposal: Disposal, taken: Sequence[Taken]) -> tuple[Match, ...]:
+    """Proceeds shared as units are; what no lot covers is a part of its own."""
+    missing = disposal.units - sum(units for _, units, _ in taken)
+    parts: list[tuple[Lot | None, int, int | None]] = [*taken]
+    if missing:
+        parts.append((None, missing, None))
+    matches, done, told = [], 0, 0
+    for lot, units, cost in parts:
+        done += units
+        proceeds = None
+        if disposal.proceeds is not None:
+            proceeds = disposal.proceeds * done // disposal.units - told
+            told += proceeds
+        matches.append(Match(disposal, lot, units, cost, proceeds))
+    return tuple(matches)
+
+
 class LotBook:
     """The lots of a merchant under one method. Give it what happened in the order it happened."""
 
@@ -136,33 +157,25 @@ class LotBook:
             self._by_origin.setdefault((lot.asset, lot.origin), []).append(lot.id)
 
     def dispose(self, disposal: Disposal) -> tuple[Match, ...]:
-        """From which lots the units came, and what they had cost. All units are in the answer."""
-        taken = list(self._taken(disposal))
-        missing = disposal.units - sum(units for _, units, _ in taken)
-        parts: list[tuple[Lot | None, int, int | None]] = [*taken]
-        if missing:
-            parts.append((None, missing, None))
-        matches, done, told = [], 0, 0
-        for lot, units, cost in parts:
-            done += units
-            proceeds = None
-            if disposal.proceeds is not None:
-                proceeds = disposal.proceeds * done // disposal.units - told
-                told += proceeds
-            matches.append(Match(disposal, lot, units, cost, proceeds))
-        return tuple(matches)
+        """From which lots the units came, and what they had cost. All units are in the answer.
+
+        A lot that was acquired after the disposal is not taken from.
+        """
+        return _matched(disposal, self._taken(disposal))
 
     def take_back(self, origin: str, disposal: Disposal) -> tuple[Match, ...]:
-        """What came by `origin` never came: its lots go as they stand, and nothing is gained.
+        """What came by `origin` never came: its lots go at their own cost, and nothing is gained.
 
-        Where it was disposed of before, other lots stand in for it.
+        Where it was disposed of before, other lots stand in for it. An average is what it was
+        without them, as far as their cost has not gone with disposals.
         """
         named = self._by_origin.get((disposal.asset, origin), [])
         pool = self._pool(disposal.asset, disposal.wallet)
         whole = [it for it in named if it in pool.lots and pool.lots[it].units == disposal.units]
         others = [it for it in named if it not in whole]
         given = replace(disposal, lots=(*whole, *others))
-        return tuple(replace(match, proceeds=match.cost) for match in self.dispose(given))
+        taken = self._taken(given, at_own_cost=True)
+        return tuple(replace(match, proceeds=match.cost) for match in _matched(given, taken))
 
     def move(self, asset: str, source: str, target: str, units: int, at: datetime) -> None:
         """Between wallets of the same owner: lots go along with their cost and their age."""
@@ -170,7 +183,7 @@ class LotBook:
             return
         moved = Disposal(f"{source}>{target}", asset, source, units, None, at, "transfer")
         pool = self._pool(asset, target)
-        for lot, taken, cost in list(self._taken(moved)):
+        for lot, taken, cost in self._taken(moved):
             self._number += 1
             part = replace(
                 lot, id=f"{lot.id}/{self._number}", wallet=target, units=taken, cost=cost
@@ -223,38 +236,52 @@ class LotBook:
             case _:
                 assert_never(self._method)
 
-    def _taken(self, disposal: Disposal) -> Iterator[tuple[Lot, int, int | None]]:
+    def _taken(self, disposal: Disposal, *, at_own_cost: bool = False) -> list[Taken]:
         pool = self._pool(disposal.asset, disposal.wallet)
-        left = disposal.units
-        for it in self._candidates(pool, disposal.lots):
-            units = min(left, it.units)
-            yield it.lot, units, self._cost(pool, it, units)
-            left -= units
-            if not it.units:
-                self._close(pool, it.lot)
-            if not left:
-                return
+        is_average = self._method == "average" and not at_own_cost
+        stood_at = pool.cost, pool.units
+        taken: list[Taken] = []
+        left, averaged, told = disposal.units, 0, 0
+        with closing(self._candidates(pool, disposal)) as candidates:
+            for it in candidates:
+                units = min(left, it.units)
+                cost = it.take(units)
+                if cost is not None and is_average:
+                    averaged += units
+                    # Rounded once for all of the disposal, as the books round it.
+                    cost = stood_at[0] * averaged // stood_at[1] - told
+                    told += cost
+                elif cost is not None and self._method == "average":
+                    cost = pool.cost if units == pool.units else min(cost, pool.cost)
+                if cost is not None:
+                    pool.units -= units
+                    pool.cost -= cost
+                taken.append((it.lot, units, cost))
+                left -= units
+                if not it.units:
+                    self._close(pool, it.lot)
+                if not left:
+                    break
+        return taken
 
-    def _candidates(self, pool: _Pool, named: Sequence[str]) -> Iterator[Open]:
-        for lot_id in named:
+    def _candidates(self, pool: _Pool, disposal: Disposal) -> Generator[Open, None, None]:
+        """Open lots in the order in which they go. Close it: what it put aside goes back."""
+        for lot_id in disposal.lots:
             if lot_id in pool.lots:
                 yield pool.lots[lot_id]
-        while pool.order:
-            _, lot_id = pool.order[0]
-            if lot_id in pool.lots:
-                yield pool.lots[lot_id]
-            else:
-                heapq.heappop(pool.order)
-
-    def _cost(self, pool: _Pool, it: Open, units: int) -> int | None:
-        average = pool.cost * units // pool.units if pool.units and it.cost is not None else None
-        own = it.take(units)
-        if own is None or average is None:
-            return None
-        cost = average if self._method == "average" else own
-        pool.units -= units
-        pool.cost -= cost
-        return cost
+        later: list[tuple[Any, str]] = []
+        try:
+            while pool.order:
+                lot = pool.lots.get(pool.order[0][1])
+                if lot is None:
+                    heapq.heappop(pool.order)
+                elif lot.lot.acquired_at > disposal.disposed_at:
+                    later.append(heapq.heappop(pool.order))
+                else:
+                    yield lot
+        finally:
+            for each in later:
+                heapq.heappush(pool.order, each)
 
     def _close(self, pool: _Pool, lot: Lot) -> None:
         del pool.lots[lot.id]
