@@ -318,3 +318,12 @@ async def test_another_merchants_plans_and_subscriptions_are_not_there(shop: Sho
     for what in ("cancel", "pause", "resume"):
         path = f"/v1/subscriptions/{made['id']}/{what}"
         assert (await shop.ledger.post(path, {}, key=other)).status_code == 404
+
+
+async def test_a_tax_rate_that_no_invoice_takes_is_refused_with_the_plan(shop: Shop):
+    for rate in ("1000.5", "19.1234567"):
+        refused = await shop.ledger.post("/v1/plans", {**PRO, "tax_rate": rate})
+        assert (refused.status_code, refused.json()["code"]) == (422, "malformed"), refused.text
+        assert refused.json()["errors"][0]["pointer"] == "/tax_rate"
+    made = await shop.ledger.post("/v1/plans", {**PRO, "tax_rate": "19.00"})
+    assert made.json()["tax_rate"] == "19"

@@ -134,7 +134,8 @@ def test_usage_that_came_late_is_a_line_of_the_next_bill():
     by_period = {key: Decimal("1500" if key.start == NEW_YEAR else "200") for key in usage}
     (fact,) = story.do(billing.due(story.it, by_period, day(3, 1)))
     assert lines(fact.bill) == [("Calls: recorded late", 50), ("Calls", 20), ("pro plan", 3000)]
-    less = {key: Decimal(0) for key in billing.usage_due(story.it, day(4, 1))}
+    keys = billing.usage_due(story.it, day(4, 1))
+    less = {key: Decimal("1500" if key.start == NEW_YEAR else "0") for key in keys}
     (fact,) = story.do(billing.due(story.it, less, day(4, 1)))
     assert lines(fact.bill) == [("Calls: recorded late", -20), ("pro plan", 3000)]
 

@@ -286,3 +286,22 @@ def test_a_person_who_resumes_what_is_unpaid_gives_it_time_again():
 def test_there_is_nothing_to_change_of_what_is_not_there():
     with pytest.raises(NotFound):
         Story([]).do(ResumeSubscription(SUB, NEW_YEAR))
+
+
+def test_what_time_resumes_still_ends_when_it_was_to_end():
+    story = begun(plan())
+    story.do(ScheduleCancel(SUB, day(1, 5)))
+    story.do(PauseSubscription(SUB, "asked", day(1, 20), day(1, 10)))
+    assert [it.type.split(".")[1] for it in story.until(day(1, 20))] == ["resumed"]
+    (ended,) = story.until(day(4, 1))
+    assert isinstance(ended, SubscriptionCanceled)
+    assert story.said().count("renewed") == 1
+
+
+def test_a_change_now_within_the_trial_replaces_what_was_scheduled():
+    story = begun(plan(trial_days=14))
+    story.do(SchedulePlanChange(SUB, plan("dear", 90_000), 1, day(1, 2)))
+    story.change(plan("mini", 100), day(1, 3))
+    assert story.it.scheduled is None
+    story.until(day(1, 15))
+    assert (story.it.plan.code, story.said()[-1]) == ("mini", "renewed")

@@ -16,6 +16,7 @@ from flamewire_ledger.api.rendering import money, time
 from flamewire_ledger.billing.plan_prices import data_of, price_of
 from flamewire_ledger.billing.pricing import PriceInvalid, from_data, to_data
 from flamewire_ledger.domain.credit_account import CREDIT
+from flamewire_ledger.domain.invoice import plain_rate
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.plan import Plan
 from flamewire_ledger.domain.plan_terms import (
@@ -68,7 +69,7 @@ def terms_of_body(call: Call, body: PlanTermsBody) -> PlanTerms:
         due_days=body.due_days,
         unpaid_days=body.unpaid_days,
         when_unpaid=body.when_unpaid,
-        tax_rate=body.tax_rate,
+        tax_rate=None if body.tax_rate is None else plain_rate(body.tax_rate),
         prices_include_tax=body.prices_include_tax,
     )
 

@@ -21,6 +21,7 @@ from flamewire_ledger.api.call import Answer, Call
 from flamewire_ledger.api.reading import caught_up
 from flamewire_ledger.api.rendering import to_json
 from flamewire_ledger.api.submitting import POSITION_HEADER
+from flamewire_ledger.billing.arrears import LATE
 from flamewire_ledger.commands.metering import Item, Reading, Refused, read_item
 from flamewire_ledger.domain.rejection import Malformed
 from flamewire_ledger.store.usage_items import ClaimedBatch, NewBatch, key_of
@@ -28,7 +29,7 @@ from flamewire_ledger.store.usage_items import ClaimedBatch, NewBatch, key_of
 ITEMS_MAX: Final = 10_000
 BODY_BYTES_MAX: Final = 16 * 1024 * 1024
 AHEAD_MAX: Final = timedelta(minutes=5)  # clocks differ
-AGE_MAX: Final = timedelta(days=35)  # last month's usage may come until the fourth, at least
+AGE_MAX: Final = LATE  # last month's usage may come until the fourth, at least
 ITEMS_AT_ONCE: Final = 500  # read before others get their turn
 _CLAIMS_MAX: Final = 3
 _ACCEPTED: Final = "accepted"

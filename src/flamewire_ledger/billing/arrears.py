@@ -1,17 +1,18 @@
 """Arrears: what meters counted, on the bill of the period that has ended, and what came late for it.
 
 An invoice that is final is never edited. So what a period's usage has come to since it was billed,
-beyond what was asked for, is a line of the next bill: asked for, or given back.
+beyond what was asked for, is a line of the next bill: asked for, or given back. That goes on for as
+long as usage may come late, over as many bills as there are meanwhile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from flamewire_ledger.billing.periods import for_the_rest
 from flamewire_ledger.billing.plan_prices import price_of
@@ -19,6 +20,9 @@ from flamewire_ledger.billing.pricing import charge
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.rejection import NotAllowed
 from flamewire_ledger.domain.subscription import BilledUsage, BillLine, Subscription
+
+LATE: Final = timedelta(days=35)  # so long after it happened, usage is still taken
+KEPT_MAX: Final = 300  # stretches that more may come for; beyond these, the oldest are closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +50,24 @@ def _used(it: Subscription, until: datetime) -> tuple[UsageKey, ...]:
 
 
 def arrears(
-    it: Subscription, usage: Usage, until: datetime, commitment: Fraction = Fraction(0)
+    it: Subscription,
+    usage: Usage,
+    until: datetime,
+    commitment: Fraction = Fraction(0),
+    kept_units: int = 0,
 ) -> list[BillLine]:
-    """What came late for the last bill, what was used since, and what the part of the commitment
-    lacks.
+    """What came late for bills before, what was used since, and what the part of the commitment lacks
+    with what is kept of the period's charges.
     """
     if it.period is None or it.usage_from is None:
         return []
     terms = it.plan.terms
     lines: list[BillLine] = []
-    for billed in used_since(it, usage, until):
+    for billed in _used_since(it, usage, until):
         lines += _rated(billed, terms.currency)
     if terms.commitment is not None and commitment:
         least = for_the_rest(terms.commitment, commitment).units
-        lacking = least - it.charged_units - sum(line.amount.units for line in lines)
+        lacking = least - kept_units - sum(line.amount.units for line in lines)
         if lacking > 0:
             amount = Amount(terms.currency, lacking)
             span = (it.period.start, until)
@@ -67,8 +75,17 @@ def arrears(
     return [*_late(it, usage), *lines]
 
 
-def used_since(it: Subscription, usage: Usage, until: datetime) -> tuple[BilledUsage, ...]:
-    """What was used since it was last billed, as the next bill will be held against it."""
+def billed_usage(it: Subscription, usage: Usage, until: datetime) -> tuple[BilledUsage, ...]:
+    """What is billed by then, as the next bill will be held against it; the oldest first."""
+    late = [
+        replace(billed, quantity=f"{_now(usage, billed):f}")
+        for billed in it.usage
+        if billed.end + LATE > until
+    ]
+    return (*late, *_used_since(it, usage, until))[-KEPT_MAX:]
+
+
+def _used_since(it: Subscription, usage: Usage, until: datetime) -> tuple[BilledUsage, ...]:
     terms = it.plan.terms
     return tuple(
         BilledUsage(metered, terms.tax_rate, key.start, key.end, f"{_read(usage, key):f}")
@@ -98,11 +115,15 @@ def _rated(billed: BilledUsage, currency: Asset) -> list[BillLine]:
     ]
 
 
+def _now(usage: Usage, billed: BilledUsage) -> Decimal:
+    return _read(usage, UsageKey(billed.price.meter_id, billed.start, billed.end))
+
+
 def _late(it: Subscription, usage: Usage) -> list[BillLine]:
-    """What usage of the last bill comes to by now, beyond what was asked for; or less."""
+    """What usage that was billed comes to by now, beyond what was asked for; or less."""
     currency, lines = it.plan.terms.currency, []
     for billed in it.usage:
-        now = _read(usage, UsageKey(billed.price.meter_id, billed.start, billed.end))
+        now = _now(usage, billed)
         if now == Decimal(billed.quantity):
             continue
         before = sum(line.amount.units for line in _rated(billed, currency))

@@ -32,14 +32,16 @@ def of_trial(it: Subscription, at: datetime) -> Allotment | None:
 
 
 def first_credits(
-    it: Subscription, plan: PlanVersion, quantity: int, period: Span, at: datetime
+    it: Subscription, plan: PlanVersion, quantity: int, period: Span, at: datetime, had: int = 0
 ) -> tuple[Allotment | None, NextCredits | None]:
-    """What is granted with the period, and when the next is within it."""
+    """What is granted with the period beyond what was granted for that time before (`had`), and when
+    the next is within it.
+    """
     included = plan.terms.credits
     if included is None:
         return None, None
     further = _credits(included, period, 1)
-    units = included.amount.units * quantity
+    units = max(0, plan.terms.credits_of(quantity) - had)
     name, end = f"{period.number}.0", _end(further, period)
     return _allotment(it, included, units, (period.start, end), name, at), further
 
@@ -51,7 +53,7 @@ def allot(it: Subscription, at: datetime) -> AllotCredits:
     assert now is not None, "they are due at a time"
     assert period is not None, "within a period"
     further = _credits(included, period, now.number + 1)
-    units = included.amount.units * it.quantity
+    units = it.plan.terms.credits_of(it.quantity)
     name, end = f"{period.number}.{now.number}", _end(further, period)
     made = _allotment(it, included, units, (now.at, end), name, at)
     return AllotCredits(it.subscription_id, made, further, at)
@@ -64,18 +66,12 @@ def more_credits(
 
     Nothing is taken away: what was granted may have been spent.
     """
-    period, included, before = it.period, plan.terms.credits, it.plan.terms.credits
+    period, included = it.period, plan.terms.credits
     assert period is not None, "it has begun"
     if included is None:
         return None, None
-    number, start = 0, _first(period)
-    if included.every is not None:
-        anchor = Anchor(start, period.anchor_day)
-        number = period_at(anchor, included.every, max(at, start))
-        start = boundary(anchor, included.every, number)
-    further = _credits(included, period, number + 1)
-    had = 0 if before is None else before.amount.units * it.quantity
-    more = included.amount.units * quantity - had
+    number, start, further = _part(included, period, at)
+    more = plan.terms.credits_of(quantity) - it.credits_units
     if more <= 0 or not prorate:
         return None, further
     end = _end(further, period)
@@ -83,6 +79,31 @@ def more_credits(
     units = more * left.numerator // left.denominator
     name = f"{period.number}.{number}.{it.changes + 1}"
     return _allotment(it, included, units, (at, end), name, at), further
+
+
+def to_come(it: Subscription, at: datetime) -> int:
+    """What was granted for the time until the next credits, as far as that is still to come."""
+    period, included = it.period, it.plan.terms.credits
+    if period is None:
+        return 0
+    start, end = period.start, period.end
+    if included is not None:
+        _, start, further = _part(included, period, at)
+        end = _end(further, period)
+    left = part_left(end - start, end - at, it.plan.terms.proration)
+    return it.credits_units * left.numerator // left.denominator
+
+
+def _part(
+    included: IncludedCredits, period: Span, at: datetime
+) -> tuple[int, datetime, NextCredits | None]:
+    """Which part of the period it is: its number, when it began, and when the next credits come."""
+    number, start = 0, _first(period)
+    if included.every is not None:
+        anchor = Anchor(start, period.anchor_day)
+        number = period_at(anchor, included.every, max(at, start))
+        start = boundary(anchor, included.every, number)
+    return number, start, _credits(included, period, number + 1)
 
 
 def _credits(included: IncludedCredits, period: Span, number: int) -> NextCredits | None:

@@ -10,7 +10,7 @@ period that has ended, on the terms it was lived on; one bill has both.
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -20,14 +20,15 @@ from flamewire_ledger.billing.arrears import (
     Usage,
     UsageKey,
     arrears,
+    billed_usage,
     usage_until,
-    used_since,
 )
 from flamewire_ledger.billing.included_credits import (
     allot,
     first_credits,
     more_credits,
     of_trial,
+    to_come,
 )
 from flamewire_ledger.billing.periods import (
     Anchor,
@@ -111,7 +112,7 @@ def due(it: Subscription, usage: Usage, at: datetime) -> SubscriptionCommand | N
         case "credits":
             return allot(it, at)
         case "resume":  # when it was to be, however late that is done
-            return ResumeSubscription(it.subscription_id, step[1])
+            return ResumeSubscription(it.subscription_id, step[1], by_time=True)
         case "unpaid":
             if it.plan.terms.when_unpaid == "cancel":
                 return cancel(it, usage, at, prorate=True, reason="unpaid")
@@ -139,12 +140,13 @@ def begin(it: Subscription, usage: Usage, at: datetime) -> BeginPeriod:
     plan, quantity = it.scheduled or (it.plan, it.quantity)
     start = _next_start(it)
     period = _span(it, plan, start)
-    lines = [*arrears(it, usage, start, commitment=Fraction(1)), *_fixed(plan, quantity, period)]
+    due_by_now = arrears(it, usage, start, Fraction(1), it.charged_units)
+    lines = [*due_by_now, *_fixed(plan, quantity, period)]
     bill, carried = _billed(it, plan, lines, start, str(period.number))
     allotment, further = first_credits(it, plan, quantity, period, at)
     return BeginPeriod(
         *(it.subscription_id, plan, quantity, period, bill, carried, allotment, further, at),
-        usage=used_since(it, usage, start),
+        usage=billed_usage(it, usage, start),
     )
 
 
@@ -163,9 +165,10 @@ def change(
         )
     left = _left(it, at) if prorate else Fraction(0)
     same_interval = plan.terms.interval == it.plan.terms.interval
+    charged, before = _charged(it)
     given_back = [
-        _line(it.plan, fixed, it.quantity, (at, period.end), left, is_credit=True)
-        for fixed in it.plan.terms.fixed
+        _line(charged, fixed, before, (at, period.end), left, is_credit=True)
+        for fixed in charged.terms.fixed
         if left
     ]
     if same_interval:
@@ -176,15 +179,22 @@ def change(
             if left
         ]
         allotment, further = more_credits(it, plan, quantity, at, prorate=prorate)
+        had = it.credits_units  # it stays, so that going back and forth grants nothing
     else:
         period = _span(it, plan, at)
-        lines = [*arrears(it, usage, at, commitment=1 - left), *given_back]
+        kept = it.charged_units - sum(line.amount.units for line in given_back)
+        lines = [*arrears(it, usage, at, 1 - left, kept), *given_back]
         lines += _fixed(plan, quantity, period)
-        allotment, further = first_credits(it, plan, quantity, period, at)
+        had = to_come(it, at) if prorate else 0
+        allotment, further = first_credits(it, plan, quantity, period, at, had)
     bill, carried = _billed(it, plan, lines, at, f"{period.number}.{it.changes + 1}")
     return ChangePlan(
         *(it.subscription_id, plan, quantity, period, bill, carried, allotment, further, at),
-        usage=used_since(it, usage, at),
+        usage=billed_usage(it, usage, at),
+        is_prorated=bool(left),
+        credits_units=had
+        if same_interval and not left
+        else max(had, plan.terms.credits_of(quantity)),
     )
 
 
@@ -202,12 +212,14 @@ def cancel(
         return CancelSubscription(it.subscription_id, reason, None, None, it.carried, at)
     until = _last_moment(it, at)
     left = _left(it, until) if prorate else Fraction(0)
-    lines = arrears(it, usage, until, commitment=1 - left)
+    unused_units = _unused_in_advance(it, left)
+    kept = it.charged_units - sum(unused_units.values())
+    lines = arrears(it, usage, until, 1 - left, kept)
     bill, carried = _billed(it, it.plan, lines, until, f"{period.number}.end")
-    refund, rest = _refund(it, left, until)
+    refund, rest = _refund(it, unused_units, until)
     if rest:
         owed = Amount(it.plan.terms.currency, rest)
-        carried = (*carried, Carried(it.plan.terms.tax_rate, owed))
+        carried = (*carried, Carried(_charged(it)[0].terms.tax_rate, owed))
     return CancelSubscription(it.subscription_id, reason, bill, refund, carried, at)
 
 
@@ -281,15 +293,26 @@ def _billed(
     return Bill(invoice_id, kept, plan.terms.due_days, plan.terms.prices_include_tax), carried
 
 
-def _refund(it: Subscription, left: Fraction, until: datetime) -> tuple[Refund | None, int]:
-    """What a credit note gives back of what was paid in advance, and what of it no note can."""
-    terms = it.plan.terms
-    wanted = {
-        fixed.name: unused(
-            Amount(terms.currency, fixed.unit_amount.units * it.quantity), left
-        ).units
-        for fixed in terms.fixed
+def _charged(it: Subscription) -> tuple[PlanVersion, int]:
+    """What the period was charged in advance on: a change without proration leaves that."""
+    return it.charged_on or (it.plan, it.quantity)
+
+
+def _unused_in_advance(it: Subscription, left: Fraction) -> dict[str, int]:
+    """What is not used of what was charged in advance, by the name of its price."""
+    plan, quantity = _charged(it)
+    asset = plan.terms.currency
+    return {
+        fixed.name: unused(Amount(asset, fixed.unit_amount.units * quantity), left).units
+        for fixed in plan.terms.fixed
     }
+
+
+def _refund(
+    it: Subscription, unused_units: Mapping[str, int], until: datetime
+) -> tuple[Refund | None, int]:
+    """What a credit note gives back of what was paid in advance, and what of it no note can."""
+    terms, wanted = _charged(it)[0].terms, dict(unused_units)
     missing = sum(wanted.values())
     if it.standing is None or not missing:
         return None, missing

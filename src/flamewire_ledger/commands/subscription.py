@@ -30,7 +30,7 @@ from flamewire_ledger.domain.subscription import (
 )
 
 SUBSCRIPTION: Final = Decider(
-    "subscription", subscription.evolve, subscription.Subscription, "subscription.1"
+    "subscription", subscription.evolve, subscription.Subscription, "subscription.2"
 )
 
 

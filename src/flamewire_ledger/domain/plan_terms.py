@@ -119,6 +119,10 @@ class PlanTerms:
     tax_rate: str | None = None  # percent, a plain decimal
     prices_include_tax: bool = False
 
+    def credits_of(self, quantity: int) -> int:
+        """Base units of credits that so many are granted at a time."""
+        return 0 if self.credits is None else self.credits.amount.units * quantity
+
 
 @dataclass(frozen=True, slots=True)
 class PlanVersion:

@@ -67,7 +67,7 @@ class AllotCredits:
 
 @dataclass(frozen=True, slots=True)
 class ChangePlan:
-    """Now. `period` None: before the first."""
+    """Now. `period` None: before the first. `is_prorated`: the rest of it is charged on the new terms."""
 
     subscription_id: str
     plan: PlanVersion
@@ -79,6 +79,8 @@ class ChangePlan:
     next_credits: NextCredits | None
     at: datetime
     usage: tuple[BilledUsage, ...] = ()
+    is_prorated: bool = False
+    credits_units: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,11 @@ class PauseSubscription:
 
 @dataclass(frozen=True, slots=True)
 class ResumeSubscription:
-    """Also withdraws a cancellation that was scheduled."""
+    """Also withdraws a cancellation that was scheduled, unless it is time that resumes it."""
 
     subscription_id: str
     at: datetime
+    by_time: bool = False
 
 
 @dataclass(frozen=True, slots=True)

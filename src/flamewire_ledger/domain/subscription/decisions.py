@@ -6,6 +6,7 @@ period is billed on the terms it was lived on.
 
 from __future__ import annotations
 
+from calendar import monthrange
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias, assert_never
@@ -241,6 +242,10 @@ def _plan_changed(
         next_credits=command.next_credits if is_alone else it.next_credits,
         changed_at=command.at,
         usage=command.usage if is_alone else (),
+        is_prorated=isinstance(command, ChangePlan) and command.is_prorated,
+        credits_units=command.credits_units
+        if isinstance(command, ChangePlan)
+        else it.credits_units,
     )
 
 
@@ -282,7 +287,7 @@ def _entitlements(it: Subscription) -> tuple[PlanEntitlement, ...]:
 
 def _resume(it: Subscription, command: ResumeSubscription) -> Facts:
     facts: Facts = ()
-    if it.ends_with_period:
+    if it.ends_with_period and not command.by_time:
         facts = (SubscriptionCancelWithdrawn(it.subscription_id, command.at),)
     if it.paused_at is None:
         return facts
@@ -297,10 +302,14 @@ def _resumed(it: Subscription, at: datetime) -> SubscriptionResumed:
     further = it.next_credits
     if further is not None:
         further = replace(further, at=further.at + pause)
+    wanted = it.period.anchor_day
     period = replace(
         it.period,
         end=end,
-        anchor_day=end.day,
+        # The last day of a short month is still the 31st that is wanted.
+        anchor_day=wanted
+        if end.day == min(wanted, monthrange(end.year, end.month)[1])
+        else end.day,
         paused_microseconds=it.period.paused_microseconds + pause // _MICROSECOND,
     )
     return SubscriptionResumed(

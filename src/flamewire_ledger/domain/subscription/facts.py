@@ -59,7 +59,7 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class BilledUsage:
-    """What a meter had counted when it was billed, and at which price: what comes late is an
+    """What a meter had counted when it was last billed, and at which price: what comes late is an
     adjustment on the next bill.
     """
 
@@ -171,7 +171,7 @@ class SubscriptionRenewed:
     renewed_at: datetime
     status: Status = "active"
     next_at: datetime | None = None
-    usage: tuple[BilledUsage, ...] = ()  # of the period before
+    usage: tuple[BilledUsage, ...] = ()  # until the period, as far as more of it may come
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,7 @@ class SubscriptionPlanChangeScheduled:
 @dataclass(frozen=True, slots=True)
 class SubscriptionPlanChanged:
     """`period` is the one that goes on, or a new one where the plans' intervals differ; None before
-    the first.
+    the first. `is_prorated`: from here on, the period is charged in advance on these terms.
     """
 
     type: ClassVar = "subscription.plan_changed.v1"
@@ -222,6 +222,8 @@ class SubscriptionPlanChanged:
     status: Status = "active"
     next_at: datetime | None = None
     usage: tuple[BilledUsage, ...] = ()  # until the change
+    is_prorated: bool = False
+    credits_units: int = 0  # granted for the whole time until the next credits
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,10 +44,12 @@ class Subscription:
     is_active: bool = False  # its first period has begun
     period: Span | None = None
     usage_from: datetime | None = None  # usage from here on was not billed yet
-    usage: tuple[BilledUsage, ...] = ()  # as it was last billed
+    usage: tuple[BilledUsage, ...] = ()  # as it was last billed, while more of it may come
     next_credits: NextCredits | None = None
+    credits_units: int = 0  # granted for the whole time until the next credits
     carried: tuple[Carried, ...] = ()
-    charged_units: int = 0  # in advance for this period, less what was given back of it
+    charged_on: tuple[PlanVersion, int] | None = None  # what this period was charged in advance on
+    charged_units: int = 0  # for this period, less what was given back of it
     standing: Bill | None = None  # where the fixed prices of this period were asked for
     changes: int = 0  # of plan, all in all: they name what follows from them
     scheduled: tuple[PlanVersion, int] | None = None  # at the end of the period
@@ -119,7 +121,8 @@ def evolve(subscription: Subscription | None, event: SubscriptionEvent) -> Subsc
         case SubscriptionRenewed():
             return _renewed(it, event)
         case SubscriptionCreditsAllotted():
-            return replace(it, next_credits=event.next_credits)
+            granted = it.plan.terms.credits_of(it.quantity)
+            return replace(it, next_credits=event.next_credits, credits_units=granted)
         case SubscriptionPlanChangeScheduled():
             same = (event.plan, event.quantity) == (it.plan, it.quantity)
             return replace(it, scheduled=None if same else (event.plan, event.quantity))
@@ -169,38 +172,64 @@ def _renewed(it: Subscription, event: SubscriptionRenewed) -> Subscription:
         usage_from=event.period.start,
         usage=event.usage,
         next_credits=event.next_credits,
+        credits_units=event.plan.terms.credits_of(event.quantity),
         carried=event.carried,
-        charged_units=_of_period(event.bill, event.period),
+        charged_on=(event.plan, event.quantity),
+        charged_units=_asked_for(event.bill, event.period),
         standing=event.bill,
         scheduled=None,
     )
 
 
 def _changed(it: Subscription, event: SubscriptionPlanChanged) -> Subscription:
+    changed = replace(
+        it, plan=event.plan, quantity=event.quantity, scheduled=None, changes=it.changes + 1
+    )
     if event.period is None:  # nothing is billed, or what begins behind it is
-        return replace(it, plan=event.plan, quantity=event.quantity, changes=it.changes + 1)
-    swallowed = event.bill is None and event.carried != it.carried
-    is_new = it.period is None or event.period.number != it.period.number
-    charged = _of_period(event.bill, event.period)
-    return replace(
-        it,
-        plan=event.plan,
-        quantity=event.quantity,
+        return changed
+    changed = replace(
+        changed,
         carried=event.carried,
-        scheduled=None,
-        changes=it.changes + 1,
         period=event.period,
         usage_from=event.changed_at,
         usage=event.usage,
         next_credits=event.next_credits,
-        charged_units=charged if is_new else it.charged_units + charged,
+        credits_units=event.credits_units,
+        charged_units=it.charged_units + _more_asked_for(it, event, event.period),
+    )
+    if it.period is None or event.period.number != it.period.number:
+        return replace(
+            changed,
+            charged_on=(event.plan, event.quantity),
+            charged_units=_asked_for(event.bill, event.period),
+            standing=event.bill,
+        )
+    if not event.is_prorated:
+        return changed
+    swallowed = event.bill is None and event.carried != it.carried
+    return replace(
+        changed,
+        charged_on=(event.plan, event.quantity),
         standing=None if swallowed else event.bill or it.standing,
     )
 
 
-def _of_period(bill: Bill | None, period: Span) -> int:
-    """What a bill asks for of this period, less what it gives back of it."""
-    if bill is None:
-        return 0
-    lines = [line for line in bill.lines if line.end > period.start]
-    return sum(-line.amount.units if line.is_credit else line.amount.units for line in lines)
+def _asked_for(bill: Bill | None, period: Span) -> int:
+    """What a bill asks for of a period that begins with it. What it gives back is of the one before."""
+    lines = () if bill is None else bill.lines
+    return sum(it.amount.units for it in lines if it.end > period.start and not it.is_credit)
+
+
+def _more_asked_for(it: Subscription, event: SubscriptionPlanChanged, period: Span) -> int:
+    """What a change asks for of the period that goes on, less what it gives back of it, on its bill
+    or by what is carried on.
+    """
+    lines = () if event.bill is None else event.bill.lines
+    of_period = sum(
+        -line.amount.units if line.is_credit else line.amount.units
+        for line in lines
+        if line.end > period.start
+    )
+    brought = sum(line.amount.units for line in lines if line.start == line.end)
+    before, after = (sum(each.amount.units for each in of.carried) for of in (it, event))
+    return of_period - (after - before + brought)
