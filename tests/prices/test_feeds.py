@@ -188,6 +188,77 @@ async def test_binance_gives_many_in_one_request_and_learns_what_it_does_not_tra
     await feed.aclose()
 
 
+async def test_binance_is_asked_again_tomorrow_for_what_it_does_not_trade_today(
+    stand_in: StandIn,
+) -> None:
+    now = NOON
+    feed = BinanceFeed(lambda: now, stand_in.url)
+    stand_in.says = always(400, {"code": -1121, "msg": "Invalid symbol."})
+    assert await feed.quotes(["NEW"]) == {}
+    stand_in.says = always(200, [{"symbol": "NEWUSDT", "price": "2"}])
+    assert await feed.quotes(["NEW"]) == {}
+    now += timedelta(hours=1)
+    assert (await feed.quotes(["NEW"]))["NEW"].price == 2
+    await feed.aclose()
+
+
+@pytest.mark.parametrize(
+    ("make", "answer"),
+    [
+        (0, {"error": [], "result": {"XETHZEUR": {"c": ["3000", "1"]}}}),
+        (1, {"data": {"amount": "97000", "base": "BTC", "currency": "USD"}}),
+        (1, {"data": {"amount": "3000", "base": "ETH", "currency": "EUR"}}),
+        (3, {"bitcoin": {"usd": 97000, "last_updated_at": 1558704332}}),
+    ],
+)
+async def test_the_price_of_something_else_is_none(
+    stand_in: StandIn, make: int, answer: object
+) -> None:
+    stand_in.says = always(200, answer)
+    with pytest.raises(FeedUnavailable):
+        await FEEDS[make](stand_in.url).quotes(["ETH"])
+
+
+async def test_binance_alone_says_whose_price_it_is(stand_in: StandIn) -> None:
+    def says(path: str, query: dict[str, str]) -> Answer:
+        if "symbols" in query:
+            return 400, {"code": -1121, "msg": "Invalid symbol."}
+        return 200, {"symbol": "BTCUSDT", "price": "97000"}
+
+    stand_in.says = says
+    with pytest.raises(FeedUnavailable):
+        await BinanceFeed(lambda: NOON, stand_in.url).quotes(["ETH"])
+
+
+async def test_coingecko_says_what_a_currency_is_worth_by_a_coin_that_is_priced_in_both(
+    stand_in: StandIn,
+) -> None:
+    stand_in.says = always(
+        200, b'{"bitcoin":{"usd":97200,"eur":90000,"last_updated_at":1558704332}}'
+    )
+    feed = CoinGeckoFeed(lambda: NOON, stand_in.url)
+    found = await feed.quotes(["EUR", "GBP"])
+    assert {symbol: quote.price for symbol, quote in found.items()} == {"EUR": Decimal("1.08")}
+    assert found["EUR"].quoted_at == datetime.fromtimestamp(1558704332, UTC)
+    ((_, query, _),) = stand_in.asked
+    assert (query["ids"], query["vs_currencies"]) == ("bitcoin", "usd,eur,gbp")
+    for said in ('"NaN"', "0", "-1", "null", "1e999999"):
+        told = f'{{"bitcoin":{{"usd":97200,"eur":{said},"last_updated_at":1558704332}}}}'
+        stand_in.says = always(200, told.encode())
+        answer = await CoinGeckoFeed(lambda: NOON, stand_in.url).quotes(["EUR"])
+        assert answer["EUR"].price is None
+    await feed.aclose()
+
+
+async def test_who_fails_at_one_of_many_says_so_of_that_one(stand_in: StandIn) -> None:
+    stand_in.says = lambda path, query: coinbase(path, query) if "ETH" in path else (500, b"oops")
+    found = await CoinbaseFeed(lambda: NOON, stand_in.url).quotes(["ETH", "TAO"])
+    assert found["ETH"].price == Decimal("1020.25")
+    assert (found["TAO"].price, found["TAO"].dropped) == (
+        None, "silent: coinbase answered nonsense (500)",
+    )  # fmt: skip
+
+
 async def test_a_source_that_may_not_be_asked_from_here_is_unavailable(stand_in: StandIn) -> None:
     stand_in.says = always(
         451, {"code": 0, "msg": "Service unavailable from a restricted location"}
@@ -237,7 +308,26 @@ async def test_limits_that_come_with_status_200_are_refusals(stand_in: StandIn) 
 
 
 @pytest.mark.parametrize(
-    "value", [None, True, "", "abc", "-1", "0", 0, "NaN", "Infinity", "1" * 41, [], {}, 1.5]
+    "value",
+    [
+        None,
+        True,
+        "",
+        "abc",
+        "-1",
+        "0",
+        0,
+        "NaN",
+        "Infinity",
+        "1" * 41,
+        [],
+        {},
+        1.5,
+        "1e999999",
+        "1e-999999",
+        "1e19",
+        Decimal("1e-19"),
+    ],
 )
 def test_what_is_no_price(value: object) -> None:
     assert price_in(value) is None

@@ -77,6 +77,14 @@ def test_half_against_half_is_no_price() -> None:
     assert judge([quote("1"), quote("5"), quote("10")], NOW).price is None
 
 
+def test_halves_that_are_further_apart_than_a_price_may_be_off_give_none() -> None:
+    """Who of two is right is not known: the price between them is 2 % from each at most."""
+    assert judge([quote("100"), quote("104")], NOW).price == 102
+    assert judge([quote("100"), quote("104.1")], NOW).price is None
+    assert judge([quote("100"), quote("100"), quote("105"), quote("105")], NOW).price is None
+    assert judge([quote("99"), quote("100"), quote("104"), quote("105")], NOW).price == 102
+
+
 def silent() -> Quote:
     return Quote("b", None, NOW, dropped="silent: it is down")
 
@@ -86,7 +94,7 @@ def test_where_somebody_is_outvoted_it_takes_a_majority_of_all() -> None:
     assert judge([*liars, quote("1"), silent(), silent()], NOW).price is None
     honest = [quote("1"), quote("1"), quote("1")]
     verdict = judge([*honest, *liars], NOW)
-    assert (verdict.price, verdict.is_disputed) == (1, True)
+    assert (verdict.price, verdict.outvoted) == (1, (10, 10))
 
 
 def test_where_nobody_is_outvoted_two_are_enough() -> None:

@@ -24,6 +24,8 @@ DOLLAR: Final = "USD"
 _DIGITS: Final = 28
 _PEG_MAX: Final = Decimal("0.1")  # how far from a dollar a coin that stands for one may be
 _REASON_MAX: Final = 200
+_NEAR_A_DOLLAR: Final = Decimal("0.02")
+_PRICED_MAX: Final = 4_096
 Said = Mapping[str, list[Quote]]  # by symbol
 KnownDollars = Callable[[str], Decimal | None]
 
@@ -64,6 +66,7 @@ class Asking:
         self._meter = meter
         self._health = {feed.name: _Health() for feed in self._feeds}
         self._worths: dict[str, Decimal] = {}  # of coins that stand for the dollar, the last time
+        self._priced: dict[tuple[str, str], None] = {}  # which feed knew what, the latest last
 
     @property
     def currencies(self) -> frozenset[str]:
@@ -73,7 +76,14 @@ class Asking:
     async def ask(self, symbols: Sequence[str], now: datetime, known: KnownDollars) -> Said:
         """A quote a feed for each symbol, unless the feed does not know it. `known`: what a coin was
         worth in dollars the last time, for when the feeds do not say now."""
-        answers = await asyncio.gather(*(self._ask_one(feed, symbols, now) for feed in self._feeds))
+        answers = [
+            self._with_forgotten(feed, answer, symbols, now)
+            for feed, answer in zip(
+                self._feeds,
+                await asyncio.gather(*(self._ask_one(feed, symbols, now) for feed in self._feeds)),
+                strict=True,
+            )
+        ]
         said: dict[str, list[Quote]] = {symbol: [] for symbol in symbols}
         for feed, answer in zip(self._feeds, answers, strict=True):
             for symbol, quote in answer.items():
@@ -90,16 +100,35 @@ class Asking:
 
     def _worth(self, coin: str, said: Said, now: datetime, known: KnownDollars) -> Decimal | None:
         """What the coin is worth. As it stands for a dollar, who says something else altogether does
-        not count: else those who lie about it would speak through all that is quoted in it.
+        not count: else those who lie about it would speak through all that is quoted in it. Where
+        half of them lie, it is what it was; where nobody knows that, who says a dollar is believed.
         """
         near = [it for it in said.get(coin, ()) if it.price is not None and _is_pegged(it.price)]
-        worth = judge(near, now, self._trust).price
-        if worth is None:
-            worth = known(coin)
+        worth = judge(near, now, self._trust).price or known(coin)
         if worth is None or not _is_pegged(worth):
-            return self._worths.get(coin)
-        self._worths[coin] = worth
+            worth = self._worths.get(coin)
+        if worth is None:
+            nearest = [
+                it for it in near if it.price is None or _is_pegged(it.price, _NEAR_A_DOLLAR)
+            ]
+            worth = judge(nearest, now, self._trust).price
+        if worth is not None:
+            self._worths[coin] = worth
         return worth
+
+    def _with_forgotten(
+        self, feed: Feed, answer: Mapping[str, Quote], symbols: Sequence[str], now: datetime
+    ) -> Mapping[str, Quote]:
+        """Who knew a thing before and is silent about it now still is one of those who were asked: else
+        two that lie are the majority of three."""
+        for symbol, quote in answer.items():
+            if quote.price is not None:
+                self._priced.pop((feed.name, symbol), None)
+                self._priced[feed.name, symbol] = None
+        while len(self._priced) > _PRICED_MAX:
+            del self._priced[next(iter(self._priced))]
+        forgotten = [it for it in symbols if it not in answer and (feed.name, it) in self._priced]
+        return {**answer, **_silent(forgotten, now, "it knew a price of this before")}
 
     async def _ask_one(
         self, feed: Feed, symbols: Sequence[str], now: datetime
@@ -130,8 +159,8 @@ class Asking:
             self._meter.add("price_questions", 1, source=feed.name, outcome=outcome)
 
 
-def _is_pegged(price: Decimal) -> bool:
-    return price.is_finite() and abs(price - 1) <= _PEG_MAX
+def _is_pegged(price: Decimal, off_max: Decimal = _PEG_MAX) -> bool:
+    return price.is_finite() and abs(price - 1) <= off_max
 
 
 def _silent(symbols: Sequence[str], now: datetime, reason: str) -> Mapping[str, Quote]:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from decimal import ROUND_DOWN, Decimal, localcontext
 from typing import Final
 
 from flamewire_ledger.domain.money import Asset, Rate
@@ -87,8 +87,9 @@ class PriceBoard:
     ) -> PairPrice:
         """The same, with its time and whether it is stale. Raises PriceUnavailable.
 
-        Against the dollar the price is exact; between two others it is rounded to 18 significant
-        digits. `sources`: only what these say counts, as long as it is near what all say.
+        Against the dollar the price is exact; between two others it is rounded down to 18
+        significant digits, so that what is due in `base` is never too little. `sources`: only what
+        these say counts, as long as it is near what all say.
         """
         if base.symbol == quote.symbol:
             return PairPrice(Rate(base, quote, Decimal(1)), (), now, False)
@@ -249,5 +250,5 @@ def _why_none(symbol: str, standing: Standing | None) -> str:
 def _divided(dividend: Decimal, divisor: Decimal) -> Decimal:
     if divisor == 1:
         return dividend
-    with localcontext(prec=SIGNIFICANT_DIGITS, rounding=ROUND_HALF_EVEN):
+    with localcontext(prec=SIGNIFICANT_DIGITS, rounding=ROUND_DOWN):
         return (dividend / divisor).normalize() + 0

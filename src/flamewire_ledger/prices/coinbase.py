@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from flamewire_ledger.domain.price_lock import Quote
-from flamewire_ledger.prices.source import Source, Transport, one_by_one
+from flamewire_ledger.prices.source import Source, Transport
 
 _URL: Final = "https://api.coinbase.com"
 
@@ -35,7 +35,7 @@ class CoinbaseFeed:
         )
 
     async def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
-        return await one_by_one(symbols, self._quote)
+        return await self._source.one_by_one(symbols, self._quote)
 
     async def aclose(self) -> None:
         await self._source.aclose()
@@ -47,6 +47,6 @@ class CoinbaseFeed:
         data = answer.get("data") if isinstance(answer, dict) else None
         if status != 200 or not isinstance(data, dict):
             raise self._source.refused(status)
-        if data.get("currency") != "USD":
-            return None
+        if data.get("currency") != "USD" or data.get("base", symbol) != symbol:
+            raise self._source.refused(status, "not what was asked for")
         return self._source.quote(data.get("amount"), at)

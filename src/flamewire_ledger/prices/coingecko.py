@@ -1,10 +1,13 @@
-"""CoinGecko's simple price: many coins in one request, each with the time it was last updated."""
+"""CoinGecko's simple price: many coins in one request, each with the time it was last updated; and
+currencies, by what a coin costs in them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any, Final
 
 from flamewire_ledger.domain.price_lock import Quote
@@ -22,10 +25,20 @@ _IDS: Final[Mapping[str, str]] = {
     "BNB": "binancecoin",
     "AVAX": "avalanche-2",
 }
+# What coins are priced in: one is worth what a coin costs in dollars, by what it costs in this.
+_CURRENCIES: Final = frozenset(
+    {
+        "AED", "AUD", "BRL", "CAD", "CHF", "CLP", "CNY", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "IDR",
+        "ILS", "INR", "JPY", "KRW", "MXN", "MYR", "NOK", "NZD", "PHP", "PLN", "SAR", "SEK", "SGD", "THB",
+        "TRY", "TWD", "UAH", "VND", "ZAR",
+    }
+)  # fmt: skip
+_MEASURE: Final = "bitcoin"
 _URL: Final = "https://api.coingecko.com/api/v3"
 _PRO_URL: Final = "https://pro-api.coingecko.com/api/v3"
 _PACE: Final = 0.45  # requests a second without a key
 _PACE_WITH_KEY: Final = 5.0
+_DIGITS: Final = 18  # of what a currency is worth
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -57,20 +70,24 @@ class CoinGeckoFeed:
 
     async def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
         ids = {symbol: _IDS[symbol] for symbol in symbols if symbol in _IDS}
-        if not ids:
+        currencies = [symbol for symbol in symbols if symbol in _CURRENCIES]
+        wanted = dict.fromkeys([*ids.values(), *([_MEASURE] if currencies else [])])
+        if not wanted:
             return {}
         status, answer, _ = await self._source.get(
             "/simple/price",
-            ids=",".join(ids.values()),
-            vs_currencies="usd",
+            ids=",".join(wanted),
+            vs_currencies=",".join(["usd", *(symbol.lower() for symbol in currencies)]),
             include_last_updated_at="true",
             precision="full",
         )
         if status != 200 or not isinstance(answer, dict) or "status" in answer:
             raise self._source.refused(status)
-        if answer.keys() - set(ids.values()):
+        if answer.keys() - wanted.keys():
             raise self._source.refused(status, "not what was asked for")
         found = {symbol: self._quote(answer.get(name)) for symbol, name in ids.items()}
+        measure = answer.get(_MEASURE)
+        found |= {symbol: self._currency(measure, symbol.lower()) for symbol in currencies}
         return {symbol: quote for symbol, quote in found.items() if quote is not None}
 
     async def aclose(self) -> None:
@@ -84,6 +101,16 @@ class CoinGeckoFeed:
         if type(updated_at) is not int or not 0 < updated_at < 2**40:
             return Quote(self.name, None, _NEVER, dropped="it does not say how old its price is")
         return self._source.quote(coin["usd"], datetime.fromtimestamp(updated_at, UTC))
+
+    def _currency(self, coin: Any, name: str) -> Quote | None:
+        """Dollars for one of a currency."""
+        if not isinstance(coin, dict) or name not in coin:
+            return None
+        quote, other = self._quote(coin), price_in(coin[name])
+        if quote is None or quote.price is None or other is None:
+            return None if quote is None else self._source.quote(None, quote.quoted_at)
+        with localcontext(prec=_DIGITS):
+            return replace(quote, price=quote.price / other)
 
     async def past(self, symbol: str, days: int) -> Sequence[tuple[datetime, Decimal]]:
         """Prices in dollars of the last days, oldest first: each 5 minutes for one day, each hour up

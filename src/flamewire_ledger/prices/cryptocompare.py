@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from flamewire_ledger.domain.price_lock import Quote
-from flamewire_ledger.prices.source import Source, Transport, one_by_one
+from flamewire_ledger.prices.source import Source, Transport
 
 _URL: Final = "https://min-api.cryptocompare.com"
 
@@ -35,7 +35,7 @@ class CryptoCompareFeed:
         )
 
     async def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
-        return await one_by_one(symbols, self._quote)
+        return await self._source.one_by_one(symbols, self._quote)
 
     async def aclose(self) -> None:
         await self._source.aclose()

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from flamewire_ledger.domain.price_lock import Quote
-from flamewire_ledger.prices.source import Source, Transport, one_by_one
+from flamewire_ledger.prices.source import Source, Transport
 
 _UNKNOWN: Final = "EQuery:Unknown asset pair"
 _URL: Final = "https://api.kraken.com"
@@ -37,7 +37,7 @@ class KrakenFeed:
 
     async def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
         """A request a symbol: asked for many at once, one unknown pair refuses them all."""
-        return await one_by_one(symbols, self._quote)
+        return await self._source.one_by_one(symbols, self._quote)
 
     async def aclose(self) -> None:
         await self._source.aclose()
@@ -59,8 +59,8 @@ class KrakenFeed:
 
 
 def _only_one(result: Any) -> object:
-    """The result's only pair, under whatever name: ETHUSD is answered as XETHZUSD."""
+    """The result's only pair, under whatever name in dollars: ETHUSD is answered as XETHZUSD."""
     if not isinstance(result, dict) or len(result) != 1:
         return None
-    (ticker,) = result.values()
-    return ticker
+    ((pair, ticker),) = result.items()
+    return ticker if pair.endswith("USD") else None

@@ -4,11 +4,14 @@ Distances are measured by the median absolute deviation: among three sources one
 a standard deviation so much that it hides itself. It has a blind spot of its own: where half of the
 sources say something else, everything is near the middle of nowhere. So those that are left have to
 agree with each other too, and where somebody was outvoted, it takes a majority of all sources.
+Where they are even, the price is between two that nobody decides between: those have to be so near
+that it is right whichever of them is.
 Every quote is kept with the reason why it did not count.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -29,35 +32,40 @@ class Trust:
     deviation_ppm_max: int = 20_000  # 2 %, or
     deviations_max: int = 5  # five median absolute deviations, whichever is more
     apart_ppm_max: int = 100_000  # 10 %: the highest above the lowest of those that are left
+    halves_apart_ppm_max: int = 40_000  # 4 %: of the two in the middle, each 2 % from the price
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The price, if enough sources agree on one, and every quote with why it did not count.
 
-    `is_disputed`: somebody whose quote was good by itself was outvoted.
+    `outvoted` are the prices of those whose quote was good by itself, and did not count.
     """
 
     price: Decimal | None
     quotes: tuple[Quote, ...]
-    is_disputed: bool = False
+    outvoted: tuple[Decimal, ...] = ()
+
+    @property
+    def is_disputed(self) -> bool:
+        return bool(self.outvoted)
 
 
 def judge(quotes: Sequence[Quote], now: datetime, trust: Trust | None = None) -> Verdict:
     """One price from quotes of one symbol, one a source, those of silent ones among them."""
     trust = trust or Trust()
     judged = [_by_itself(quote, now, trust) for quote in quotes]
-    good = len(prices_of(judged))
+    good = prices_of(judged)
     if good:
         judged = _against_each_other(judged, trust)
-    survivors = prices_of(judged)
-    is_disputed = len(survivors) < good
+    survivors = sorted(prices_of(judged))
+    outvoted = tuple((Counter(good) - Counter(survivors)).elements())
     needed = trust.survivors_min
-    if is_disputed:
+    if outvoted:
         needed = max(needed, len(judged) // 2 + 1)
     if len(survivors) < needed or _is_apart(survivors, trust):
-        return Verdict(None, tuple(judged), is_disputed)
-    return Verdict(median(survivors), tuple(judged), is_disputed)
+        return Verdict(None, tuple(judged), outvoted)
+    return Verdict(median(survivors), tuple(judged), outvoted)
 
 
 def prices_of(quotes: Sequence[Quote]) -> list[Decimal]:
@@ -106,8 +114,17 @@ def _near(quote: Quote, middle: Decimal, allowed: Decimal) -> Quote:
     return replace(quote, dropped=f"outlier: {distance} from the median")
 
 
-def _is_apart(prices: Sequence[Decimal], trust: Trust) -> bool:
-    """Whether those that are left do not say the same thing either."""
-    lowest, highest = min(prices, default=Decimal(0)), max(prices, default=Decimal(0))
+def _is_apart(ordered: Sequence[Decimal], trust: Trust) -> bool:
+    """Whether those that are left do not say the same thing either, all of them or by halves."""
+    if not ordered:
+        return False
+    middle = len(ordered) // 2
+    below = middle if len(ordered) % 2 else middle - 1
+    return _is_more(ordered[0], ordered[-1], trust.apart_ppm_max) or _is_more(
+        ordered[below], ordered[middle], trust.halves_apart_ppm_max
+    )
+
+
+def _is_more(low: Decimal, high: Decimal, ppm_max: int) -> bool:
     with localcontext(prec=_DIGITS):
-        return (highest - lowest) * 1_000_000 > lowest * trust.apart_ppm_max
+        return (high - low) * 1_000_000 > low * ppm_max

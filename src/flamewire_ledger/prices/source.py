@@ -29,6 +29,7 @@ else:
 ANSWER_BYTES_MAX: Final = 1_000_000
 TIMEOUT_SECONDS: Final = 3.0
 PRICE_DIGITS_MAX: Final = 40
+PRICE_EXPONENT_MAX: Final = 18  # on either side of the point; 1E+999999 would break the arithmetic
 _SAID_MAX: Final = 40
 
 
@@ -101,37 +102,34 @@ class Source:
         why = f"not a price: {str(shown)[:_SAID_MAX]!r}"
         return Quote(self._name, None, quoted_at, dropped=why)
 
+    async def one_by_one(
+        self, symbols: Sequence[str], ask: Callable[[str], Awaitable[Quote | None]]
+    ) -> Mapping[str, Quote]:
+        """Ask a question a symbol, all at the same time; what the source does not know is absent.
+
+        One that it fails at is a quote without a price and does not cost the others, unless it fails
+        at all of them: then FeedUnavailable is raised.
+        """
+        answers = await asyncio.gather(*(ask(it) for it in symbols), return_exceptions=True)
+        found: dict[str, Quote] = {}
+        faults: list[FeedUnavailable] = []
+        for symbol, answer in zip(symbols, answers, strict=True):
+            if isinstance(answer, FeedUnavailable):
+                faults.append(answer)
+                found[symbol] = Quote(self._name, None, self._now(), dropped=f"silent: {answer}")
+            elif isinstance(answer, BaseException):
+                raise answer
+            elif answer is not None:
+                found[symbol] = answer
+        if faults and len(faults) == len(symbols):
+            raise faults[-1]
+        return found
+
     def _decoded(self, status: int, body: bytes) -> Any:
         try:
             return json.loads(body, parse_float=Decimal)
         except (ValueError, RecursionError):
             raise FeedUnavailable(f"{self._name} answered nonsense ({status})") from None
-
-
-async def one_by_one(
-    symbols: Sequence[str], ask: Callable[[str], Awaitable[Quote | None]]
-) -> Mapping[str, Quote]:
-    """Ask a source a question a symbol, all at the same time; what it does not know is absent.
-
-    One that it fails at does not cost the others, unless it fails at all of them: then
-    FeedUnavailable is raised.
-    """
-    answers = await asyncio.gather(*(ask(symbol) for symbol in symbols), return_exceptions=True)
-    found: dict[str, Quote] = {}
-    failed: FeedUnavailable | None = None
-    has_answered = False
-    for symbol, answer in zip(symbols, answers, strict=True):
-        if isinstance(answer, FeedUnavailable):
-            failed = answer
-        elif isinstance(answer, BaseException):
-            raise answer
-        else:
-            has_answered = True
-            if answer is not None:
-                found[symbol] = answer
-    if failed is not None and not has_answered:
-        raise failed
-    return found
 
 
 def _age(said: str) -> timedelta:
@@ -156,4 +154,5 @@ def price_in(value: object) -> Decimal | None:
         price = Decimal(value)
     except InvalidOperation:
         return None
-    return price if price.is_finite() and price > 0 else None
+    is_price = price.is_finite() and price > 0 and abs(price.adjusted()) <= PRICE_EXPONENT_MAX
+    return price if is_price else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,10 +21,12 @@ from urllib.parse import parse_qs, urlsplit
 Name: TypeAlias = Literal["kraken", "coinbase", "cryptocompare", "coingecko", "binance"]
 NAMES: Final[tuple[Name, ...]] = ("kraken", "coinbase", "cryptocompare", "coingecko", "binance")
 Fault: TypeAlias = Literal[
-    "down", "slow", "wrong shape", "stale", "error in a 200", "tenfold", "zero", "nan", "words"
-]
+    "down", "slow", "wrong shape", "stale", "error in a 200", "tenfold", "raised", "zero", "nan",
+    "words", "huge",
+]  # fmt: skip
 FAULTS: Final[tuple[Fault, ...]] = (
-    "down", "slow", "wrong shape", "stale", "error in a 200", "tenfold", "zero", "nan", "words",
+    "down", "slow", "wrong shape", "stale", "error in a 200", "tenfold", "raised", "zero", "nan",
+    "words", "huge",
 )  # fmt: skip
 PRICES: Final[Mapping[str, Decimal]] = {
     "TAO": Decimal("412.5"),
@@ -47,6 +49,7 @@ _COINGECKO: Final = {
     "sui": "SUI",
     "usd-coin": "USDC",
     "tether": "USDT",
+    "bitcoin": "BTC",
 }
 _ERRORS_IN_200: Final[Mapping[Name, object]] = {
     "kraken": {"error": ["EGeneral:Internal error"]},
@@ -56,7 +59,7 @@ _ERRORS_IN_200: Final[Mapping[Name, object]] = {
     "binance": {"code": -1003, "msg": "Too many requests"},
 }
 Answer: TypeAlias = tuple[int, Mapping[str, str], bytes]
-_FIAT_PAIRS: Final = ("EURUSDT", "GBPUSDT", "CHFUSDT")  # it trades no fiat here
+_FIAT_PAIRS: Final = ("GBPUSDT", "CHFUSDT")  # of currencies it trades the euro only
 _DAYS_DIGITS_MAX: Final = 4
 _POLL_SECONDS: Final = 0.05
 
@@ -102,10 +105,14 @@ class StandIn:
                 return "NaN"
             case "words":
                 return "four hundred"
+            case "huge":
+                return "1e999999"
             case "tenfold":
-                factor = 10
+                factor = Decimal(10)
+            case "raised":
+                factor = Decimal("1.09")
             case _:
-                factor = 1
+                factor = Decimal(1)
         price = self.prices[symbol] * (1_000_000 + _OFF[name]) / 1_000_000 * factor
         if name == "binance":
             price /= self.prices["USDT"]
@@ -147,13 +154,24 @@ def _coingecko(it: StandIn, path: str, query: Mapping[str, str]) -> Answer:
         return _market_chart(it, symbol, int(days))
     age = 600 if it.faults.get("coingecko") == "stale" else 15
     at = int((it.now() - timedelta(seconds=age)).timestamp())
+    others = [name for name in query.get("vs_currencies", "").upper().split(",") if name != "USD"]
     coins = ", ".join(
-        f'"{coin}": {{"usd": {_number(it.said("coingecko", _COINGECKO[coin]))}, '
-        f'"last_updated_at": {at}}}'
+        f'"{coin}": {{{_in_currencies(it, _COINGECKO[coin], others)}"last_updated_at": {at}}}'
         for coin in query.get("ids", "").split(",")
         if _COINGECKO.get(coin) in it.prices
     )
     return 200, {}, f"{{{coins}}}".encode()
+
+
+def _in_currencies(it: StandIn, symbol: str, others: Sequence[str]) -> str:
+    """A coin in dollars, and in whatever else was asked for that has a price."""
+    dollars = it.said("coingecko", symbol)
+    named = {"usd": dollars}
+    for other in (other for other in others if other in it.prices):
+        worth = it.said("coingecko", other)
+        is_number = "." in dollars
+        named[other.lower()] = f"{Decimal(dollars) / Decimal(worth):.18f}" if is_number else dollars
+    return "".join(f'"{name}": {_number(said)}, ' for name, said in named.items())
 
 
 def _market_chart(it: StandIn, symbol: str, days: int) -> Answer:

@@ -6,8 +6,9 @@ standing come to the same price, whichever of them asked.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from flamewire_ledger.domain.price_lock import Quote
@@ -26,6 +27,7 @@ class Patience:
     feed_backoff_seconds_max: int = 300
     last_good_seconds_max: int = 600
     jump_ppm_a_minute_max: int = 100_000  # 10 %: more than that needs two rounds in a row
+    doubted_ppm_a_minute_max: int = 10_000  # 1 %: more of it, while somebody says it did not jump
 
     def __post_init__(self) -> None:
         if not 0 < self.refresh_seconds <= self.refresh_seconds_max < self.last_good_seconds_max:
@@ -66,27 +68,41 @@ def after_round(
     if verdict.price is None:
         unproved = None
         price = None if price is None else replace(price, is_stale=True)
-    elif price is None or not _is_jump(
-        price.dollars, verdict.price, _minutes(price, now), patience
-    ):
+    elif before is None or price is None or not _is_jump(before, price, verdict, now, patience):
         unproved = None
         price = Price(symbol, verdict.price, verdict.quotes, now)
     else:
-        # A jump has to be said twice in a row, by all: one that is disputed is no market's move.
-        first = None if before is None else before.unproved
-        unproved = None if verdict.is_disputed else verdict.price
-        is_proved = unproved is not None and first is not None
-        if is_proved and first is not None and not _is_jump(first, verdict.price, 1, patience):
+        # A jump has to be said twice in a row, and nobody may say that there was none.
+        is_doubted = _is_doubted(price.dollars, verdict.price, verdict.outvoted)
+        first, unproved = before.unproved, None if is_doubted else verdict.price
+        a_minute = patience.jump_ppm_a_minute_max
+        if unproved is not None and first is not None and _is_near(first, unproved, a_minute):
             price, unproved = Price(symbol, verdict.price, verdict.quotes, now), None
         else:
             price = replace(price, is_stale=True)
     return Standing(symbol, now, verdict.quotes, price, unproved)
 
 
-def _minutes(price: Price, now: datetime) -> int:
-    """The more time passed, the larger a jump has to be."""
-    return max(1, -(-int((now - price.at).total_seconds()) // 60))
+def _is_jump(
+    before: Standing, price: Price, verdict: Verdict, now: datetime, patience: Patience
+) -> bool:
+    """The more time passed, the larger a jump has to be. Where somebody still says what the price was
+    before, it takes much more time: sources may lie together, and the one that is outvoted be right.
+    After a while in which nobody asked, that says nothing any more.
+    """
+    assert verdict.price is not None, "there is a price to compare"
+    minutes = max(1, -(-int((now - price.at).total_seconds()) // 60))
+    allowed = patience.jump_ppm_a_minute_max * minutes
+    was_asked = now - before.asked_at <= timedelta(seconds=patience.last_good_seconds_max)
+    if was_asked and _is_doubted(price.dollars, verdict.price, verdict.outvoted):
+        allowed = patience.jump_ppm_a_minute_max + patience.doubted_ppm_a_minute_max * minutes
+    return not _is_near(price.dollars, verdict.price, allowed)
 
 
-def _is_jump(before: Decimal, after: Decimal, minutes: int, patience: Patience) -> bool:
-    return abs(after - before) * 1_000_000 > before * patience.jump_ppm_a_minute_max * minutes
+def _is_doubted(before: Decimal, after: Decimal, outvoted: Sequence[Decimal]) -> bool:
+    """Whether somebody who was outvoted stays nearer to what it was."""
+    return any(abs(said - before) < abs(after - before) for said in outvoted)
+
+
+def _is_near(before: Decimal, after: Decimal, allowed_ppm: int) -> bool:
+    return abs(after - before) * 1_000_000 <= before * allowed_ppm
