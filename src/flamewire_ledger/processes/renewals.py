@@ -3,7 +3,8 @@
 As with deadlines, read models know whose time is up and the domain has the last word (see decision
 0010). A subscription is brought up to date step by step, the oldest first: each period that was
 missed gets its own facts, and so its own invoice, with what was used in it. Usage that came in is
-waited for, so that none of it is missed by the bill of its period.
+waited for, so that none of it is missed by the bill of its period. One that cannot be brought up,
+for whatever reason, is asked for again later, and the others go on.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from flamewire_ledger.domain.subscription import Subscription
 from flamewire_ledger.processes.reaction import Writes
 from flamewire_ledger.processes.reactor import Meter
 from flamewire_ledger.queries.database import ReadModelNotBuilt
+from flamewire_ledger.queries.metered_usage import UsageBehind
 from flamewire_ledger.store.codec import Codec
 from flamewire_ledger.store.event_store import EventStore, partition_of
 
@@ -36,6 +38,7 @@ _EVENTS_MAX: Final = 10_000
 _AGAIN_AFTER_FIRST: Final = timedelta(seconds=2)
 _AGAIN_AFTER_MAX: Final = timedelta(seconds=60)
 _NOT_YET_MAX: Final = 10_000
+FAILURES_MAX: Final = 10  # in a row: then it is not the subscriptions that are at fault
 
 Cursor = tuple[datetime, str]
 
@@ -93,6 +96,10 @@ class Renewals:
         self._meter = meter
         self._cursors: dict[bool, Cursor] = {}
         self._not_yet: OrderedDict[str, tuple[datetime, timedelta]] = OrderedDict()
+        self._behind: set[int] = (
+            set()
+        )  # partitions of which usage is not counted yet, in this sweep
+        self._failures = 0
 
     async def run(self) -> None:
         """Go on until cancelled; whatever fails is tried again, with growing pauses."""
@@ -110,8 +117,12 @@ class Renewals:
             await asyncio.sleep(wait_seconds)
 
     async def sweep(self, *, livemode: bool) -> int:
-        """Bring every subscription up to now; how many steps that took."""
+        """Bring every subscription up to now; how many steps that took. Raises what keeps going wrong;
+        the next sweep goes on behind that.
+        """
         now, steps = self._clocks[livemode].now(), 0
+        self._behind.clear()
+        self._failures = 0
         after = self._cursors.pop(livemode, None)
         for _ in range(self._pages_max):
             rows = await self._reads.ask(
@@ -126,14 +137,34 @@ class Renewals:
                 },
             )
             for row in rows:
-                if not self._is_ripe(row["subscription_id"], now):
-                    continue
-                steps += await self._bring_up(row["merchant_id"], row["subscription_id"], now)
+                if self._is_ripe(row["subscription_id"], now):
+                    self._cursors[livemode] = (row["next_at"], row["subscription_id"])
+                    steps += await self._attempt(row["merchant_id"], row["subscription_id"], now)
+            self._cursors.pop(livemode, None)
             if len(rows) < self._page_rows_max:
                 return steps
             after = (rows[-1]["next_at"], rows[-1]["subscription_id"])
         assert after is not None, "there were pages"
         self._cursors[livemode] = after
+        return steps
+
+    async def _attempt(self, merchant_id: str, subscription_id: str, now: datetime) -> int:
+        """Bring one up, and let none that fails stop the others."""
+        try:
+            steps = await self._bring_up(merchant_id, subscription_id, now)
+        except UsageBehind:
+            self._behind.add(partition_of(merchant_id, self._store.partitions))
+            return 0
+        except ReadModelNotBuilt:
+            raise
+        except Exception as error:  # a loop's edge: one that is broken must not stop the others
+            self._try_later(subscription_id, now)
+            self._failures += 1
+            if self._failures >= FAILURES_MAX:
+                raise
+            _log.warning("a renewal has failed", subscription_id=subscription_id, exc_info=error)
+            return 0
+        self._failures = 0
         return steps
 
     async def _bring_up(self, merchant_id: str, subscription_id: str, now: datetime) -> int:
@@ -163,6 +194,8 @@ class Renewals:
         self, merchant_id: str, state: Subscription, version: int, now: datetime
     ) -> bool:
         keys = usage_due(state, now)
+        if keys and partition_of(merchant_id, self._store.partitions) in self._behind:
+            raise UsageBehind("usage is not counted yet")
         account_id = state.started.credit_account_id
         usage = await self._usage.metered(merchant_id, account_id, keys) if keys else {}
         # The version names what the step follows from: seen again, it is the same step.
