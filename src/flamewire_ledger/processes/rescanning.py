@@ -12,32 +12,30 @@ Only what is final is read. Nobody watches these blocks for being abandoned late
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar, assert_never
+from typing import Any, Protocol, TypeVar, assert_never
 from uuid import UUID
 
 import structlog
 
-from flamewire_ledger.chains.chain import BlockTransfers, Chain, ChainUnavailable, Heads
+from flamewire_ledger.chains.chain import BlockTransfers, Chain, Heads
 from flamewire_ledger.chains.observation import (
     Confirmed,
     Included,
     Listener,
-    ListenerBusy,
     Observation,
 )
 from flamewire_ledger.commands.decider import Done, Envelope, Facts, Failed, Outcome
 from flamewire_ledger.domain.transfer import Block, Transfer
+from flamewire_ledger.processes.blocks_again import children, patiently
 from flamewire_ledger.processes.books import Books
 
 _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]  # blocks done, blocks in all
-_AGAIN: Final = (ChainUnavailable, ListenerBusy)
 
 
 class RescanRefused(Exception):
@@ -147,7 +145,9 @@ class Rescan:
         while first + told.blocks <= last:
             height = first + told.blocks
             upto = min(last, height + self._limits.batch_blocks_max - 1)
-            found = await self._patiently(partial(self._blocks, height, upto))
+            found = await self._patiently(
+                partial(children, self._chain, height, upto, self._parent)
+            )
             await self._patiently(partial(self._report, found, heads, told))
             self._parent = found[-1].block.hash
             told.blocks += len(found)
@@ -173,23 +173,6 @@ class Rescan:
                 f"{name} is final up to {heads.finalized_height} now, and the follower looks after"
                 " what is newer: read up to there"
             )
-
-    async def _blocks(self, first: int, last: int) -> Sequence[BlockTransfers]:
-        """One block at least, each the parent of the next."""
-        found: list[BlockTransfers] = []
-        parent = self._parent
-        for each in await self._chain.blocks(first, last):
-            if each.block.height != first + len(found):
-                break
-            if parent is not None and each.parent_hash != parent:
-                raise ChainUnavailable(
-                    f"block {each.block.height} does not follow the one that was read before it"
-                )
-            found.append(each)
-            parent = each.block.hash
-        if not found:
-            raise ChainUnavailable(f"no endpoint has block {first}")
-        return found
 
     async def _report(self, found: Sequence[BlockTransfers], heads: Heads, told: Rescanned) -> None:
         """Counted only when all of it went well: a batch that is told again counts once."""
@@ -235,15 +218,4 @@ class Rescan:
         return False
 
     async def _patiently(self, question: Callable[[], Awaitable[T]]) -> T:
-        """What time may mend is tried again, a bounded number of times."""
-        wait_seconds = self._limits.wait_seconds
-        for tries_left in range(self._limits.tries_max - 1, -1, -1):
-            try:
-                return await question()
-            except _AGAIN as fault:
-                if not tries_left:
-                    raise
-                _log.warning("rescan_waits", why=str(fault), seconds=wait_seconds)
-            await asyncio.sleep(wait_seconds)
-            wait_seconds *= 2
-        raise AssertionError("there is one try at least")
+        return await patiently(self._limits, question)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
-
-import structlog
+from typing import TypeVar
 
 from flamewire_ledger.chains.chain import BlockTransfers, Chain, ChainUnavailable, Heads
-from flamewire_ledger.chains.observation import ListenerBusy
 from flamewire_ledger.domain.reconciliation import Pin
 from flamewire_ledger.domain.transfer import Block
-
-_log = structlog.get_logger(__name__)
+from flamewire_ledger.processes.blocks_again import children, patiently
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]  # blocks done, blocks in all
-_AGAIN: Final = (ChainUnavailable, ListenerBusy)
 
 
 class ReconciliationRefused(Exception):
@@ -93,38 +87,13 @@ class FinalBlocks:
         height = first
         while height <= pin.height:
             upto = min(pin.height, height + self._limits.batch_blocks_max - 1)
-            some = await self.patiently(partial(self._blocks, height, upto, parent))
+            some = await self.patiently(partial(children, self._chain, height, upto, parent))
             yield some
             height, parent = height + len(some), some[-1].block.hash
             progress(height - first, pin.height - first + 1)
         if parent != pin.hash:
             raise ChainUnavailable(f"block {pin.height} is another than a moment ago: try again")
 
-    async def _blocks(self, first: int, last: int, parent: str | None) -> Sequence[BlockTransfers]:
-        found: list[BlockTransfers] = []
-        for each in await self._chain.blocks(first, last):
-            if each.block.height != first + len(found):
-                break
-            if parent is not None and each.parent_hash != parent:
-                raise ChainUnavailable(
-                    f"block {each.block.height} does not follow the one that was read before it"
-                )
-            found.append(each)
-            parent = each.block.hash
-        if not found:
-            raise ChainUnavailable(f"no endpoint has block {first}")
-        return found
-
     async def patiently(self, question: Callable[[], Awaitable[T]]) -> T:
         """What time may mend is tried again, a bounded number of times."""
-        wait_seconds = self._limits.wait_seconds
-        for tries_left in range(self._limits.tries_max - 1, -1, -1):
-            try:
-                return await question()
-            except _AGAIN as fault:
-                if not tries_left:
-                    raise
-                _log.warning("reconciliation_waits", why=str(fault), seconds=wait_seconds)
-            await asyncio.sleep(wait_seconds)
-            wait_seconds *= 2
-        raise AssertionError("there is one try at least")
+        return await patiently(self._limits, question)
