@@ -92,6 +92,7 @@ def _agree(office: Office, total: int) -> None:
     assert invoice.credited_units <= total
     refunds = -books["liabilities:refunds_payable"]
     assert invoice.due.units == total - invoice.paid_units - (invoice.credited_units - refunds)
+    assert not (refunds and invoice.due.units), "nobody owes and is owed for one invoice"
     claim = "expenses:bad_debts" if invoice.is_uncollectible else "assets:receivable"
     other = "assets:receivable" if invoice.is_uncollectible else "expenses:bad_debts"
     assert books[claim] == invoice.due.units

@@ -36,6 +36,11 @@ def given_back(invoice: Invoice, sums: Sums, from_due: int) -> tuple[Posting, ..
     return matched(back, [(claim(invoice), from_due), (REFUNDS_PAYABLE, to_refund)], sums.total)
 
 
+def refund_withdrawn(invoice: Invoice, amount: Amount) -> tuple[Posting, ...]:
+    """What had paid it never came: what was owed to the customer comes off what is due again."""
+    return () if amount.is_zero else (Posting(REFUNDS_PAYABLE, claim(invoice), amount),)
+
+
 def claim(invoice: Invoice) -> str:
     """Where the books have what is due."""
     return BAD_DEBTS if invoice.is_uncollectible else RECEIVABLE

@@ -25,7 +25,6 @@ from flamewire_ledger.domain.invoice.state import Invoice
 from flamewire_ledger.domain.money import Amount
 from flamewire_ledger.domain.rejection import (
     InvalidAmount,
-    LimitReached,
     Malformed,
     NotAllowed,
     NotFound,
@@ -80,7 +79,7 @@ def _creditable(invoice: Invoice, command: IssueCreditNote) -> InvoiceFinalised:
     if invoice.finalised is None or invoice.is_void:
         raise NotAllowed(f"nothing is owed by an invoice that is {invoice.status}")
     if len(invoice.credit_notes) >= CREDIT_NOTES_MAX:
-        raise LimitReached(f"an invoice has at most {CREDIT_NOTES_MAX} credit notes")
+        raise NotAllowed(f"an invoice has at most {CREDIT_NOTES_MAX} credit notes")
     return invoice.finalised
 
 

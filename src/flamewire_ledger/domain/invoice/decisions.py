@@ -238,7 +238,7 @@ def _note(invoice: Invoice, command: NoteOverdue | RecordDelivery | RecordDelive
                     attempt=command.attempt,
                     reason=command.reason,
                     failed_at=command.at,
-                    again_at=command.again_at,
+                    again_at=None if invoice.is_void else command.again_at,
                 ),
             )
         case _:

@@ -151,7 +151,11 @@ class InvoicePaid:
 
 @dataclass(frozen=True, slots=True)
 class InvoicePaymentReversed:
-    """The chain took back what had paid it: exactly what was recorded is reversed."""
+    """The chain took back what had paid it: exactly what was recorded is reversed.
+
+    `refund_withdrawn` of it was owed to the customer, by credit notes: that is owed no more, and only
+    the rest is due again.
+    """
 
     type: ClassVar = "invoice.payment_reversed.v1"
     invoice_id: str
@@ -163,6 +167,7 @@ class InvoicePaymentReversed:
     status_after: Status
     postings: tuple[Posting, ...]
     reversed_at: datetime
+    refund_withdrawn: Amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +194,9 @@ class InvoiceMarkedUncollectible:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceFellDue:
-    """It is open behind its due date: overdue. Said once."""
+    """It is open behind its due date: overdue. Said once, and again when what had paid it is taken
+    back.
+    """
 
     type: ClassVar = "invoice.fell_due.v1"
     invoice_id: str

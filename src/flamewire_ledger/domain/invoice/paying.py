@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from flamewire_ledger.domain.invoice.books import claim
+from flamewire_ledger.domain.invoice.books import claim, refund_withdrawn
 from flamewire_ledger.domain.invoice.commands import (
     PayInvoice,
     RecordInvoicePayment,
@@ -140,20 +140,24 @@ def _recorded(
 
 
 def reverse(invoice: Invoice, command: ReverseInvoicePayment) -> _Facts:
-    """The chain took it back: what was recorded of it is reversed, and due again."""
+    """The chain took it back: what was recorded of it is reversed, and due again but for what was
+    given back of it by credit notes.
+    """
     undone = next((it for it in invoice.applied if it.payment_id == command.payment_id), None)
     if undone is None or invoice.due is None:
         return ()
+    withdrawn = Amount(undone.amount.asset, min(undone.amount.units, invoice.refund_units))
     reversed_ = InvoicePaymentReversed(
         invoice_id=command.invoice_id,
         payment_id=command.payment_id,
         amount=undone.amount,
         reason=command.reason,
         paid=Amount(undone.amount.asset, invoice.paid_units - undone.amount.units),
-        due=invoice.due + undone.amount,
+        due=invoice.due + undone.amount - withdrawn,
         status_after=invoice.status,
-        postings=_undone(invoice, undone),
+        postings=(*_undone(invoice, undone), *refund_withdrawn(invoice, withdrawn)),
         reversed_at=command.at,
+        refund_withdrawn=withdrawn,
     )
     return (replace(reversed_, status_after=evolve_invoice(invoice, reversed_).status),)
 

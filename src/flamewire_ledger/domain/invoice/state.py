@@ -64,6 +64,7 @@ class Invoice:
     asked: tuple[Asked, ...] = ()
     applied: tuple[Applied, ...] = ()
     credit_notes: tuple[CreditNoteIssued, ...] = ()
+    withdrawn_units: int = 0  # of what credit notes owed to the customer
     voided: InvoiceVoided | None = None
     given_up: InvoiceMarkedUncollectible | None = None
     paid_at: datetime | None = None
@@ -99,6 +100,11 @@ class Invoice:
     def credited_units(self) -> int:
         return sum(note.sums.total.units for note in self.credit_notes)
 
+    @property
+    def refund_units(self) -> int:
+        """What is owed to the customer: it had been paid, and was given back."""
+        return sum(note.to_refund.units for note in self.credit_notes) - self.withdrawn_units
+
 
 def evolve_invoice(invoice: Invoice | None, event: InvoiceEvent) -> Invoice:
     """Fold one fact into the invoice."""
@@ -120,7 +126,11 @@ def evolve_invoice(invoice: Invoice | None, event: InvoiceEvent) -> Invoice:
             return _applied(invoice, event)
         case InvoicePaymentReversed():
             left = tuple(it for it in invoice.applied if it.payment_id != event.payment_id)
-            return replace(invoice, applied=left, due=event.due, paid_at=None)
+            withdrawn = invoice.withdrawn_units + event.refund_withdrawn.units
+            again = replace(invoice, applied=left, due=event.due, withdrawn_units=withdrawn)
+            # It is to fall due again, and paid it is no more, unless nothing is due all the same.
+            paid_at = invoice.paid_at if event.due.is_zero else None
+            return replace(again, paid_at=paid_at, fell_due_at=None)
         case InvoiceVoided():
             return replace(invoice, voided=event)
         case InvoiceMarkedUncollectible():
