@@ -129,6 +129,16 @@ async def test_what_is_refused_for_good_is_told_from_what_may_pass(
     assert refusal.value.is_final == is_final
 
 
+@pytest.mark.parametrize(
+    "to", ["<a@b", "a(b@x.example", '"@x.example', "a..b@x.example", "a@x\r\nBcc: c@d"]
+)
+async def test_what_is_no_address_is_refused_for_good(to: str) -> None:
+    async with mail_server() as server:
+        with pytest.raises(NotSent, match="no address") as refusal:
+            await Smtp(Server.of(server.url)).send(letter(to=to))
+    assert (refusal.value.is_final, server.raw) == (True, [])
+
+
 async def test_a_server_that_is_not_there_may_come_back() -> None:
     async with mail_server() as server:
         url = server.url

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from flamewire_ledger.api.currencies import FIAT
 from flamewire_ledger.api.invoice_xml import why_not, xml_of
 from flamewire_ledger.api.paper import ACCENT, FULL, Paper
-from flamewire_ledger.domain.money import major_text
+from flamewire_ledger.domain.money import major_text, printed_text
 
 _COLUMNS: Final = ((78.0, "L"), (22.0, "R"), (26.0, "R"), (18.0, "R"), (30.0, "R"))
 _LABEL: Final = 34.0
@@ -149,27 +148,29 @@ def _lines(paper: Paper, invoice: Mapping[str, Any]) -> None:
     titles = ("Description", "Quantity", "Unit price", f"Tax ({how})", amount)
     if all(line["tax_rate"] is None for line in invoice["lines"]):
         titles = ("Description", "Quantity", "Unit price", "", amount)
-    rows = [_row(line, invoice["currency"]) for line in invoice["lines"]]
+    rows = [_row(line) for line in invoice["lines"]]
     paper.table(titles, rows, _COLUMNS)
 
 
-def _row(line: Mapping[str, Any], currency: str) -> Sequence[str]:
+def _row(line: Mapping[str, Any]) -> Sequence[str]:
     description = line["description"]
-    amount, price = _printed(line["amount"], currency), line["unit_price"]
+    amount, price = _printed(line["amount"]), line["unit_price"]
     if line["period"] is not None:
         period = line["period"]
         description = f"{description}\n{_day(period['start'])} to {_day(period['end'])}"
     rate = "" if line["tax_rate"] is None else f"{line['tax_rate']} %"
     sign = "−" if line["is_credit"] else ""
-    price = "" if price is None else _printed(price, currency)
+    price = "" if price is None else printed_text(price, _decimals(line["amount"]))
     return description, line["quantity"], price, rate, f"{sign}{amount}"
 
 
-def _printed(amount: str, currency: str) -> str:
-    """Fiat has the decimals of ISO 4217; eighteen decimals of ether are for nobody to count."""
-    if currency in FIAT or "." not in amount:
-        return amount
-    return amount.rstrip("0").rstrip(".")
+def _printed(amount: str) -> str:
+    return printed_text(amount, _decimals(amount))
+
+
+def _decimals(amount: str) -> int:
+    """Of its asset: an amount is written with all of them."""
+    return len(amount.partition(".")[2])
 
 
 def _sums(paper: Paper, invoice: Mapping[str, Any]) -> None:
@@ -184,7 +185,7 @@ def _sums(paper: Paper, invoice: Mapping[str, Any]) -> None:
         rows += _settled(invoice)
     paper.keep_together(7 * len(rows))
     for name, sign, value, is_bold in rows:
-        text = f"{sign}{_printed(value, currency)} {currency}"
+        text = f"{sign}{_printed(value)} {currency}"
         paper.sum(name, text, _BESIDE, _AMOUNT, is_bold=is_bold)
     paper.gap(6)
 
@@ -208,8 +209,7 @@ def _to_refund(invoice: Mapping[str, Any]) -> str | None:
     names = ("amount_paid", "amount_credited", "amount_due", "total")
     paid, credited, due, total = (int(invoice[f"{name}_minor"]) for name in names)
     refund = paid + credited + due - total
-    _, _, decimals = invoice["total"].partition(".")
-    return major_text(refund, len(decimals)) if refund > 0 else None
+    return major_text(refund, _decimals(invoice["total"])) if refund > 0 else None
 
 
 def _some(amount: str) -> bool:
@@ -225,7 +225,7 @@ def _taxes(paper: Paper, invoice: Mapping[str, Any]) -> None:
     columns = ((84.0, "L"), (45.0, "R"), (45.0, "R"))
     rows = []
     for each in invoice["taxes"]:
-        net, tax = (_printed(each[name], invoice["currency"]) for name in ("net", "tax"))
+        net, tax = (_printed(each[name]) for name in ("net", "tax"))
         rows.append(("no tax" if each["rate"] is None else f"{each['rate']} %", net, tax))
     paper.table(("Rate", "Net", "Tax"), rows, columns)
 
@@ -241,7 +241,7 @@ def _payments(paper: Paper, invoice: Mapping[str, Any]) -> None:
     if elsewhere:
         paper.heading("Paid elsewhere")
         for each in elsewhere:
-            amount = f"{_printed(each['amount'], currency)} {currency}"
+            amount = f"{_printed(each['amount'])} {currency}"
             paper.pair(_day(each["recorded_at"]) or "", f"{amount}: {each['reason']}", _LABEL)
         paper.gap(4)
 
@@ -249,7 +249,7 @@ def _payments(paper: Paper, invoice: Mapping[str, Any]) -> None:
 def _evidence(paper: Paper, one: Mapping[str, Any], currency: str) -> None:
     rows = [
         ("Network", one["network"]),
-        ("Amount", f"{_printed(one['amount'], one['asset'])} {one['asset']}"),
+        ("Amount", f"{_printed(one['amount'])} {one['asset']}"),
         ("Transaction", one["transaction_id"]),
     ]
     if one["price"] is not None:

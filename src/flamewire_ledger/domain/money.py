@@ -15,6 +15,7 @@ from typing import Final
 UNITS_DIGITS_MAX: Final = 78  # numeric(78, 0): any 256-bit integer
 DECIMALS_MAX: Final = 36
 PRICE_DIGITS_MAX: Final = 40  # on either side of the point; 1E+999999 would take all memory
+_PRINTED_DECIMALS_MAX: Final = 4  # as ISO 4217 has at most; nobody counts eighteen of ether
 AMOUNT_TEXT_MAX: Final = UNITS_DIGITS_MAX + DECIMALS_MAX + 1
 _PLAIN = re.compile(r"(0|[1-9][0-9]*)(?:\.([0-9]+))?\Z")
 
@@ -180,6 +181,16 @@ class Rate:
         above, below = self.price.as_integer_ratio()
         dividend = amount.units * 10**self.quote.decimals * above
         return Amount(self.quote, dividend // (10**self.base.decimals * below))
+
+
+def printed_text(text: str, decimals: int) -> str:
+    """An amount or a price as it is printed: money with all decimals of its asset, where those are
+    few, and never with needless zeros behind them. `25.00`, `0.060606061`, `0.000019`.
+    """
+    kept = decimals if decimals <= _PRINTED_DECIMALS_MAX else 0
+    whole, _, part = text.partition(".")
+    part = part[:kept] + part[kept:].rstrip("0")
+    return f"{whole}.{part}" if part else whole
 
 
 def major_text(units: int, decimals: int) -> str:

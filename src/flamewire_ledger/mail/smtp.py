@@ -9,6 +9,7 @@ import smtplib
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.errors import MessageError
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -90,7 +91,7 @@ class Smtp:
             raise NotSent(reason, is_final=_is_final(error.smtp_code)) from None
         except (smtplib.SMTPException, OSError) as error:
             raise NotSent(f"the mail server cannot be reached: {type(error).__name__}") from None
-        except ValueError as error:
+        except (ValueError, MessageError) as error:
             raise NotSent(f"this is no address: {error}"[:_REASON_MAX], is_final=True) from None
 
     def _connected(self) -> smtplib.SMTP:

@@ -19,7 +19,7 @@ from flamewire_ledger.commands.decider import Done, Envelope, Failed, Outcome
 from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.domain.identifiers import command_id
 from flamewire_ledger.domain.invoice import RecordDelivery, RecordDeliveryFailure
-from flamewire_ledger.domain.money import major_text
+from flamewire_ledger.domain.money import major_text, printed_text
 from flamewire_ledger.mail.message import Attachment, Letter
 from flamewire_ledger.mail.smtp import NotSent
 from flamewire_ledger.processes.envelopes import envelope_of
@@ -120,7 +120,7 @@ class InvoiceDelivery:
         message_id = message_id_of(row["invoice_id"], self._sender)
         command: RecordDelivery | RecordDeliveryFailure
         try:
-            await self._post.send(await self._letter(row, message_id))
+            await self._post.send(await self._drawn_letter(row, message_id))
             command = RecordDelivery(
                 row["invoice_id"], row["email"], message_id, attempt, self._now()
             )
@@ -132,7 +132,9 @@ class InvoiceDelivery:
     async def _record(
         self, row: Mapping[str, Any], command: RecordDelivery | RecordDeliveryFailure, attempt: int
     ) -> None:
-        id_ = command_id("deliver invoice", row["invoice_id"], str(attempt))
+        # What failed and what was taken are two things to say of an attempt that was made twice.
+        said = "taken" if isinstance(command, RecordDelivery) else "failed"
+        id_ = command_id("deliver invoice", row["invoice_id"], str(attempt), said)
         origin = Origin(id_, row["merchant_id"], "process:invoice_delivery", id_.bytes)
         (outcome,) = await self._writer.submit_many([envelope_of(command, origin)])
         if not isinstance(outcome, Done):
@@ -142,6 +144,14 @@ class InvoiceDelivery:
         self._made[row["invoice_id"]] = attempt
         if len(self._made) > _SENT_MAX:
             self._made.pop(next(iter(self._made)))
+
+    async def _drawn_letter(self, row: Mapping[str, Any], message_id: str) -> Letter:
+        """Raises NotSent where it cannot be drawn: that is seen, and keeps no other letter waiting."""
+        try:
+            return await self._letter(row, message_id)
+        except Exception as error:  # one that cannot be drawn must not stop the others
+            _log.warning("an invoice is not drawn", invoice_id=row["invoice_id"], exc_info=error)
+            raise NotSent(f"the invoice cannot be drawn: {type(error).__name__}") from error
 
     async def _letter(self, row: Mapping[str, Any], message_id: str) -> Letter:
         seller = row["seller"] or {"name": row["merchant_name"], "email": None}
@@ -182,7 +192,8 @@ def _failure(
 
 
 def _text(row: Mapping[str, Any], seller: str, *, is_test: bool) -> str:
-    total = major_text(int(row["total_units"]), row["decimals"])
+    decimals = row["decimals"]
+    total = printed_text(major_text(int(row["total_units"]), decimals), decimals)
     symbol = row["currency"].rpartition(":")[2]
     due = row["due_at"].date().isoformat()
     lines = [

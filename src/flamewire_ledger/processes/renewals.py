@@ -38,7 +38,7 @@ _EVENTS_MAX: Final = 10_000
 _AGAIN_AFTER_FIRST: Final = timedelta(seconds=2)
 _AGAIN_AFTER_MAX: Final = timedelta(seconds=60)
 _NOT_YET_MAX: Final = 10_000
-FAILURES_MAX: Final = 10  # in a row: then it is not the subscriptions that are at fault
+FAILURES_MAX: Final = 5  # in a row: then it is not the subscriptions that are at fault
 
 Cursor = tuple[datetime, str]
 

@@ -35,9 +35,11 @@ def _text(value: str) -> str:
 
 Text = Annotated[str, Field(min_length=1, max_length=2_000), AfterValidator(_text)]
 Plain = Annotated[str, Field(pattern=_PLAIN, max_length=82, examples=["12.5"])]
-Email = Annotated[
-    str, Field(pattern=r"^[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,253}$", examples=["ada@example.com"])
-]
+# RFC 5321's Dot-string and Domain: what a mail server and a header both take as it is.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+_EMAIL = rf"^{_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})*$"
+Email = Annotated[str, Field(pattern=_EMAIL, max_length=254, examples=["ada@example.com"])]
 
 
 class AddressBody(Body):
