@@ -14,6 +14,7 @@ from flamewire_ledger.api.rendering import signed, time
 from flamewire_ledger.domain.money import Asset
 from flamewire_ledger.domain.reconciliation import AssetPosition
 from flamewire_ledger.domain.reconciliation.matching import TO_DO
+from flamewire_ledger.exports.text import cell
 
 Row = Mapping[str, Any]
 
@@ -151,8 +152,8 @@ def _rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     for asset in report["assets"]:
         for side in ("chain", "ledger"):
             for name, value in asset[side].items():
-                yield side, asset["asset_code"], name, _cell(value)
-        yield "drift", asset["asset_code"], "drift", asset["drift"]
+                yield side, _cell(asset["asset_code"]), name, _cell(value)
+        yield "drift", _cell(asset["asset_code"]), "drift", asset["drift"]
     for standing, count in report["payments"].items():
         yield "payments", standing, "count", str(count)
     for exception in report["exceptions"]:
@@ -164,4 +165,4 @@ def _rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(cell(str(value)))

@@ -15,6 +15,7 @@ from flamewire_ledger.billing.trial import Gain
 from flamewire_ledger.domain.money import major_text
 from flamewire_ledger.exports.format import Heading, plain
 from flamewire_ledger.exports.names import account_name, commodity_name
+from flamewire_ledger.exports.text import in_quotes
 
 
 class Beancount:
@@ -42,12 +43,12 @@ class Beancount:
 
     def account(self, account: str) -> bytes:
         day = _day(self._moment.begins)
-        return f'{day} open {account_name(account)}\n  account: "{account}"\n'.encode()
+        return f'{day} open {account_name(account)}\n  account: "{in_quotes(account)}"\n'.encode()
 
     def commodity(self, code: str, decimals: int) -> bytes:
         day = _day(self._moment.begins)
         name = commodity_name(code)
-        return f'{day} commodity {name}\n  asset: "{code}"\n  decimals: {decimals}\n'.encode()
+        return f'{day} commodity {name}\n  asset: "{in_quotes(code)}"\n  decimals: {decimals}\n'.encode()
 
     def event(self, entries: Sequence[Entry], gains: Sequence[Gain]) -> bytes:
         """Gains are not written: they are of the valuation, and no units move."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Final
 
-from flamewire_ledger.billing.journal import Entry, Moment
+from flamewire_ledger.billing.journal import CREDITS, Entry, Moment
 from flamewire_ledger.billing.trial import Gain
 from flamewire_ledger.domain.money import major_text
 from flamewire_ledger.exports.format import Heading, plain
@@ -63,9 +63,8 @@ class GnuCash:
             value = f"{sign}{major_text(entry.value, currency.decimals)}"
             with_value = f"{value} {currency.symbol}"
             price = plain(entry.price) if entry.price is not None else ""
-        space = (
-            f"CRYPTO::{commodity}" if ":" in entry.amount.asset.code else f"CURRENCY::{commodity}"
-        )
+        is_money = ":" not in entry.amount.asset.code and entry.amount.asset.code != CREDITS
+        space = f"{'CURRENCY' if is_money else 'CRYPTO'}::{commodity}"
         shared = (
             entry.at.astimezone(UTC).date().isoformat(),
             entry.id,

@@ -15,6 +15,7 @@ from flamewire_ledger.billing.trial import Gain
 from flamewire_ledger.domain.money import major_text
 from flamewire_ledger.exports.format import Heading, plain
 from flamewire_ledger.exports.names import commodity_name
+from flamewire_ledger.exports.text import one_line
 
 _TYPES: Final = {"assets": "A", "liabilities": "L", "income": "R", "expenses": "X"}
 
@@ -44,7 +45,9 @@ class Hledger:
     def commodity(self, code: str, decimals: int) -> bytes:
         if code == self._currency:
             return b""  # said already
-        return f"commodity {_sample(decimals)} {_quoted(code)}  ; asset: {code}\n".encode()
+        return (
+            f"commodity {_sample(decimals)} {_quoted(code)}  ; asset: {one_line(code)}\n".encode()
+        )
 
     def event(self, entries: Sequence[Entry], gains: Sequence[Gain]) -> bytes:
         """Gains are not written: they are of the valuation, and no units move."""

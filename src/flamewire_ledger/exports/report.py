@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias, get_args
 
+from flamewire_ledger.exports.text import cell
+
 Name: TypeAlias = Literal[
     "revenue", "volumes", "funnel", "finality", "breakage", "mrr", "exceptions"
 ]
@@ -51,9 +53,9 @@ class Report:
 def as_csv(report: Mapping[str, Any]) -> str:
     """Of a report as answered."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, report["columns"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(report["rows"])
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(report["columns"])
+    writer.writerows([cell(row[name]) for name in report["columns"]] for row in report["rows"])
     return text.getvalue()
 
 

@@ -17,6 +17,7 @@ from flamewire_ledger.billing.journal import Entry, Moment
 from flamewire_ledger.billing.trial import Gain
 from flamewire_ledger.domain.money import major_text
 from flamewire_ledger.exports.format import FormatUnavailable, Heading, plain
+from flamewire_ledger.exports.text import cell
 
 _COLUMNS: Final = (
     "position", "line", "at", "recorded_at", "event_type", "stream_id", "debit", "credit", "asset",
@@ -83,7 +84,7 @@ class Csv:
 
 def _lines(rows: Sequence[Sequence[Any]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows([map(cell, row) for row in rows])
     return text.getvalue().encode()
 
 

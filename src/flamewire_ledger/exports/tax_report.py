@@ -17,6 +17,7 @@ from flamewire_ledger.billing.journal import Moment
 from flamewire_ledger.billing.lots import Match, Method, Open, Scope
 from flamewire_ledger.billing.tax import NOTICE, TaxBooks
 from flamewire_ledger.domain.money import Asset, major_text
+from flamewire_ledger.exports.text import cell
 from flamewire_ledger.exports.writing import Pages
 
 LOTS_MAX: Final = 100_000
@@ -71,9 +72,9 @@ async def tax_report(
 def as_csv(report: Mapping[str, Any]) -> str:
     """The lines alone, under the names of their columns; the notice is the last line."""
     text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    table.writeheader()
-    table.writerows(report["disposals"])
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    table.writerows([cell(line[name]) for name in COLUMNS] for line in report["disposals"])
     text.write(f"# {report['notice']}\n")
     return text.getvalue()
 
