@@ -181,6 +181,9 @@ METRICS: Final[Mapping[str, Metric]] = {
     "chain_unattested": Metric(
         "gauge", "Transfers in final blocks that too few endpoints attest.", _CHAIN
     ),
+    "chain_refused": Metric(
+        "gauge", "Transfers of which the ledger refuses to take note; the log says why.", _CHAIN
+    ),
     "price_questions": Metric(
         "counter", "Times a price source was to be asked.", ("source", "outcome")
     ),

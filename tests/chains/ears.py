@@ -26,6 +26,8 @@ class Ears:
         self.asked: list[Transfer] = []
         self.busy_times = 0
         self.refused: set[str] = set()
+        self.deaf_to_drops = False
+        self.told = 0  # how often
 
     async def known(self, transfers: Sequence[Transfer]) -> Collection[str]:
         self.asked += transfers
@@ -35,8 +37,12 @@ class Ears:
         if self.busy_times:
             self.busy_times -= 1
             raise ListenerBusy("the listener was told to be busy")
-        self.heard += [each for each in observations if each.transfer.key not in self.refused]
-        return self.refused
+        self.told += 1
+        refused = self.refused
+        if self.deaf_to_drops:
+            refused = refused | {it.transfer.key for it in observations if isinstance(it, Dropped)}
+        self.heard += [each for each in observations if each.transfer.key not in refused]
+        return refused
 
     def stages(self, transfer: Transfer | None = None) -> list[str]:
         """The stages reported, in order; of one transfer when it is given."""
@@ -45,6 +51,10 @@ class Ears:
             for each in self.heard
             if transfer is None or each.transfer.key == transfer.key
         ]
+
+    def said(self, transfer: Transfer) -> list[str]:
+        """The stages of this very transfer, whichever others had its name."""
+        return [STAGES[type(each)] for each in self.heard if each.transfer == transfer]
 
     def forget(self) -> None:
         self.heard.clear()

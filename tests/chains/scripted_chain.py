@@ -138,7 +138,8 @@ class Scene:
         self.chain = ScriptedChain(length)
         self.ears = Ears("ours")
         self.state = MemoryFollowerState()
-        self.limits = Limits(**{"late_seconds_max": 0.0, **limits})  # type: ignore[arg-type]
+        at_once = {"late_seconds_max": 0.0, "refused_seconds": 0.0}
+        self.limits = Limits(**{**at_once, **limits})  # type: ignore[arg-type]
         self.start_height: int | None = None
         self.restart()
 

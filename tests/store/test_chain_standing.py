@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime
 
-from flamewire_ledger.store.chain_records import PostgresFollowerState
-from flamewire_ledger.store.chain_standing import Standing, chain_standings
+from flamewire_ledger.domain.money import Amount, Asset
+from flamewire_ledger.domain.transfer import Block, Transfer
+from flamewire_ledger.store.chain_records import PostgresFollowerState, TransferRow
+from flamewire_ledger.store.chain_standing import Standing, chain_standings, held_up
 from flamewire_ledger.store.chain_turns import PostgresChainTurn
 from flamewire_ledger.store.connections import Connections
 
@@ -63,3 +66,20 @@ async def test_how_far_it_was_followed_is_what_the_follower_saved(connections: C
     assert found.height == 7
     assert found.saved_at is not None
     assert (await standing_of(connections, OTHER)).height is None
+
+
+async def test_what_is_final_and_not_confirmed_is_counted(connections: Connections):
+    """Or gone without anybody taking note: that is kept by a name that no transfer has."""
+    noon, wei = datetime(2026, 11, 22, 12, tzinfo=UTC), Amount(Asset("ethereum:ETH", 18), 1)
+    state = PostgresFollowerState(connections)
+
+    def row(name: str, height: int | None, is_confirmed: bool, index: int = 0) -> TransferRow:
+        block = None if height is None else Block(height, f"0x{height}", noon)
+        return Transfer("ethereum", name, index, "0xA", wei), block, noon, is_confirmed, None
+
+    rows = [row("0xa", 5, True), row("0xb", 6, True), row("0xc", 9, False), row("0xd", None, False)]
+    await state.track(CHAIN, rows)
+    assert await held_up(connections, CHAIN, 8) == 0
+    await state.track(CHAIN, [row("0xe", 8, False), row("0xa", 5, False, index=-1)])
+    assert await held_up(connections, CHAIN, 8) == 2
+    assert await held_up(connections, OTHER, 8) == 0

@@ -67,6 +67,7 @@ def test_every_chain_has_its_gauges() -> None:
         "chain_lag_blocks": 5,
         "chain_head_age_seconds": 30,
         "chain_unattested": 0,
+        "chain_refused": 0,
         "chain_transfers detected": 0,
         "chain_transfers included": 2,
         "chain_transfers confirmed": 5,
@@ -132,3 +133,11 @@ def test_a_chain_that_was_never_heard_of_is_not_ready_unless_another_process_fol
 def test_transfers_that_nobody_attests_are_shown() -> None:
     assert replace(WELL, unattested=2).details()["unattested"] == 2
     assert "unattested" not in WELL.details()
+
+
+def test_what_the_ledger_refuses_is_told() -> None:
+    assert replace(WELL, refused=2).details()["refused"] == 2
+    assert "refused" not in WELL.details()
+    scene = Scene()
+    scene.said = replace(WELL, refused=2)
+    assert scene.metrics()["chain_refused"] == 2

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -43,8 +43,10 @@ class _Waiting:
 class Finality:
     """What becomes final on one chain."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, is_due: Callable[[Transfer], bool] = lambda _: True) -> None:
+        """`is_due`: whether something may be told of a transfer now, or it was refused just before."""
         self._chain = chain
+        self._is_due = is_due
         self._waiting: dict[str, _Waiting] = {}  # by Transfer.key
 
     @property
@@ -62,6 +64,8 @@ class Finality:
         for tracked in list(progress.tracked.values()):
             block = tracked.block
             if block is None or tracked.confirmed or block.height > final:
+                continue
+            if not self._is_due(tracked.transfer):
                 continue
             if not await self._is_attested(tracked.transfer, block):
                 if self._is_denied(tracked, block):

@@ -36,7 +36,8 @@ from flamewire_ledger.chains.observation import (
     Observation,
 )
 from flamewire_ledger.chains.progress import FollowerState, Progress, Stage, Tracked, load
-from flamewire_ledger.domain.transfer import Transfer
+from flamewire_ledger.chains.reorganisation import common_ancestor, is_contradicted
+from flamewire_ledger.chains.telling import Refused, Telling
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class Limits:
     # A transfer in no block and not pending is given up once the chain has grown by so much.
     patience_blocks: int = 1
     late_seconds_max: float = 45.0  # what was sent may be recorded so late: a database's time-outs
+    refused_seconds: float = 1.0  # before what was refused is told again; doubled each time
+    refused_seconds_max: float = 300.0
     poll_seconds: float = 0.25
     backoff_seconds: float = 0.5
     backoff_seconds_max: float = 30.0
@@ -83,7 +86,14 @@ class Follower:
         self._start_height = start_height
         self._since = since
         self._chain_id = chain.network.chain_id
-        self._finality = Finality(chain)
+        self._telling = Telling(
+            self._chain_id,
+            listener,
+            state,
+            seconds=self._limits.refused_seconds,
+            seconds_max=self._limits.refused_seconds_max,
+        )
+        self._finality = Finality(chain, self._telling.is_due)
         self._stride = Stride(self._limits.batch_blocks_max, self._limits.quiet_blocks_max)
         self._progress: Progress | None = None
         self._heads: Heads | None = None
@@ -109,6 +119,11 @@ class Follower:
     def unattested(self) -> Sequence[Unattested]:
         """Transfers in final blocks that too few endpoints attest: they are not confirmed."""
         return self._finality.unattested
+
+    @property
+    def refused(self) -> Sequence[Refused]:
+        """What the listener did not take in: it is told again, ever more slowly."""
+        return self._telling.refused
 
     async def run(
         self, *, retry_on: tuple[type[Exception], ...] = (), until: asyncio.Event | None = None
@@ -150,7 +165,7 @@ class Follower:
     async def _step(self) -> bool:
         heads = self._heads = await self._chain.heads()
         progress = await self._loaded(heads)
-        if self._contradicted(progress, heads):
+        if is_contradicted(progress, heads):
             return await self._walk_back(progress, heads)
         found = await self._next_blocks(progress, heads)
         if found is None:
@@ -175,17 +190,9 @@ class Follower:
 
     # Reorganisations.
 
-    def _contradicted(self, progress: Progress, heads: Heads) -> bool:
-        """Whether the chain's head is a rival of a block that was taken in.
-
-        A head below the cursor is no contradiction by itself: it may be a node that lags behind.
-        """
-        known = progress.blocks.get(heads.latest.height)
-        return known is not None and known != heads.latest.hash
-
     async def _walk_back(self, progress: Progress, heads: Heads) -> bool:
         """Forget the blocks that are abandoned. False if there are none: the chain moved again."""
-        ancestor = await self._common_ancestor(progress, heads)
+        ancestor = await common_ancestor(self._chain, progress, heads)
         if ancestor == progress.height:
             return False
         _log.warning(
@@ -200,24 +207,6 @@ class Follower:
                 progress.put(replace(tracked, block=None, missing_since=since))
         await self._save(progress, heads)
         return True
-
-    async def _common_ancestor(self, progress: Progress, heads: Heads) -> int:
-        """The highest known block that is still canonical; one below all that are known if none is.
-
-        If a block is canonical then so are those below it: the border is searched for by halves.
-        """
-        heights = [height for height in sorted(progress.blocks) if height <= heads.latest.height]
-        low, high = 0, len(heights)
-        while low < high:
-            middle = (low + high) // 2
-            answer = await self._chain.block_at(heights[middle])
-            if answer is not None and answer[0].hash == progress.blocks[heights[middle]]:
-                low = middle + 1
-            else:
-                high = middle
-        if low:
-            return heights[low - 1]
-        return min(progress.blocks, default=progress.height + 1) - 1
 
     # Blocks.
 
@@ -256,7 +245,7 @@ class Follower:
         if progress.height >= heads.latest.height:
             observations += await self._mempool(progress, heads)
         if observations:
-            refused = await self._listener.observed(observations)
+            refused = await self._telling.tell(observations)
             is_unsure = asyncio.get_running_loop().time() < self._unsure_until
             self._tell_again(
                 progress,
@@ -264,6 +253,7 @@ class Follower:
                  if it.transfer.key in refused or (is_unsure and isinstance(it, Dropped))],
             )  # fmt: skip
         self._forget_old(progress, heads)
+        self._telling.keep(progress.transfers())
         if progress.has_changed:
             await self._save(progress, heads)
 
@@ -271,7 +261,11 @@ class Follower:
         self, progress: Progress, found: Sequence[BlockTransfers]
     ) -> list[Observation]:
         placed = {t.key: (t, each.block) for each in found for t in each.transfers}
-        await self._let_go(progress, [transfer for transfer, _ in placed.values()])
+        await self._telling.let_go(
+            progress,
+            [transfer for transfer, _ in placed.values()],
+            by_amount=self._chain.network.identifies_by != "address",
+        )
         fresh = [transfer for key, (transfer, _) in placed.items() if key not in progress.tracked]
         known = await self._listener.known(fresh) if fresh else ()
         met: list[Tracked] = []
@@ -286,13 +280,6 @@ class Follower:
             if each.block is not None
         ]
 
-    async def _let_go(self, progress: Progress, transfers: Sequence[Transfer]) -> None:
-        """What stands for another transfer now is gone. That is told before it is written over."""
-        by_amount = self._chain.network.identifies_by != "address"
-        if replaced := progress.forget_replaced(transfers, by_amount=by_amount):
-            gone = [Dropped(each.transfer, each.seen_at, progress.epoch) for each in replaced]
-            await self._listener.observed(gone)
-
     # What is in no block.
 
     async def _mempool(self, progress: Progress, heads: Heads) -> list[Observation]:
@@ -306,8 +293,9 @@ class Follower:
                 if tracked.missing_since is not None:
                     progress.put(replace(tracked, missing_since=None))
             elif heads.is_agreed and self._is_lost(progress, tracked):
-                observations.append(Dropped(tracked.transfer, tracked.seen_at, progress.epoch))
-                progress.forget(tracked)
+                if self._telling.is_due(tracked.transfer):
+                    observations.append(Dropped(tracked.transfer, tracked.seen_at, progress.epoch))
+                    progress.forget(tracked)
             elif tracked.missing_since is None:
                 progress.put(replace(tracked, missing_since=progress.height))
         return observations

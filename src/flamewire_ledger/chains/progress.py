@@ -87,6 +87,8 @@ class Progress:
     epoch: int
     blocks: dict[int, str]  # by height, the newest of them the cursor
     tracked: dict[str, Tracked]  # by Transfer.key
+    # Gone, and others have their names now; nobody has taken note of it yet.
+    owed: list[Tracked] = field(default_factory=list)
     changed: dict[str, Tracked] = field(default_factory=dict)
     gone: list[Transfer] = field(default_factory=list)
     added: list[BlockRow] = field(default_factory=list)
@@ -132,6 +134,24 @@ class Progress:
         self.changed.pop(tracked.transfer.key, None)
         self.gone.append(tracked.transfer)
 
+    def transfers(self) -> Iterable[Transfer]:
+        """All that somebody has to be told of yet."""
+        return (each.transfer for each in (*self.tracked.values(), *self.owed))
+
+    def owe(self, tracked: Tracked) -> None:
+        """Somebody has to be told that it is gone, whoever has its name now."""
+        self.owed.append(tracked)
+
+    def settle(self, tracked: Tracked) -> None:
+        """That it is gone was taken note of."""
+        self.owed.remove(tracked)
+        if all(other.transfer.key != tracked.transfer.key for other in self.owed):
+            self.gone.append(_kept_as(tracked).transfer)
+
+    def owed_as_kept(self) -> Sequence[Tracked]:
+        """What is owed, as it is kept: by names that no transfer has."""
+        return [_kept_as(each) for each in self.owed]
+
     def advance(self, block: Block) -> None:
         self.height, self.hash = block.height, block.hash
         self.blocks[block.height] = block.hash
@@ -164,11 +184,19 @@ async def load(state: FollowerState, chain_id: str) -> Progress | None:
     progress = Progress(height, digest, epoch, dict(sorted(blocks)), {})
     for row in rows:
         tracked = Tracked(*row)
-        if tracked.block is not None and tracked.block.height > height:
+        if tracked.transfer.index < 0:
+            progress.owe(_kept_as(tracked))
+        elif tracked.block is not None and tracked.block.height > height:
             progress.put(replace(tracked, block=None))
         else:
             progress.tracked[tracked.transfer.key] = tracked
     return progress
+
+
+def _kept_as(tracked: Tracked) -> Tracked:
+    """What is owed under a name that no transfer has, and back: its own is another's by now."""
+    transfer = tracked.transfer
+    return replace(tracked, transfer=replace(transfer, index=-1 - transfer.index))
 
 
 class MemoryFollowerState:

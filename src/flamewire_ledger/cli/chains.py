@@ -31,7 +31,7 @@ _DataDir = Annotated[Path | None, typer.Option()]
 _Json = Annotated[bool, typer.Option("--json")]
 _STATUS: tuple[str, ...] = (
     "name", "chain_id", "mode", "followed", "head", "lag_blocks", "lag_seconds", "finalized",
-    "followed_by", "standing_by", "endpoints", "reason",
+    "held_up", "followed_by", "standing_by", "endpoints", "reason",
 )  # fmt: skip
 _COUNTS = ("blocks", "found", "new", "known", "earlier", "refused", "doubted")
 
@@ -72,6 +72,7 @@ def _row(status: ChainStatus) -> dict[str, object]:
         "lag_blocks": status.lag_blocks,
         "lag_seconds": status.lag_seconds,
         "finalized": status.finalized_height,
+        "held_up": status.held_up,
         "followed_by": status.followed_by or "nobody",
         "standing_by": status.standing_by,
         "endpoints": "; ".join(_endpoint(each) for each in status.endpoints),

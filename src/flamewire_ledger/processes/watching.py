@@ -51,6 +51,7 @@ _log = structlog.get_logger(__name__)
 
 READ_MODELS: Final = ("deposit_addresses", "merchants")
 DOLLAR: Final = Asset("USD", 2)
+FAILED_MAX: Final = 10_000
 OPERATOR: Final = "operator"  # the merchant that owns what nobody claims, by default
 
 
@@ -320,6 +321,8 @@ class Watching:
         key = observation.transfer.key
         if key in self._failed:
             return
+        if len(self._failed) >= FAILED_MAX:
+            self._failed.clear()  # then some are logged once more
         self._failed.add(key)
         _log.error("transfer_not_taken_in", transfer=key, what=type(observation).__name__, why=why)
 

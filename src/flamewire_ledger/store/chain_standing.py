@@ -52,3 +52,13 @@ async def chain_standings(
             tuple(name for name, follows in names if not follows),
         )
     return standings
+
+
+async def held_up(connections: Connections, chain_id: str, finalized_height: int) -> int:
+    """How many transfers are final and not confirmed: too few endpoints attest them, or the ledger
+    refuses them. Raises StoreUnavailable.
+    """
+    parameters = {"chain_id": chain_id, "height": finalized_height}
+    async with connections.use() as connection:
+        (count,) = await (await connection.execute(_SQL["held_up"], parameters)).fetchone() or (0,)
+    return int(count)

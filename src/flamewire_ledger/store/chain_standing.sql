@@ -19,3 +19,9 @@ JOIN pg_locks AS held
 JOIN pg_stat_activity AS activity ON activity.pid = held.pid
 GROUP BY watched.chain_id, activity.application_name, activity.pid
 ORDER BY watched.chain_id, is_following DESC, activity.application_name, activity.pid;
+
+-- held_up: how many transfers are in blocks up to a height and not confirmed, or gone without anybody taking note.
+SELECT count(*)
+FROM chain_transfers
+WHERE chain_id = %(chain_id)s AND NOT is_confirmed
+  AND (block_height <= %(height)s OR transfer_index < 0);

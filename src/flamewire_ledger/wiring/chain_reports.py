@@ -18,7 +18,7 @@ from flamewire_ledger.telemetry import Meters
 _SECONDS: Final = 1.0
 _HEIGHTS: Final = (
     "chain_head", "chain_finalized", "chain_followed", "chain_lag_blocks",
-    "chain_head_age_seconds", "chain_unattested",
+    "chain_head_age_seconds", "chain_unattested", "chain_refused",
 )  # fmt: skip
 
 
@@ -32,6 +32,7 @@ class ChainReport:
     endpoints: Sequence[EndpointReport]
     unattested: int
     is_standing_by: bool
+    refused: int = 0
 
     @property
     def lag_blocks(self) -> int | None:
@@ -52,6 +53,8 @@ class ChainReport:
             }
         if self.unattested:
             details["unattested"] = self.unattested
+        if self.refused:
+            details["refused"] = self.refused
         if self.endpoints:
             details["endpoints"] = [asdict(each) for each in self.endpoints]
         return details
@@ -87,6 +90,7 @@ class ChainMeter:
         self._set("chain_lag_blocks", report.lag_blocks or 0)
         self._set("chain_head_age_seconds", age_seconds)
         self._set("chain_unattested", report.unattested)
+        self._set("chain_refused", report.refused)
         for stage in get_args(Stage):
             self._set("chain_transfers", report.stages.get(stage, 0), stage=stage)
         for state in get_args(EndpointState) if report.endpoints else ():

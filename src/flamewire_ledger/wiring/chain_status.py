@@ -20,7 +20,7 @@ from flamewire_ledger.chains.chain import (
     Heads,
     WrongChain,
 )
-from flamewire_ledger.store.chain_standing import Standing, chain_standings
+from flamewire_ledger.store.chain_standing import Standing, chain_standings, held_up
 from flamewire_ledger.wiring.ledger import Ledger
 
 _ANSWER_SECONDS_MAX: Final = 20.0
@@ -37,6 +37,7 @@ class ChainStatus:
     head_height: int | None
     head_at: datetime | None
     finalized_height: int | None
+    held_up: int | None  # transfers that are final and not confirmed
     lag_seconds: int | None  # from the block that was followed to the head, by the blocks' times
     followed_by: str | None
     standing_by: tuple[str, ...]
@@ -61,13 +62,16 @@ async def chain_statuses(ledger: Ledger) -> Sequence[ChainStatus]:
         ledger.connections, [chain.network.chain_id for chain in ledger.chains]
     )
     return await asyncio.gather(
-        *(_status(chain, standings[chain.network.chain_id]) for chain in ledger.chains)
+        *(_status(ledger, chain, standings[chain.network.chain_id]) for chain in ledger.chains)
     )
 
 
-async def _status(chain: Chain, standing: Standing) -> ChainStatus:
+async def _status(ledger: Ledger, chain: Chain, standing: Standing) -> ChainStatus:
     heads, lag_seconds, reason = await _progress(chain, standing.height)
     network = chain.network
+    waiting = None
+    if heads is not None:
+        waiting = await held_up(ledger.connections, network.chain_id, heads.finalized_height)
     return ChainStatus(
         name=network.name,
         chain_id=network.chain_id,
@@ -76,6 +80,7 @@ async def _status(chain: Chain, standing: Standing) -> ChainStatus:
         head_height=heads.latest.height if heads else None,
         head_at=heads.latest.at if heads else None,
         finalized_height=heads.finalized_height if heads else None,
+        held_up=waiting,
         lag_seconds=lag_seconds,
         followed_by=standing.followed_by,
         standing_by=standing.standing_by,

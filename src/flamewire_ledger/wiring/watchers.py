@@ -61,6 +61,7 @@ class Watcher:
             self.chain.endpoints(),
             len(follower.unattested),
             self.is_standing_by,
+            len(follower.refused),
         )
 
     async def run(self) -> None:
