@@ -17,12 +17,14 @@ from web3 import AsyncHTTPProvider
 from web3.exceptions import Web3Exception
 from web3.types import RPCEndpoint, RPCResponse
 
+from flamewire_ledger.chains.answers import AnswerTooLarge
 from flamewire_ledger.chains.chain import (
     ChainUnavailable,
     QuestionRefused,
     Throttled,
     WrongChain,
 )
+from flamewire_ledger.chains.ethereum.session import bounded_session
 from flamewire_ledger.chains.pace import Pace
 
 _log = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class Node:
         self._provider = AsyncHTTPProvider(
             url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
         )
+        self._has_session = False
         self._pace = Pace(requests_per_second)
         self._is_checked = False
         self._takes_batches = True
@@ -113,7 +116,9 @@ class Node:
                 f"a node did not answer: {name}"
                 + (f" ({reason})" if reason and not isinstance(error, ClientError) else "")
             ) from None
-        except Web3Exception as error:
+        except (AnswerTooLarge, RecursionError) as error:
+            raise ChainUnavailable(f"a node answered too much: {type(error).__name__}") from None
+        except (AttributeError, Web3Exception) as error:
             raise ChainUnavailable(f"a node answered nonsense: {type(error).__name__}") from None
         return [
             _result(method, response)
@@ -121,6 +126,9 @@ class Node:
         ]
 
     async def _responses(self, questions: Sequence[Question]) -> list[RPCResponse]:
+        if not self._has_session:
+            await self._provider.cache_async_session(bounded_session())
+            self._has_session = True
         asked = [(RPCEndpoint(method), parameters) for method, parameters in questions]
         if len(asked) > 1 and self._takes_batches:
             self.round_trips += 1
@@ -143,6 +151,8 @@ def _number(answer: Any) -> int:
 
 
 def _result(method: str, response: RPCResponse) -> Any:
+    if not isinstance(response, dict):
+        raise ChainUnavailable(f"{method}: the node's answer makes no sense")
     error = cast("dict[str, Any] | None", response.get("error"))
     if error is not None:
         is_detailed = isinstance(error, dict)

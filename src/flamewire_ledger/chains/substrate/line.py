@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
@@ -18,7 +17,9 @@ from substrateinterface import SubstrateInterface
 from substrateinterface.exceptions import ConfigurationError
 from websocket import WebSocketBadStatusException, WebSocketException
 
+from flamewire_ledger.chains import answers as limits
 from flamewire_ledger.chains.chain import ChainUnavailable, Throttled
+from flamewire_ledger.chains.substrate.bounded_socket import BoundedSocket, bounded_socket
 
 Question: TypeAlias = tuple[str, list[Any]]
 QUESTIONS_MAX: Final = 64  # under way at once
@@ -26,6 +27,7 @@ _TOO_MANY_REQUESTS: Final = 429
 # What nodes and providers say when they are asked too much; JSON-RPC has no code for it.
 _THROTTLES: Final = (-32999, -32029, -32005)
 _MESSAGE_MAX: Final = 200
+_GREETING_BYTES_MAX: Final = 64 * 1024
 
 
 class NodeRefused(ChainUnavailable):
@@ -45,13 +47,16 @@ class Line:
         try:
             substrate = SubstrateInterface(
                 url=url,
-                ws_options={"timeout": timeout_seconds},
+                ws_options={
+                    "timeout": timeout_seconds,
+                    "class_": bounded_socket(_GREETING_BYTES_MAX, timeout_seconds),
+                },
                 auto_discover=False,  # it would ask the node what it is called, without a deadline
                 config={"auto_reconnect": False},
             )
         except _FAULTS as error:
             raise _unavailable(error, "cannot be reached") from None
-        self._socket = substrate.websocket
+        self._socket: BoundedSocket = substrate.websocket
 
     def ask(self, questions: Sequence[Question]) -> list[Any]:
         """The answers, in order. After ChainUnavailable, but for NodeRefused, the line is of no use."""
@@ -67,32 +72,32 @@ class Line:
 
     def _ask(self, questions: Sequence[Question]) -> list[Any]:
         asked = {next(self._ids): question for question in questions}
-        deadline = time.monotonic() + self._timeout_seconds
+        self._socket.allow(limits.ANSWER_BYTES_MAX, self._timeout_seconds)
         responses: dict[int, Any] = {}
         try:
             for number, (method, parameters) in asked.items():
                 request = {"jsonrpc": "2.0", "id": number, "method": method, "params": parameters}
-                self._give(deadline)
+                self._socket.settimeout(self._socket.seconds_left())
                 self._socket.send(json.dumps(request))
             while len(responses) < len(asked):
-                self._give(deadline)
-                message = json.loads(self._socket.recv())
+                message = self._heard()
                 if message.get("id") in asked:  # or it is late, and nobody waits for it any more
                     responses[message["id"]] = message
         except _FAULTS as error:
             raise _unavailable(error, "did not answer") from None
         return [_result(method, responses[number]) for number, (method, _) in asked.items()]
 
-    def _give(self, deadline: float) -> None:
-        """The time that is left. A node that says many other things may not have more."""
-        seconds = deadline - time.monotonic()
-        if seconds <= 0:
-            raise TimeoutError
-        self._socket.settimeout(seconds)
+    def _heard(self) -> Any:
+        """The next thing it says, which may be of anything. All it says counts against what it may."""
+        self._socket.settimeout(self._socket.seconds_left())
+        said = self._socket.recv()
+        limits.check_answer(said.encode() if isinstance(said, str) else said)
+        return json.loads(said)
 
 
 _FAULTS: Final = (
     WebSocketException, ConfigurationError, OSError, ValueError, AttributeError, TypeError,
+    limits.AnswerTooLarge, RecursionError,
 )  # fmt: skip
 
 
