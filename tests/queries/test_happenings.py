@@ -47,6 +47,18 @@ def test_a_year_is_twelve_months_and_what_ends_is_no_revenue() -> None:
     ]
 
 
+def test_a_month_in_which_nothing_changed_has_a_row() -> None:
+    recurring = Recurring()
+    activated = SimpleNamespace(plan=plan(1_000), quantity=1, status="active")
+    recurring.follow(activated, said("subscription.activated"))
+    rows = recurring.rows(NOON + timedelta(days=70))
+    assert [(row[0], row[2], row[5]) for row in rows] == [
+        ("2026-03", 1, "10.00"), ("2026-04", 1, "10.00"), ("2026-05", 1, "10.00"),
+    ]  # fmt: skip
+    recurring.follow(SimpleNamespace(status="canceled"), said("subscription.canceled", days=31))
+    assert [row[0] for row in recurring.rows(NOON + timedelta(days=70))] == ["2026-03", "2026-04"]
+
+
 def test_a_trial_is_no_revenue_until_it_is_paid_for() -> None:
     recurring = Recurring()
     trial = SimpleNamespace(plan=plan(1_000), quantity=1, status="trialing")

@@ -7,7 +7,7 @@ time: payments that are waiting, subscriptions that run, seconds as a histogram.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime
 from fractions import Fraction
 from typing import Any, Final, Literal, Protocol
@@ -246,16 +246,27 @@ class Recurring:
             sums[1 if sign > 0 else 2] += 1
 
     def rows(self, at: datetime) -> list[tuple[Value, ...]]:
-        totals: dict[str, tuple[Fraction, int]] = {}
+        """A row for every month from the first to that of `at`, also where nothing changed in it."""
         found: list[tuple[Value, ...]] = []
-        for (month, currency), (change, new, ended) in sorted(self._months.items()):
-            amount, count = totals.get(currency, (Fraction(0), 0))
-            amount, count = amount + change, count + int(new - ended)
-            totals[currency] = (amount, count)
-            asset = self._assets[currency]
-            text = major_text(amount.numerator // amount.denominator, asset.decimals)
-            found.append((month, asset.symbol, count, int(new), int(ended), text))
-        return found
+        for currency, asset in self._assets.items():
+            changed = [month for month, of in self._months if of == currency]
+            amount, count = Fraction(0), 0
+            for month in _months_between(min(changed), max(*changed, month_of(at))):
+                change, new, ended = self._months.get((month, currency), (Fraction(0), 0, 0))
+                if not count and month > max(changed):
+                    break  # nothing runs any more
+                amount, count = amount + change, count + int(new - ended)
+                text = major_text(amount.numerator // amount.denominator, asset.decimals)
+                found.append((month, asset.symbol, count, int(new), int(ended), text))
+        return sorted(found, key=lambda row: (row[0], row[1]))
+
+
+def _months_between(first: str, last: str) -> Iterator[str]:
+    """Both of them, and those between, such as 2026-11."""
+    year, month = map(int, first.split("-"))
+    while (name := f"{year:04d}-{month:02d}") <= last:
+        yield name
+        year, month = (year, month + 1) if month < 12 else (year + 1, 1)
 
 
 def _happened(event: Any, recorded: RecordedEvent) -> datetime:
