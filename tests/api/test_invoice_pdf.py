@@ -252,13 +252,6 @@ def test_the_xml_is_what_its_schema_says_and_adds_up(
     assert units == int(shown["net_minor"])
 
 
-@pytest.mark.parametrize("rates", [(None,), ("0",), (None, "19"), ("0", "7", "19", None)])
-@pytest.mark.parametrize("form", ["facturx", "ubl"])
-def test_the_xml_is_valid_whatever_is_taxed(rates: tuple[str | None, ...], form: Any) -> None:
-    made = office(*(line(10_00 + place, rate) for place, rate in enumerate(rates)))
-    assert xml_check_xsd(xml_of(view(made), form))
-
-
 @pytest.mark.parametrize("more", [{"customer": Customer(name="Ada")}, {"currency": TAO}])
 def test_what_en_16931_has_no_words_for_is_refused_in_a_sentence(more: dict[str, Any]) -> None:
     amount = Amount(more.get("currency", EUR), 5)

@@ -92,6 +92,14 @@ def is_time(text: str) -> bool:
     return _TIME.match(text) is not None
 
 
+# ISO 3166-1, two letters: those of one first letter together.
+_COUNTRIES: Final = (
+    "A[DEFGILMOQRSTUWXZ]|B[ABDEFGHIJLMNOQRSTVWYZ]|C[ACDFGHIKLMNORUVWXYZ]|D[EJKMOZ]|"
+    "E[CEGHRST]|F[IJKMOR]|G[ABDEFGHILMNPQRSTUWY]|H[KMNRTU]|I[DELMNOQRST]|J[EMOP]|"
+    "K[EGHIMNPRWYZ]|L[ABCIKRSTUVY]|M[ACDEFGHKLMNOPQRSTUVWXYZ]|N[ACEFGILOPRUZ]|OM|"
+    "P[AEFGHKLMNRSTWY]|QA|R[EOSUW]|S[ABCDEGHIJKLMNORSTVXYZ]|T[CDFGHJKLMNORTVWZ]|"
+    "U[AGMSYZ]|V[ACEGINU]|W[FS]|Y[ET]|Z[AMW]"
+)
 AmountText = Annotated[
     str,
     Field(
@@ -113,6 +121,10 @@ Time = Annotated[
     datetime,
     BeforeValidator(_time),
     Field(json_schema_extra={"type": "string", "format": "date-time"}),
+]
+Country = Annotated[
+    str,
+    Field(pattern=f"^({_COUNTRIES})$", examples=["DE"], description="ISO 3166-1, two letters."),
 ]
 Position = Annotated[int, Field(ge=0, le=POSITION_MAX)]
 Limit = Annotated[int, Field(ge=1, le=100)]

@@ -50,8 +50,9 @@ async def get_xml(call: Call) -> Answer:
     query: GetInvoiceXml = call.query
     row = await row_of(call)
     invoice = views.of_row(row, row["created_at"])
+    is_test = not call.caller.livemode
     async with call.office.drawing:
-        body = await asyncio.to_thread(xml_of, invoice, query.format)
+        body = await asyncio.to_thread(xml_of, invoice, query.format, is_test=is_test)
     name = f"{file_name(row)}-{query.format}.xml"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Answer(body, headers, media_type=XML)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from flamewire_ledger.api.invoice_xml import why_not, xml_of
+from flamewire_ledger.api.invoice_xml import last_day, why_not, xml_of
 from flamewire_ledger.api.paper import ACCENT, FULL, Paper
 from flamewire_ledger.domain.money import major_text, printed_text
 
@@ -52,7 +52,9 @@ def pdf_of(document: Document) -> bytes:
     if invoice["memo"]:
         paper.gap(4)
         paper.text(invoice["memo"])
-    xml = xml_of(invoice, "facturx") if why_not(invoice) is None else None
+    xml = None
+    if why_not(invoice) is None:
+        xml = xml_of(invoice, "facturx", is_test=document.is_test)
     return paper.finished(xml, _XML_NAME)
 
 
@@ -157,7 +159,7 @@ def _row(line: Mapping[str, Any]) -> Sequence[str]:
     amount, price = _printed(line["amount"]), line["unit_price"]
     if line["period"] is not None:
         period = line["period"]
-        description = f"{description}\n{_day(period['start'])} to {_day(period['end'])}"
+        description = f"{description}\n{_day(period['start'])} to {last_day(period['end'])}"
     rate = "" if line["tax_rate"] is None else f"{line['tax_rate']} %"
     sign = "−" if line["is_credit"] else ""
     price = "" if price is None else printed_text(price, _decimals(line["amount"]))

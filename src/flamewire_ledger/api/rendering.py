@@ -11,6 +11,7 @@ import msgspec
 
 from flamewire_ledger.domain.money import Amount, Asset, major_text
 
+_NOT_IN_XML: Final = dict.fromkeys((0xFFFE, 0xFFFF), "\ufffd")
 _encoder: Final = msgspec.json.Encoder(decimal_format="string")
 
 
@@ -53,6 +54,11 @@ def plain(number: int, of: int) -> str:
     digits = len(str(of)) - 1
     text = f"{whole}.{part:0{digits}d}" if digits else str(whole)
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def for_xml(text: str) -> str:
+    """The text as XML can hold it: without two signs that XML 1.0 has no way to write."""
+    return text.translate(_NOT_IN_XML)
 
 
 def as_list(data: Sequence[Any], *, has_more: bool, **more: Any) -> bytes:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from flamewire_ledger.api.fields import (
     AmountText,
     Body,
+    Country,
     Fresh,
     Identifier,
     Metadata,
@@ -48,9 +49,7 @@ class AddressBody(Body):
     postal_code: Name | None = None
     city: Name
     state: Name | None = None
-    country: Annotated[str, Field(pattern="^[A-Z]{2}$", examples=["DE"])] = Field(
-        description="ISO 3166-1, two letters."
-    )
+    country: Country
 
 
 class CustomerBody(Body):
