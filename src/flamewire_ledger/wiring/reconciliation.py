@@ -157,15 +157,15 @@ async def record_run(
 ) -> Recorded:
     """Make a run and record it. Raises what processes.reconciliation.run.Reconciling raises."""
     run = reconciling(ledger, chain, scope, limits)
-    pins = await run.pins(first, last)
-    derived = await run.derive(pins, progress)
+    derived = await run.settled(first, last, progress)
     command = derived.command
     name = command_id("reconciliation", command.completed.reconciliation_id)
     origin = Origin(name, scope.owner_id, actor, fingerprint=name.bytes)
     owner = None
     if scope.is_everybody:
         called = ledger.settings.unclaimed_owner
-        owner = RegisterMerchant(scope.owner_id, called, chain.network.livemode, pins.at)
+        at = command.completed.completed_at
+        owner = RegisterMerchant(scope.owner_id, called, chain.network.livemode, at)
     outcome = await writer.submit(commands.recording(origin, command, owner, derived.settles))
     if isinstance(outcome, Rejection):
         raise outcome

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flamewire_ledger.domain.reconciliation.matching import Expectation, Receipt
+from flamewire_ledger.domain.reconciliation.matching import (
+    ON_ITS_WAY_GRACE,
+    TERM_GRACE,
+    Expectation,
+    Receipt,
+    match,
+)
 from tests.domain.reconciliation.books import NOON, PLANTS, Plant, agreeing, plant
 
 COUNT = 24
+SECOND = timedelta(seconds=1)
 
 
 def test_what_agrees_has_no_discrepancy() -> None:
@@ -63,6 +71,23 @@ def test_a_transfer_that_was_held_and_then_assigned_is_booked_once() -> None:
     held = replace(books.movements[0], stream_id="ut_1", is_of_payment=False)
     books.movements += [held, replace(held, units=-held.units)]
     assert books.match().discrepancies == ()
+
+
+@pytest.mark.parametrize(
+    ("on_its_way", "late", "found"),
+    [
+        (False, TERM_GRACE, []),
+        (False, TERM_GRACE + SECOND, ["missing_past_term"]),
+        (True, ON_ITS_WAY_GRACE, []),
+        (True, ON_ITS_WAY_GRACE + SECOND, ["missing_past_term"]),
+    ],
+)
+def test_a_term_has_a_grace_and_what_is_on_its_way_a_longer_one(
+    on_its_way: bool, late: timedelta, found: list[str]
+) -> None:
+    waiting = Expectation("pi_1", "waiting", (), NOON, is_on_its_way=on_its_way)
+    findings = match((), (), [waiting], NOON + late)
+    assert [each.kind for each in findings.discrepancies] == found
 
 
 def test_what_strangers_receive_is_nobodys_business() -> None:

@@ -19,6 +19,9 @@ from typing import Final, Literal, TypeAlias
 
 MILLION: Final = 1_000_000
 TERM_GRACE: Final = timedelta(minutes=10)  # a deadline is acted upon a moment after it has passed
+# What was on its way at the end of the term may take this long to be final. What a final block
+# holds and no wallet does is found by itself, and sooner.
+ON_ITS_WAY_GRACE: Final = timedelta(days=1)
 
 Kind: TypeAlias = Literal[
     "missing_on_books",  # on the chain, to an address of ours
@@ -109,6 +112,7 @@ class Expectation:
     ends_at: datetime
     tolerance_ppm: int = 0
     how: How = "automatic"
+    is_on_its_way: bool = False  # something that counts was seen, and is not final yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,7 @@ def match(
     expectations: Sequence[Expectation],
     at: datetime,
 ) -> Findings:
-    """What does not agree. `at` is the time of the pinned block: terms are judged by it."""
+    """What does not agree. Terms are judged by `at`: the time at which the books are looked at."""
     shown = {transfer.key: transfer for transfer in chain}
     booked = _booked(movements)
     found: list[Discrepancy] = []
@@ -273,7 +277,8 @@ def _against_wallets(
             is_wrong = not is_full and expectation.how == "automatic"
         case "waiting":
             kind = "unsettled" if is_full else "missing_past_term"
-            is_wrong = is_full or at > expectation.ends_at + TERM_GRACE
+            grace = ON_ITS_WAY_GRACE if expectation.is_on_its_way else TERM_GRACE
+            is_wrong = is_full or at > expectation.ends_at + grace
         case "ended":
             kind, is_wrong = None, False
     if kind is not None and is_wrong:

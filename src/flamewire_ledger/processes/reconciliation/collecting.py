@@ -12,6 +12,8 @@ from typing import Final
 
 from flamewire_ledger.chains.chain import BlockTransfers
 from flamewire_ledger.domain.reconciliation.matching import (
+    ON_ITS_WAY_GRACE,
+    TERM_GRACE,
     ChainTransfer,
     Findings,
     Movement,
@@ -43,6 +45,7 @@ class Collected:
     received: Mapping[str, int]  # units on the chain, by asset
     totals: Mapping[str, Row]  # of the wallets, by asset
     decimals: Mapping[str, int]
+    is_early: bool  # something is missing that was seen, and may be about to be booked
 
 
 @dataclass(slots=True)
@@ -76,7 +79,8 @@ class Collecting:
         self._pins = pins
         self._network = around.chain.network
         self._blocks = FinalBlocks(around.chain, around.limits)
-        self._payments = Payments(around.store, around.codec, pins.positions)
+        owner = None if scope.is_everybody else scope.owner_id
+        self._payments = Payments(around.store, around.codec, pins.positions, owner)
         self._identification = Identification(
             self._network, around.reads, around.names, shared_address=around.shared_address
         )
@@ -88,7 +92,8 @@ class Collecting:
         wallets = await self._wallets()
         movements = await wallets.between(first, last)
         booked = {each.key for each in movements}
-        await self._payments.load(await self._ending())
+        for grace in (TERM_GRACE, ON_ITS_WAY_GRACE):
+            await self._payments.load(await self._ending(grace))
         await self._payments.load(_payments_of(movements))
         shown = _Shown()
         async for blocks in self._blocks.read(first, self._pins.pin, self._parent, progress):
@@ -98,23 +103,27 @@ class Collecting:
         await self._payments.load(_payments_of(movements))
         expectations = self._payments.expectations(self._network.name, first, last)
         totals = await wallets.totals(first, last)
+        findings = match(shown.transfers, movements, expectations, self._pins.at)
+        on_their_way = self._payments.on_their_way()
         return Collected(
-            match(shown.transfers, movements, expectations, self._pins.at),
+            findings,
             shown.received,
             totals,
             {**{asset: row["decimals"] for asset, row in totals.items()}, **shown.decimals},
+            is_early=any(
+                it.kind == "missing_on_books" and it.subject in on_their_way
+                for it in findings.discrepancies
+            ),
         )
 
     async def still_so(self, earlier: Collection[Row]) -> Collection[str]:
-        """Which exceptions of earlier runs are found again, by fingerprint; their blocks are read anew."""
+        """Which exceptions of earlier runs are found again, by fingerprint; their blocks are read anew.
+
+        None of them may be of a block behind the pin.
+        """
         keys = {row["subject"] for row in earlier if "/" in row["subject"]}
         heights = sorted(
-            {
-                row["opened"]["height"]
-                for row in earlier
-                if row["opened"]["height"] is not None
-                and row["opened"]["height"] <= self._pins.pin.height
-            }
+            {row["opened"]["height"] for row in earlier if row["opened"]["height"] is not None}
         )
         shown = _Shown()
         for height in heights:
@@ -139,12 +148,15 @@ class Collecting:
             merchants = await owners_of(reads, name, livemode=self._network.livemode)
         return Wallets(reads, name, self._pins.positions, merchants)
 
-    async def _ending(self) -> Collection[str]:
-        """Payments whose term ended since the last run: what should have come has come, or not."""
+    async def _ending(self, grace: timedelta) -> Collection[str]:
+        """Payments whose term, and then a time of grace, ended since the last run: each is in one
+        run, and what should have come by then has come, or not.
+        """
         pins = self._pins
         since = pins.before["completed_at"] if pins.before else pins.at - _FIRST_RUN
         asked: dict[str, object] = {
-            "network": self._network.name, "since": since, "until": pins.at, "limit": _PAGE_ROWS,
+            "network": self._network.name, "since": since - grace, "until": pins.at - grace,
+            "limit": _PAGE_ROWS,
         }  # fmt: skip
         found: list[str] = []
         after = ""

@@ -25,17 +25,31 @@ class Decoder(Protocol):
 
 
 class Payments:
-    """Payments as of a position of each partition. Those that are newer are not there."""
+    """Payments as of a position of each partition: of one merchant, or of all. Those that are newer
+    are not there, nor are those of others.
+    """
 
-    def __init__(self, store: Store, codec: Decoder, positions: Sequence[int]) -> None:
+    def __init__(
+        self, store: Store, codec: Decoder, positions: Sequence[int], merchant_id: str | None
+    ) -> None:
         self._store = store
         self._codec = codec
         self._positions = positions
+        self._merchant_id = merchant_id
         self._known: dict[str, tuple[Payment, How]] = {}
         self._asked: set[str] = set()
 
     def __contains__(self, payment_id: str) -> bool:
         return payment_id in self._known
+
+    def on_their_way(self) -> Collection[str]:
+        """The keys of transfers that they had seen, and did not know to be final yet."""
+        return {
+            key
+            for state, _ in self._known.values()
+            for key, arrival in state.arrivals.items()
+            if arrival.is_in_flight
+        }
 
     async def load(self, payment_ids: Collection[str]) -> None:
         """Take in the payments of these ids, whoever's they are; what is known is not asked again."""
@@ -51,7 +65,8 @@ class Payments:
         state: Payment | None = None
         how: How = "automatic"
         for recorded in events:
-            if recorded.position > until:
+            is_theirs = self._merchant_id in (None, recorded.merchant_id)
+            if recorded.position > until or not is_theirs:
                 break
             event = self._codec.decode(recorded)
             state = payment.evolve(state, event)
@@ -104,4 +119,5 @@ def _expectation(known: tuple[Payment, How], network: str, first: int, last: int
         ends_at=requested.expires_at,
         tolerance_ppm=requested.tolerance_ppm,
         how=how,
+        is_on_its_way=state.is_awaited,
     )

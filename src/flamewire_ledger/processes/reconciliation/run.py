@@ -35,12 +35,14 @@ from flamewire_ledger.processes.reconciliation.chain_side import FinalBlocks, Pr
 from flamewire_ledger.processes.reconciliation.collecting import Collected, Collecting
 from flamewire_ledger.processes.reconciliation.surroundings import Pins, Scope, Surroundings
 from flamewire_ledger.queries.database import Row
+from flamewire_ledger.store.event_store import partition_of
 
 READ_MODELS: Final = (
     "wallet_transfers", "deposit_addresses", "payment_status", "merchants", "reconciliations",
 )  # fmt: skip
 _PAGE_ROWS: Final = 10_000
 _POLL_SECONDS: Final = 0.1
+_TRIES_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Derived:
     command: RecordReconciliation
     settles: Sequence[ResolveException]
     kept: Sequence[Row]  # exceptions of earlier runs that it found again, oldest first
+    is_early: bool = False  # the follower may be about to book what is missing
 
 
 class Reconciling:
@@ -70,7 +73,7 @@ class Reconciling:
         heads = await self._blocks.heads()
         await self._followed(heads.latest.height)
         positions = await self._positions()
-        before = await self._before(max(positions))
+        before = await self._before(self._owners(positions))
         if first is None:
             first = before["height"] + 1 if before else await self._around.began()
         last = heads.finalized_height if last is None else last
@@ -106,13 +109,31 @@ class Reconciling:
         rows = await self._around.reads.ask("reconciliations", "reconciliation_before", asked)
         return rows[0] if rows else None
 
+    async def settled(
+        self,
+        first: int | None,
+        last: int | None,
+        progress: Progress = lambda done, total: None,
+    ) -> Derived:
+        """A run of new pins; of newer ones, a bounded number of times, while somebody follows the
+        chain and has not booked yet what became final a moment ago.
+        """
+        for tries_left in range(_TRIES_MAX - 1, -1, -1):
+            derived = await self.derive(await self.pins(first, last), progress)
+            if not derived.is_early or not tries_left or await self._around.followed() is None:
+                return derived
+            await asyncio.sleep(self._around.limits.follower_seconds_max / _TRIES_MAX)
+        raise AssertionError("there is one try at least")
+
     async def derive(self, pins: Pins, progress: Progress = lambda done, total: None) -> Derived:
         """What the run records, and what it settles of earlier ones."""
         collecting = Collecting(self._around, self._scope, pins)
         collected = await collecting.collect(progress)
         earlier = await self._open_exceptions(pins)
         known = {f"{row['kind']}/{row['subject']}": row for row in earlier}
-        still = await collecting.still_so(known.values())
+        judged = {name: row for name, row in known.items() if not _is_behind(row, pins.pin)}
+        # What is of a block that this run does not see stays as it is.
+        still = {*await collecting.still_so(judged.values()), *(known.keys() - judged.keys())}
         gone = [row for name, row in known.items() if name not in still]
         run_id = self._run_id(pins)
         opened = tuple(
@@ -148,7 +169,12 @@ class Reconciling:
             for row in gone
         ]  # fmt: skip
         kept = [row for name, row in known.items() if name in still]
-        return Derived(RecordReconciliation(completed, opened), settles, kept)
+        command = RecordReconciliation(completed, opened)
+        return Derived(command, settles, kept, collected.is_early)
+
+    def _owners(self, positions: Sequence[int]) -> int:
+        """The one of the partition in which runs are recorded."""
+        return positions[partition_of(self._scope.owner_id, len(positions))]
 
     def _run_id(self, pins: Pins) -> str:
         return derived_id(
@@ -161,7 +187,7 @@ class Reconciling:
         asked: dict[str, object] = {
             "merchant_id": self._scope.owner_id,
             "chain_id": self._network.chain_id,
-            "until": max(pins.positions),
+            "until": self._owners(pins.positions),
             "limit": _PAGE_ROWS,
         }
         after = 0
@@ -212,6 +238,11 @@ class Reconciling:
             )
             for asset in assets
         )
+
+
+def _is_behind(exception: Row, pin: Pin) -> bool:
+    height = exception["opened"]["height"]
+    return height is not None and height > pin.height
 
 
 def _units(totals: Mapping[str, Row], asset: str, what: str) -> int:

@@ -1,0 +1,128 @@
+"""Runs over real blocks and read models: what is planted is found, and what is in order is left alone."""
+
+from __future__ import annotations
+
+from flamewire_ledger.processes.reconciliation.chain_side import ReconciliationLimits
+from tests.api.reconciling import Auditor, kinds, other_id
+from tests.api.world import World
+
+
+async def test_a_run_of_one_merchant_says_nothing_of_anothers_payments(ledger: World):
+    auditor = Auditor(ledger)
+    other = ledger.key(await ledger.merchant("other"))
+    for key in (None, other):
+        await auditor.pay(await auditor.ask(key))
+    await auditor.settle()
+    own = (await auditor.reconcile(ledger.merchant_id)).command
+    assert own.exceptions == ()
+    assert own.completed.matched == 1
+    assert [(it.standing, it.count) for it in own.completed.standings] == [("posted_automatic", 1)]
+    everybody = (await auditor.reconcile()).command
+    assert everybody.exceptions == ()
+    assert everybody.completed.matched == 2
+
+
+async def test_a_run_up_to_an_earlier_block_settles_nothing_of_a_later_one(ledger: World):
+    auditor = Auditor(ledger)
+    await auditor.pay(await auditor.ask())
+    early = auditor.began or 0
+    ledger.clock.turn(seconds=120)
+    missing = await auditor.reconcile()
+    assert [kind for kind, _ in kinds(missing)] == ["missing_on_books"]
+    again = await auditor.reconcile(first=early, last=early)
+    assert again.settles == []
+    assert again.command.completed.found == 1
+    await auditor.settle()
+    mended = await auditor.reconcile()
+    assert [it.settled for it in mended.settles] == ["posted_automatically"]
+
+
+async def test_what_is_on_its_way_when_its_term_ends_is_not_missing(ledger: World):
+    auditor = Auditor(ledger)
+    made = await auditor.ask(expires_in_seconds=60)
+    await auditor.pay(made)
+    ledger.clock.turn(seconds=0.3)
+    await auditor.follow()
+    async with auditor.finality_held():
+        ledger.clock.turn(minutes=20)
+        assert kinds((await auditor.derive())[1]) == []
+        ledger.clock.turn(days=1)
+        assert kinds((await auditor.derive())[1]) == [("missing_past_term", made["id"])]
+
+
+async def test_a_term_that_ended_shortly_before_a_run_is_looked_at_by_the_next(ledger: World):
+    auditor = Auditor(ledger)
+    made = await auditor.ask(expires_in_seconds=60)
+    ledger.clock.turn(minutes=3)
+    assert kinds(await auditor.reconcile()) == []  # whoever ends payments may be about to
+    ledger.clock.turn(minutes=30)
+    assert kinds(await auditor.reconcile()) == [("missing_past_term", made["id"])]
+
+
+async def test_all_that_is_planted_in_the_books_is_found_and_nothing_else(ledger: World):
+    auditor = Auditor(ledger)
+    made = [await auditor.ask() for _ in range(5)]
+    sent = [await auditor.pay(it) for it in made[:4]]
+    await auditor.settle()
+    found = await auditor.chain.block_at(auditor.began or 0)
+    assert found is not None
+    lie = other_id(sent[0])
+    await auditor.confirm(made[4]["id"], lie, found[0])
+    unbooked = await auditor.pay(made[1])
+    ledger.clock.turn(seconds=120)  # and nobody follows
+    derived = await auditor.reconcile()
+    assert sorted(kinds(derived)) == [
+        ("missing_on_books", unbooked.key), ("not_on_chain", lie.key),
+    ]  # fmt: skip
+    assert derived.command.completed.matched == 4
+
+
+async def test_a_run_made_again_with_the_same_pins_says_the_same(ledger: World):
+    auditor = Auditor(ledger)
+    await auditor.pay(await auditor.ask())
+    ledger.clock.turn(seconds=120)
+    run, _ = auditor.reconciling()
+    pins = await run.pins(None, None)
+    first = await run.derive(pins)
+    await auditor.reconcile()
+    await auditor.settle()
+    await auditor.reconcile()
+    assert await run.derive(pins) == first
+
+
+async def test_what_became_final_a_moment_ago_is_about_to_be_booked_and_not_missing(ledger: World):
+    auditor = Auditor(ledger)
+    made = await auditor.ask()
+    await auditor.pay(made)
+    ledger.clock.turn(seconds=0.3)
+    await auditor.follow()
+    ledger.clock.turn(seconds=30)  # now it is final, and the follower has not looked since
+    asked = 0
+
+    async def follows() -> int:
+        nonlocal asked
+        asked += 1
+        if asked > 1:  # a run was made meanwhile
+            await auditor.follow()
+        return (await auditor.chain.heads()).latest.height
+
+    limits = ReconciliationLimits(follower_seconds_max=0.3)
+    run, _ = auditor.reconciling(followed=follows, limits=limits)
+    derived = await run.settled(None, None)
+    assert (kinds(derived), derived.command.completed.matched) == ([], 1)
+
+
+async def test_what_nobody_books_is_missing_however_long_one_waits(ledger: World):
+    auditor = Auditor(ledger)
+    made = await auditor.ask()
+    await auditor.pay(made)
+    ledger.clock.turn(seconds=0.3)
+    await auditor.follow()
+    ledger.clock.turn(seconds=30)
+
+    async def stands_still() -> int:
+        return (await auditor.chain.heads()).latest.height
+
+    limits = ReconciliationLimits(follower_seconds_max=0.03)
+    run, _ = auditor.reconciling(followed=stands_still, limits=limits)
+    assert [kind for kind, _ in kinds(await run.settled(None, None))] == ["missing_on_books"]
