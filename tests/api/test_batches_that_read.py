@@ -13,7 +13,7 @@ from flamewire_ledger.domain.identifiers import command_id, derived_id
 from flamewire_ledger.domain.reconciliation import RecordReconciliation
 from tests.api.test_batch import send
 from tests.api.test_credit_accounts import account, granted
-from tests.api.test_invoices import succeed
+from tests.api.test_invoices import succeed, take_back
 from tests.api.test_top_ups import settle
 from tests.api.world import World
 from tests.domain.reconciliation.test_decisions import COMPLETED, OPENED
@@ -28,14 +28,21 @@ async def line(ledger: World, key: str, command: str, params: dict[str, Any]) ->
 
 async def bought(ledger: World, path: str) -> str:
     """A purchase of 25 credits that was paid for; its grant."""
+    await paid(ledger, path)
+    grants = (await ledger.get(path)).json()["grants"]
+    found: str = next(it["id"] for it in grants if it["source"] == "purchased")
+    return found
+
+
+async def paid(ledger: World, path: str) -> dict[str, Any]:
+    """An intent that has bought 25 credits for the account."""
     body = {"amount": "25.00", "currency": "USD", "credit_account_id": path.rpartition("/")[2]}
     asked = await ledger.post("/v1/payment_intents", body)
     assert asked.status_code == 201, asked.text
     await succeed(ledger, asked.json())
     await settle(ledger)
-    grants = (await ledger.get(path)).json()["grants"]
-    found: str = next(it["id"] for it in grants if it["source"] == "purchased")
-    return found
+    intent: dict[str, Any] = asked.json()
+    return intent
 
 
 async def opened(ledger: World) -> str:
@@ -75,6 +82,21 @@ async def test_what_was_not_bought_or_is_of_nobody_is_not_refunded(ledger: World
     assert (await ledger.post(f"{path}/grants/{given['id']}/refund", {})).status_code == 409
     assert (await ledger.post(f"{other}/grants/{grant}/refund", {})).status_code == 404
     assert (await ledger.post(f"{path}/grants/gr_none/refund", {})).status_code == 404
+
+
+async def test_a_part_of_a_purchase_is_paid_back_and_not_when_the_chain_took_the_payment_back(
+    ledger: World,
+) -> None:
+    path, other = await account(ledger), await account(ledger)
+    intent = await paid(ledger, path)
+    moved = await ledger.post(f"{path}/transfers", {"to": other.rpartition("/")[2], "amount": "10"})
+    refund = f"{other}/grants/{moved.json()['grants'][0]['grant_id']}/refund"
+    (payable,) = (await ledger.post(refund, {"amount": "5"})).json()["payable"]
+    assert payable["amount"] == "0.012121212"  # a fifth of what was paid
+    await take_back(ledger, intent)
+    refused = await ledger.post(refund, {"amount": "5"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_allowed")
+    assert (await ledger.types()).count("credit_account.purchase_refunded.v1") == 1
 
 
 async def test_an_exception_is_settled_by_a_request_and_by_a_line_alike(ledger: World) -> None:

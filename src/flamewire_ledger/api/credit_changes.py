@@ -133,20 +133,22 @@ async def refund_purchase(call: Call) -> Envelope:
     row = await call.parts.reads.grant(call.merchant_id, grant_id, now)
     if row is None or row["account_id"] != account_id:
         raise NotFound("there is no such grant of this account")
-    if row["payment_id"] is None:
+    payment_id = row["payment_id"]
+    if payment_id is None:
         raise NotAllowed(f"grant {grant_id} was not bought: nothing was paid for it")
+    sale = await _sale(call, payment_id, grant_id)
     command = RefundPurchase(
         account_id=account_id,
         grant_id=grant_id,
-        paid=await _paid(call, row["payment_id"], grant_id, int(row["granted_units"])),
+        paid=_paid(sale, int(row["granted_units"])),
         at=now,
         amount=None if body.amount is None else read_amount(body.amount, CREDIT),
         reason=body.reason,
     )
 
-    def shown(_: CreditAccount, decision: Decision) -> dict[str, Any]:
+    def answer(decision: Decision) -> bytes:
         fact = fact_of(decision, account_id, PurchaseRefunded)
-        return {
+        view = {
             "object": "credit_purchase_refund",
             "credit_account_id": account_id,
             "grant_id": grant_id,
@@ -157,13 +159,16 @@ async def refund_purchase(call: Call) -> Envelope:
             ],
             "reason": fact.reason,
             "created_at": time(fact.refunded_at),
+            "balance": views.balance_of(decision.after[account_id], now),
         }
+        return to_json(view)
 
-    return await on_account(call, command, now, shown)
+    assert sale.grant_id is not None, "a sale of credits made a grant"
+    return commands.refund_purchase(call.origin, command, payment_id, sale.grant_id, answer)
 
 
-async def _paid(call: Call, payment_id: str, grant_id: str, units: int) -> tuple[Amount, ...]:
-    """What was booked as paid for the grant; for its part, where a part of it was transferred here."""
+async def _sale(call: Call, payment_id: str, grant_id: str) -> PaymentSucceeded | PaymentResolved:
+    """What made the grant, or the one that this is a part of."""
     sales = [
         event
         for event in await events_of(call, payment_id)
@@ -173,8 +178,13 @@ async def _paid(call: Call, payment_id: str, grant_id: str, units: int) -> tuple
     sale = next(iter(of_grant or (sales if len(sales) == 1 else ())), None)
     if sale is None or sale.credits is None:
         raise NotAllowed(f"{payment_id} bought several grants, and this is a part of one of them")
-    bought = sale.credits.units
-    return tuple(share(each, units, bought) for each in _deferred(sale))
+    return sale
+
+
+def _paid(sale: PaymentSucceeded | PaymentResolved, units: int) -> tuple[Amount, ...]:
+    """What was booked as paid for so many of its credits."""
+    assert sale.credits is not None, "a sale of credits says how many"
+    return tuple(share(each, units, sale.credits.units) for each in _deferred(sale))
 
 
 def _deferred(sale: PaymentSucceeded | PaymentResolved) -> Iterable[Amount]:

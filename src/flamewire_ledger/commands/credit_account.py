@@ -1,4 +1,6 @@
-"""Commands on credit accounts, as envelopes: a transfer is one command on two of them."""
+"""Commands on credit accounts, as envelopes: a transfer is one command on two of them, and a purchase
+is refunded by the word of its payment.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,18 @@ from typing import Any, Final
 
 from flamewire_ledger.commands.decider import Decider, Envelope, Facts, Subject
 from flamewire_ledger.commands.origin import Answer, Origin
+from flamewire_ledger.commands.payment import PAYMENT
 from flamewire_ledger.domain import credit_account
-from flamewire_ledger.domain.credit_account import CreditAccountCommand, TransferCredits
+from flamewire_ledger.domain.credit_account import (
+    CreditAccountCommand,
+    RefundPurchase,
+    TransferCredits,
+)
+from flamewire_ledger.domain.payment import Payment
+from flamewire_ledger.domain.rejection import NotAllowed
 
 CREDIT_ACCOUNT: Final = Decider(
-    "credit_account", credit_account.evolve, credit_account.CreditAccount, "credit_account.2"
+    "credit_account", credit_account.evolve, credit_account.CreditAccount, "credit_account.3"
 )
 
 
@@ -37,3 +46,27 @@ def transfer(origin: Origin, command: TransferCredits, answer: Answer | None = N
 
     subjects = [Subject(each, CREDIT_ACCOUNT) for each in dict.fromkeys((sender, receiver))]
     return origin.envelope(tuple(subjects), decide, answer)
+
+
+def refund_purchase(
+    origin: Origin,
+    command: RefundPurchase,
+    payment_id: str,
+    bought: str,
+    answer: Answer | None = None,
+) -> Envelope:
+    """Take back what is left of a purchase. `bought` is the grant that the payment made, of which
+    this one may be a part that was transferred: then it does not know itself what became of the
+    payment.
+    """
+    account_id = command.account_id
+
+    def decide(states: Mapping[str, Any]) -> Facts:
+        payment: Payment | None = states[payment_id]
+        settlings = () if payment is None else payment.settlings
+        if bought not in [settling.grant_id for settling in settlings]:
+            raise NotAllowed(f"the payment {payment_id} was taken back: nothing is left to return")
+        return {account_id: credit_account.decide(states[account_id], command)}
+
+    subjects = (Subject(account_id, CREDIT_ACCOUNT), Subject(payment_id, PAYMENT))
+    return origin.envelope(subjects, decide, answer)

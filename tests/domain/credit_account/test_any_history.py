@@ -17,12 +17,16 @@ from flamewire_ledger.domain.credit_account import (
     ConsumeCredits,
     Consumption,
     CreditsConsumed,
+    CreditsGranted,
     ExpireGrant,
+    ExpireHold,
     GrantCredits,
     GrantRecurring,
     HoldCaptured,
     HoldCredits,
     OpenCreditAccount,
+    PurchaseRefunded,
+    RecurringGrantSkipped,
     RefundCredits,
     RefundPurchase,
     ReleaseHold,
@@ -36,6 +40,7 @@ from flamewire_ledger.domain.credit_account import (
     decide,
     decide_transfer,
     evolve,
+    free_units,
 )
 from flamewire_ledger.domain.credit_account.explaining import (
     BALANCE,
@@ -43,7 +48,8 @@ from flamewire_ledger.domain.credit_account.explaining import (
     USED,
     Explanation,
 )
-from flamewire_ledger.domain.money import Amount, Asset
+from flamewire_ledger.domain.credit_account.recurring import PERIODS_AT_ONCE_MAX
+from flamewire_ledger.domain.money import Amount, Asset, share
 from flamewire_ledger.domain.posting import (
     CREDITS_BREAKAGE,
     CREDITS_CONSUMED,
@@ -76,6 +82,11 @@ class AnyHistory(RuleBasedStateMachine):
         self.events: dict[str, list[Any]] = {name: [] for name in NAMES}
         self.consumptions: dict[str, list[Consumption]] = {name: [] for name in NAMES}
         self.refunded: dict[int, int] = {}
+        self.bought: dict[str, int] = {}  # grants that were paid for: their units
+        self.came_of: dict[str, str] = {}  # a part that was transferred: the grant it came of
+        self.costs: Counter[str] = Counter()  # of a grant's parts, together
+        self.payable: Counter[str] = Counter()  # of a purchase, whoever has the rest of it
+        self.periods: dict[str, int] = {}  # of recurring grants: what was told of last
         self.explained = {name: Explanation(lines_max=10_000) for name in NAMES}
         self.books = Books()
         for name in NAMES:
@@ -95,6 +106,23 @@ class AnyHistory(RuleBasedStateMachine):
                 case HoldCaptured(slices=slices, reference=reference):
                     made = Consumption(self.made, slices, 0, reference)
                     self.consumptions[name].append(made)
+                case PurchaseRefunded(grant_id=grant_id, payable=payable):
+                    self.payable[self.purchase(grant_id)] += sum(it.units for it in payable)
+                case CreditsGranted(recurring=period) if period is not None:
+                    self.passed(period.rule_id, period.number, period.number)
+                case RecurringGrantSkipped():
+                    self.passed(event.rule_id, event.first_period, event.last_period)
+
+    def purchase(self, grant_id):
+        """The grant that was bought, of which this one is a part."""
+        while grant_id in self.came_of:
+            grant_id = self.came_of[grant_id]
+        return grant_id
+
+    def passed(self, rule_id, first, last):
+        """Each period is granted or skipped, once and in its turn."""
+        assert first == self.periods.get(rule_id, first - 1) + 1
+        self.periods[rule_id] = last
 
     def do(self, command):
         """Whether it was not refused."""
@@ -133,11 +161,12 @@ class AnyHistory(RuleBasedStateMachine):
                 minute(self.now),
                 priority,
                 None if lasts is None else minute(self.now + lasts),
-                "pi_1" if is_bought else None,
+                f"pi_{self.made}" if is_bought else None,
                 PAID if is_bought else None,
             )
         )
         if is_bought:
+            self.bought[self.events[name][-1].grant_id] = units
             self.books.balances[DEFERRED_CREDITS, TAO.code] -= PAID.units
             self.books.balances["paid", TAO.code] += PAID.units
 
@@ -161,6 +190,12 @@ class AnyHistory(RuleBasedStateMachine):
         amount = None if part is None else credit(part)
         captured = CaptureHold(name, hold_id, at, amount, "call")
         self.do(captured if is_captured else ReleaseHold(name, hold_id, at))
+
+    @rule(name=ACCOUNTS)
+    def let_holds_go_by_time(self, name):
+        for hold_id, hold in self.states[name].holds.items():
+            is_done = self.do(ExpireHold(name, hold_id, minute(self.now)))
+            assert is_done == (hold.expires_at <= minute(self.now))
 
     @rule(name=ACCOUNTS, data=st.data(), is_reversed=st.booleans())
     def end_a_grant(self, name, data, is_reversed):
@@ -208,14 +243,18 @@ class AnyHistory(RuleBasedStateMachine):
         grant_id = self.a_grant(data, name)
         if grant_id is not None:
             amount = None if units is None else credit(units)
-            self.do(RefundPurchase(name, grant_id, (PAID,), minute(self.now), amount))
+            has = self.states[name].grant(grant_id).terms.units
+            paid = share(PAID, has, self.bought.get(self.purchase(grant_id), has))
+            self.do(RefundPurchase(name, grant_id, (paid,), minute(self.now), amount))
 
     @rule(name=ACCOUNTS, units=UNITS)
     def transfer(self, name, units):
         other = NAMES[name == NAMES[0]]
         self.made += 1
         command = TransferCredits(name, other, f"tr_{self.made}", credit(units), minute(self.now))
-        reachable = balance(self.states[name], minute(self.now)).available.units
+        now = balance(self.states[name], minute(self.now))
+        reachable = free_units(self.states[name], minute(self.now))
+        assert reachable == max(0, now.available.units - now.owed.units)
         try:
             left, came = decide_transfer(self.states[name], self.states[other], command)
         except Rejection:
@@ -229,6 +268,9 @@ class AnyHistory(RuleBasedStateMachine):
             old = self.states[name].grant(part.from_grant_id).terms
             new = self.states[other].grant(part.grant_id).terms
             assert sent.pop(part.from_grant_id) == part.units
+            self.came_of[part.grant_id] = part.from_grant_id
+            self.costs[part.from_grant_id] += 0 if part.cost is None else part.cost.units
+            assert self.costs[part.from_grant_id] <= (0 if old.cost is None else old.cost.units)
             assert replace(new, grant_id=old.grant_id, units=old.units, cost=old.cost) == replace(
                 old
             )
@@ -238,11 +280,29 @@ class AnyHistory(RuleBasedStateMachine):
     def set_overage(self, name, units):
         assert self.do(SetOverage(name, credit(units), minute(self.now), "by hand"))
 
-    @rule(name=ACCOUNTS, every=st.sampled_from(["day", "week", "month"]), units=UNITS)
-    def set_recurring(self, name, every, units):
+    @rule(
+        name=ACCOUNTS,
+        every=st.sampled_from(["day", "week", "month"]),
+        units=UNITS,
+        lasts_days=st.sampled_from([None, 1, 2, 8]),
+        ends=st.sampled_from([None, None, 20_000]),
+    )
+    def set_recurring(self, name, every, units, lasts_days, ends):
         self.made += 1
         at = minute(self.now)
-        self.do(SetRecurringGrant(name, f"rg_{self.made}", credit(units), every, at, "granted", at))
+        self.do(
+            SetRecurringGrant(
+                name,
+                f"rg_{self.made}",
+                credit(units),
+                every,
+                at,
+                "granted",
+                at,
+                expires_after_seconds=None if lasts_days is None else lasts_days * 86_400,
+                until=None if ends is None else minute(self.now + ends),
+            )
+        )
 
     @rule(name=ACCOUNTS, data=st.data(), is_over=st.sampled_from([False, False, True]))
     def recur(self, name, data, is_over):
@@ -252,6 +312,10 @@ class AnyHistory(RuleBasedStateMachine):
         rule_id, at = data.draw(st.sampled_from(rules)), minute(self.now)
         ended = CancelRecurringGrant(name, rule_id, at)
         assert self.do(ended if is_over else GrantRecurring(name, rule_id, at))
+        left = self.states[name].seldom.recurring.get(rule_id)
+        if left is not None and self.periods.get(rule_id, 0) < PERIODS_AT_ONCE_MAX - 1:
+            assert left.next_at is None or left.next_at > at  # what is due is done
+            assert self.do(GrantRecurring(name, rule_id, at))  # and again is nothing: see `passed`
 
     @rule(name=ACCOUNTS, data=st.data())
     def warn(self, name, data):
@@ -292,7 +356,8 @@ class AnyHistory(RuleBasedStateMachine):
         assert self.books.credit(CREDITS_OWED, code) == sum(it.owed for it in states)
         issued = sum(it.granted - it.taken_back for it in states)
         assert self.books.credit(CREDITS_ISSUED, code) == issued
-        assert self.books.credit(REFUNDS_PAYABLE, TAO.code) >= 0
+        assert self.books.credit(REFUNDS_PAYABLE, TAO.code) == self.payable.total()
+        assert all(units <= PAID.units for units in self.payable.values())
         assert not any(self.books.sums().values())
 
     @invariant()

@@ -8,9 +8,12 @@ from datetime import timedelta
 import pytest
 
 from flamewire_ledger.domain.credit_account import (
+    Consumption,
     ExpiryWarned,
     PurchaseRefunded,
+    RefundCredits,
     RefundPurchase,
+    Slice,
     TransferCredits,
     WarnOfExpiry,
     decide_transfer,
@@ -128,6 +131,46 @@ def test_the_parts_of_a_grant_cost_together_what_it_did():
         costs.append(came[0].grants[0].cost.units)
     assert sum(costs) == 100
     assert max(costs) - min(costs) == 1
+
+
+def test_parts_cost_no_more_than_their_grant_also_when_a_refund_came_between():
+    grant_of_three = replace(purchase(3), cost=Amount(TAO, 1))
+    sender = account().given(opened(), grant_of_three, consume(2))
+    receiver = account().given(replace(opened(), account_id="ca_2"))
+    burnt = Consumption(3, (Slice("gr_1", 2),), 0, None)
+    costs = []
+    for number, units in enumerate((1, 2)):
+        command = TransferCredits(ACCOUNT, "ca_2", f"tr_{number}", credit(units), minute(3))
+        left, came = decide_transfer(sender.state, receiver.state, command)
+        sender.given(*left)
+        receiver.given(*came)
+        costs.append(came[0].grants[0].cost.units)
+        if not number:
+            sender.given(RefundCredits(ACCOUNT, "re_1", burnt, minute(3)))
+    assert sum(costs) == 1
+
+
+def owing() -> Spec:
+    """Ten of a purchase are available, and five are owed: what burnt the ten was refunded."""
+    spec = account().given(opened(overage_max=5), purchase(10), consume(10), consume(5))
+    burnt = Consumption(3, (Slice("gr_1", 10),), 0, None)
+    return spec.given(RefundCredits(ACCOUNT, "re_1", burnt, minute(2)))
+
+
+def test_who_owes_does_not_give_away_what_would_pay_it():
+    sender = owing()
+    receiver = account().given(replace(opened(), account_id="ca_2"))
+    command = TransferCredits(ACCOUNT, "ca_2", "tr_1", credit(6), minute(3))
+    with pytest.raises(NotAllowed):
+        decide_transfer(sender.state, receiver.state, command)
+    left, came = decide_transfer(sender.state, receiver.state, replace(command, amount=credit(5)))
+    assert (left[0].amount, came[0].amount) == (credit(5), credit(5))
+
+
+def test_who_owes_is_paid_back_only_what_is_beyond_the_debt():
+    owing().when(refund(6)).then_refused(NotAllowed)
+    spec = owing().when(refund()).then(fact(PurchaseRefunded, amount=credit(5)))
+    spec.when(refund()).then_refused(NotAllowed)
 
 
 def test_whose_payment_is_undone_owes_what_it_gave_away():

@@ -72,6 +72,7 @@ from flamewire_ledger.domain.credit_account.state import (
     Seldom,
     balance,
     balance_units,
+    free_units,
     grants_in_burn_order,
 )
 from flamewire_ledger.domain.credit_account.transferring import decide_transfer
@@ -136,5 +137,6 @@ __all__ = [
     "decide",
     "decide_transfer",
     "evolve",
+    "free_units",
     "grants_in_burn_order",
 ]

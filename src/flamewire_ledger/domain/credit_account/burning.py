@@ -19,6 +19,7 @@ from flamewire_ledger.domain.credit_account.state import (
     Grant,
     Hold,
     balance,
+    free_units,
 )
 from flamewire_ledger.domain.money import Amount
 from flamewire_ledger.domain.posting import (
@@ -31,6 +32,7 @@ from flamewire_ledger.domain.posting import (
 from flamewire_ledger.domain.rejection import (
     InsufficientCredits,
     InvalidAmount,
+    NotAllowed,
     NotFound,
 )
 
@@ -132,6 +134,16 @@ def check_amount(amount: Amount) -> None:
         raise InvalidAmount("an amount of credits", pointer="/amount")
     if not amount.units:
         raise InvalidAmount("an amount of credits is more than zero", pointer="/amount")
+
+
+def check_free(account: CreditAccount, amount: Amount, at: datetime) -> None:
+    """What leaves an account does not leave its debts behind."""
+    if amount.units > (free := free_units(account, at)):
+        raise NotAllowed(
+            f"the account owes {Amount(CREDIT, account.owed).text} credits: "
+            f"{Amount(CREDIT, free).text} may leave it",
+            pointer="/amount",
+        )
 
 
 def insufficient(account: CreditAccount, requested: Amount, at: datetime) -> InsufficientCredits:

@@ -151,8 +151,11 @@ def _transferred_in(account: CreditAccount, event: CreditsTransferredIn) -> Cred
 
 def _transferred_out(account: CreditAccount, event: CreditsTransferredOut) -> CreditAccount:
     grants, used_up = _burnt(account, event.slices)
-    moved = account.seldom.transferred_out + event.amount.units
-    seldom = replace(account.seldom, transferred_out=moved)
+    moved = dict(account.seldom.moved)
+    for part in event.slices:
+        moved[part.grant_id] = moved.get(part.grant_id, 0) + part.units
+    total = account.seldom.transferred_out + event.amount.units
+    seldom = replace(account.seldom, transferred_out=total, moved=moved)
     return replace(account, grants=grants, used_up=used_up, seldom=seldom)
 
 

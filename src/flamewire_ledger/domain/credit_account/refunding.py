@@ -29,7 +29,7 @@ from flamewire_ledger.domain.credit_account.facts import (
     PurchaseRefunded,
     Slice,
 )
-from flamewire_ledger.domain.credit_account.state import CreditAccount
+from flamewire_ledger.domain.credit_account.state import CreditAccount, free_units
 from flamewire_ledger.domain.money import Amount, share
 from flamewire_ledger.domain.posting import (
     CREDITS_BREAKAGE,
@@ -140,16 +140,20 @@ def _lapsed(
 
 
 def _refund_purchase(account: CreditAccount, command: RefundPurchase) -> Facts:
-    """Take back what is left of a purchase, or a part of it; what is held or spent is kept."""
+    """Take back what is left of a purchase, or a part of it; what is held or spent is kept, and so is
+    what would pay a debt.
+    """
     grant = known_grant(account, command.grant_id)
     payment_id = grant.terms.payment_id
     if payment_id is None or grant.is_reversed:
         raise NotAllowed(f"grant {command.grant_id} was not bought, or was taken back")
     left = 0 if grant.is_over(command.at) else grant.remaining
+    left = min(left, free_units(account, command.at))
     amount = Amount(CREDIT, left) if command.amount is None else command.amount
     if not left or amount.units > left:
         raise NotAllowed(
-            f"{Amount(CREDIT, left).text} credits of grant {command.grant_id} are left",
+            f"{Amount(CREDIT, left).text} credits of grant {command.grant_id} are left, "
+            f"and {Amount(CREDIT, account.owed).text} are owed",
             pointer="/amount",
         )
     check_amount(amount)

@@ -94,6 +94,7 @@ class Seldom:
     settled: dict[str, int] = field(
         default_factory=dict
     )  # what grants gave for debts, oldest first
+    moved: dict[str, int] = field(default_factory=dict)  # what went of grants to other accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +196,12 @@ def balance_units(account: CreditAccount, at: datetime) -> BalanceUnits:
         account.seldom.transferred_in,
         account.seldom.transferred_out,
     )
+
+
+def free_units(account: CreditAccount, at: datetime) -> int:
+    """What may leave the account at a time: what is available beyond what it owes."""
+    now = balance_units(account, at)
+    return max(0, now.available - now.owed)
 
 
 def grants_in_burn_order(account: CreditAccount, at: datetime) -> tuple[Grant, ...]:

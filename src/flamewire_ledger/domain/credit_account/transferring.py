@@ -7,11 +7,10 @@ where it is.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from flamewire_ledger.domain.credit_account.burning import (
     Facts,
     check_amount,
+    check_free,
     insufficient,
     known_grant,
     postings_of,
@@ -26,7 +25,7 @@ from flamewire_ledger.domain.credit_account.facts import (
     Slice,
     TransferredGrant,
 )
-from flamewire_ledger.domain.credit_account.state import CreditAccount, Grant
+from flamewire_ledger.domain.credit_account.state import CreditAccount, GrantTerms
 from flamewire_ledger.domain.identifiers import derived_id
 from flamewire_ledger.domain.money import Amount, share
 from flamewire_ledger.domain.posting import CREDITS_OWED, credits_available
@@ -50,6 +49,7 @@ def decide_transfer(
     before, slices, missing = take(sender, command.amount.units, command.at)
     if missing:
         raise insufficient(sender, command.amount, command.at)
+    check_free(sender, command.amount, command.at)
     if len(receiver.grants) + len(slices) > GRANTS_LIVE_MAX:
         raise LimitReached(
             f"an account has at most {GRANTS_LIVE_MAX} grants with something left; "
@@ -90,8 +90,7 @@ def _in(
     for part in slices:
         settled = min(part.units, to_settle)
         to_settle -= settled
-        grant = known_grant(sender, part.grant_id)
-        grants.append(_part(grant, part.units, settled, command.transfer_id, command.at))
+        grants.append(_part(sender, part, settled, command))
     return CreditsTransferredIn(
         account_id=command.to_account_id,
         transfer_id=command.transfer_id,
@@ -106,27 +105,25 @@ def _in(
 
 
 def _part(
-    grant: Grant, units: int, settles: int, transfer_id: str, at: datetime
+    sender: CreditAccount, part: Slice, settles: int, command: TransferCredits
 ) -> TransferredGrant:
-    terms = grant.terms
+    terms = known_grant(sender, part.grant_id).terms
     return TransferredGrant(
-        grant_id=derived_id("gr", at, transfer_id, terms.grant_id),
+        grant_id=derived_id("gr", command.at, command.transfer_id, terms.grant_id),
         from_grant_id=terms.grant_id,
-        units=units,
+        units=part.units,
         settles=settles,
         source=terms.source,
         priority=terms.priority,
         expires_at=terms.expires_at,
         payment_id=terms.payment_id,
-        cost=_cost(grant, units),
+        cost=_cost(terms, sender.seldom.moved.get(terms.grant_id, 0), part.units),
         granted_at=terms.granted_at,
     )
 
 
-def _cost(grant: Grant, units: int) -> Amount | None:
-    """What the next units of a grant cost, so that the costs of all its parts add up to its own."""
-    terms = grant.terms
+def _cost(terms: GrantTerms, moved: int, units: int) -> Amount | None:
+    """What the next units that leave a grant cost: all that ever left it cost no more than it did."""
     if terms.cost is None:
         return None
-    gone = terms.units - grant.remaining - grant.held
-    return share(terms.cost, gone + units, terms.units) - share(terms.cost, gone, terms.units)
+    return share(terms.cost, moved + units, terms.units) - share(terms.cost, moved, terms.units)
