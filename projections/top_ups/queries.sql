@@ -11,23 +11,36 @@ ORDER BY number DESC
 LIMIT %(limit)s;
 
 -- top_ups_due: rules whose account seems to run low and that have nothing open, over all merchants of one mode. What has
--- lapsed by now is not available, and what is owed would be paid first.
+-- lapsed by now is not available, and what is owed would be paid first: `available_units` may be below zero. `room_units`
+-- is what day and month (UTC) leave to be asked for, null where there is no most; what nobody paid does not count.
 SELECT *
 FROM (
-    SELECT rule.*, greatest(0, account.available_units - account.owed_units - (
+    SELECT rule.*, account.available_units - account.owed_units - (
             SELECT coalesce(sum(remaining_units), 0)
             FROM credit_grants_v1 AS grant_row
             WHERE grant_row.account_id = account.account_id AND grant_row.is_open AND grant_row.expires_at <= %(now)s
-        )) AS available_units
+        ) AS available_units,
+        least(rule.per_day_max_units - asked.day_units, rule.per_month_max_units - asked.month_units) AS room_units
     FROM top_ups_v1 AS rule
     JOIN merchants_v1 AS merchant USING (merchant_id)
     JOIN credit_accounts_v1 AS account USING (account_id)
+    CROSS JOIN LATERAL (
+        SELECT
+            coalesce(sum(units) FILTER (WHERE requested_at >= date_trunc('day', %(now)s::timestamptz, 'UTC')), 0) AS day_units,
+            coalesce(sum(units), 0) AS month_units
+        FROM top_up_requests_v1 AS request
+        WHERE request.top_up_id = rule.top_up_id
+            AND request.requested_at >= date_trunc('month', %(now)s::timestamptz, 'UTC')
+            AND (request.outcome IS NULL OR request.outcome = 'paid')
+    ) AS asked
     WHERE rule.is_on
         AND rule.payment_id IS NULL
         AND rule.again_at <= %(now)s
         AND merchant.livemode = %(livemode)s
 ) AS armed
-WHERE available_units < threshold_units AND top_up_id > %(after)s
+WHERE available_units < threshold_units
+    AND (room_units IS NULL OR room_units >= coalesce(amount_units, 1))
+    AND top_up_id > %(after)s
 ORDER BY top_up_id
 LIMIT %(limit)s;
 

@@ -165,6 +165,72 @@ async def test_a_day_has_a_most(ledger: World):
     assert await sweep(ledger) == ["top_up.requested"]
 
 
+async def test_of_a_target_a_day_asks_for_what_it_may(ledger: World):
+    path = await ruled(ledger, per_day_max="30", per_month_max="45", cooldown_seconds=0)
+    for hours, asked in ((0, ["30.00"]), (1, []), (12, ["30.00"]), (24, ["15.00"]), (24, [])):
+        ledger.clock.turn(hours=hours)
+        assert await sweep(ledger) == ["top_up.requested"] * len(asked)
+        if asked:
+            intent_id = (await rule_of(ledger, path))["payment_intent_id"]
+            intent = (await ledger.get(f"/v1/payment_intents/{intent_id}")).json()
+            assert [intent["amount"]] == asked
+            await pay(ledger, intent_id)
+            await settle(ledger)
+            await ledger.post(f"{path}/consume", {"amount": "1"})
+            assert await sweep(ledger) == ["top_up.closed"]
+        await burn_all(ledger, path)
+
+
+async def burn_all(ledger: World, path: str) -> None:
+    left = (await ledger.get(path)).json()["balance"]["available"]
+    if left != "0.000000":
+        await ledger.post(f"{path}/consume", {"amount": left})
+
+
+async def test_a_debt_is_asked_for_with_what_is_wanted_and_once(ledger: World):
+    path = await ruled(ledger, cooldown_seconds=0)
+    await ledger.post(f"{path}/overage", {"overage_max": "100"})
+    await ledger.post(f"{path}/consume", {"amount": "70"})
+    assert await sweep(ledger) == ["top_up.requested"]
+    intent_id = (await rule_of(ledger, path))["payment_intent_id"]
+    intent = (await ledger.get(f"/v1/payment_intents/{intent_id}")).json()
+    assert intent["amount"] == "120.00"
+    await pay(ledger, intent_id)
+    await settle(ledger)
+    assert await sweep(ledger) == ["top_up.closed"]
+    assert await sweep(ledger) == []
+    balance = (await ledger.get(path)).json()["balance"]
+    assert (balance["available"], balance["owed"]) == ("50.000000", "0.000000")
+
+
+async def test_more_rules_than_one_look_goes_through_are_all_seen(ledger: World):
+    *first, last = sorted([await ruled(ledger) for _ in range(5)])
+    for path in first:  # they seem to run low until the deadlines have let their holds go
+        await granted(ledger, path, "20")
+        await ledger.post(f"{path}/holds", {"amount": "20", "expires_in_seconds": 1})
+    ledger.clock.turn(minutes=1)
+    intents, clocks = ApiIntents(ledger.parts), {False: ledger.clock}
+    narrow = ToppingUp(ledger.reads, ledger.writer, intents, clocks, page_rows_max=2, pages_max=1)
+    assert [await sweep(ledger, narrow) for _ in range(3)] == [[], [], ["top_up.requested"]]
+    assert (await rule_of(ledger, last))["payment_intent_id"] is not None
+
+
+async def test_one_that_fails_stops_no_other(ledger: World):
+    first, second = sorted([await ruled(ledger) for _ in range(2)])
+
+    class Broken(ApiIntents):
+        async def make(self, row: Any, *given: Any, **named: Any) -> Any:
+            if row["account_id"] == first.rpartition("/")[2]:
+                raise RuntimeError("a fault of ours")
+            return await super().make(row, *given, **named)
+
+    broken = ToppingUp(ledger.reads, ledger.writer, Broken(ledger.parts), {False: ledger.clock})
+    with pytest.raises(RuntimeError):
+        await sweep(ledger, broken)
+    assert await sweep(ledger, broken) == ["top_up.requested"]
+    assert (await rule_of(ledger, second))["payment_intent_id"] is not None
+
+
 async def test_three_within_ten_minutes_raise_an_alarm(ledger: World):
     path = await ruled(ledger, cooldown_seconds=0)
     seen: list[str] = []
@@ -194,6 +260,7 @@ async def test_a_rule_that_was_removed_asks_no_more(ledger: World):
         ({"target": None}, "/target"),
         ({"target": "5"}, "/target"),
         ({"threshold": "0"}, "/threshold"),
+        ({"target": None, "amount": "20", "per_day_max": "19"}, "/per_day_max"),
         ({"pay_with": [{"network": "moon", "asset": "TAO"}]}, "/pay_with/0/network"),
     ],
 )

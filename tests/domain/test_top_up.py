@@ -27,7 +27,7 @@ from flamewire_ledger.domain.top_up import (
     wanted_units,
 )
 from tests.domain.snapshots import through_json
-from tests.domain.spec import Spec
+from tests.domain.spec import Spec, fact
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 USD = Asset("USD", 2)
@@ -49,7 +49,7 @@ def request(
 ) -> RequestTopUp:
     at = NOON + timedelta(minutes=minutes)
     due = Amount(USD, 5000)
-    return RequestTopUp("tu_1", f"pi_{number}", credit(units), due, credit(available), at)
+    return RequestTopUp("tu_1", f"pi_{number}", credit(units), due, available, at)
 
 
 def close(number: int, outcome: str, *, minutes: int = 1) -> CloseTopUp:
@@ -66,6 +66,22 @@ def test_it_fills_up_to_the_target_or_adds_an_amount():
     assert [wanted_units(spec.state.rule, available) for available in (0, 9, 10)] == [50, 41, 0]
     spec = top_up().given(rule(target=None, amount=credit(7)))
     assert [wanted_units(spec.state.rule, available) for available in (0, 9, 10)] == [7, 7, 0]
+
+
+def test_a_debt_is_filled_up_too_or_it_would_be_asked_for_again():
+    spec = top_up().given(rule())
+    assert wanted_units(spec.state.rule, -30) == 80
+    spec.when(request(units=80, available=-30)).then(fact(TopUpRequested, available=credit(0)))
+
+
+def test_no_more_is_asked_for_than_the_rule_wants_by_now():
+    spec = top_up().given(rule())
+    spec.when(request(units=50, available=5)).then_refused(NotAllowed)  # five came meanwhile
+    spec.when(request(units=40, available=5)).then(TopUpRequested)  # five were burnt meanwhile
+    spec = top_up().given(rule(target=None, amount=credit(7)))
+    spec.when(request(units=8)).then_refused(NotAllowed)
+    spec.when(request(units=6)).then_refused(NotAllowed)
+    spec.when(request(units=7)).then(TopUpRequested)
 
 
 def test_there_is_one_request_while_one_is_open():
@@ -147,6 +163,9 @@ def test_a_rule_has_a_target_or_an_amount():
     top_up().when(rule(amount=credit(1))).then_refused(Malformed)
     top_up().when(rule(target=None)).then_refused(Malformed)
     top_up().when(rule(target=credit(9))).then_refused(Malformed)
+    by_amount = rule(target=None, amount=credit(20))
+    top_up().when(replace(by_amount, per_day_max=credit(19))).then_refused(Malformed)
+    top_up().when(replace(by_amount, per_month_max=credit(19))).then_refused(Malformed)
     top_up().when(request()).then_refused(NotFound)
 
 

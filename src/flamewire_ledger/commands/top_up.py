@@ -17,8 +17,7 @@ from flamewire_ledger.commands.decider import Decider, Envelope, Facts, Subject
 from flamewire_ledger.commands.origin import Answer, Origin
 from flamewire_ledger.commands.payment import PAYMENT
 from flamewire_ledger.domain import top_up
-from flamewire_ledger.domain.credit_account import CREDIT, CreditAccount, balance_units
-from flamewire_ledger.domain.money import Amount
+from flamewire_ledger.domain.credit_account import CreditAccount, balance_units
 from flamewire_ledger.domain.payment import Payment
 from flamewire_ledger.domain.rejection import NotAllowed, NotFound
 from flamewire_ledger.domain.top_up import (
@@ -47,9 +46,9 @@ def envelope(origin: Origin, command: TopUpCommand, answer: Answer | None = None
 
 
 def available_units(account: CreditAccount, at: datetime) -> int:
-    """What can be burnt, less what is owed and would be paid with it first; never below zero."""
+    """What can be burnt, less what is owed and would be paid with it first; so it may be below zero."""
     now = balance_units(account, at)
-    return max(0, now.available - now.owed)
+    return now.available - now.owed
 
 
 def request(payment: Envelope, account_id: str, command: RequestTopUp) -> Envelope:
@@ -60,8 +59,8 @@ def request(payment: Envelope, account_id: str, command: RequestTopUp) -> Envelo
         account = states[account_id]
         if account is None:
             raise NotFound(f"there is no credit account {account_id}")
-        available = Amount(CREDIT, available_units(account, command.at))
-        asked = top_up.decide(states[stream_id], replace(command, available=available))
+        known = replace(command, available_units=available_units(account, command.at))
+        asked = top_up.decide(states[stream_id], known)
         facts: dict[str, Sequence[Any]] = {stream_id: asked}
         facts.update(payment.decide(states))
         return facts

@@ -228,13 +228,15 @@ class RemoveTopUpRule:
 
 @dataclass(frozen=True, slots=True)
 class RequestTopUp:
-    """`available` is what the account has when this is decided; `amount` what the intent buys."""
+    """`available_units` is what the account has when this is decided, less what it owes: below zero
+    where that is more. `amount` is what the intent buys.
+    """
 
     top_up_id: str
     payment_id: str
     amount: Amount
     due: Amount
-    available: Amount
+    available_units: int
     at: datetime
 
 
@@ -261,7 +263,9 @@ Facts: TypeAlias = tuple[TopUpEvent, ...]
 
 
 def wanted_units(rule: TopUpRuleSet, available_units: int) -> int:
-    """How many units to ask for when so many are available; 0 when it is not time."""
+    """How many units to ask for when so many are available beyond what is owed; 0 when it is not
+    time. A debt is filled up first, or the next look would see the same lack again.
+    """
     if available_units >= rule.threshold.units:
         return 0
     if rule.amount is not None:
@@ -297,6 +301,9 @@ def _set(top_up: TopUp | None, command: SetTopUpRule) -> Facts:
         raise InvalidAmount("it is more than zero", pointer="/threshold")
     if command.target is not None and command.target < command.threshold:
         raise Malformed("a target is not below the threshold", pointer="/target")
+    for name, most in (("day", command.per_day_max), ("month", command.per_month_max)):
+        if most is not None and command.amount is not None and most < command.amount:
+            raise Malformed("less than the amount would never be asked", pointer=f"/per_{name}_max")
     rule = TopUpRuleSet(
         top_up_id=command.top_up_id,
         account_id=command.account_id,
@@ -329,8 +336,12 @@ def _request(top_up: TopUp, command: RequestTopUp) -> Facts:
         raise NotAllowed(f"{top_up.pending.payment_id} is open, and may still be paid")
     if top_up.again_at is not None and command.at < top_up.again_at:
         raise NotAllowed(f"there is no other top-up before {top_up.again_at.isoformat()}")
-    if not wanted_units(rule, command.available.units):
-        raise NotAllowed(f"{command.available.text} credits are enough")
+    available = Amount(command.amount.asset, max(0, command.available_units))
+    wanted = wanted_units(rule, command.available_units)
+    if not wanted:
+        raise NotAllowed(f"{available.text} credits are enough")
+    if command.amount.units > wanted or (rule.amount or command.amount) != command.amount:
+        raise NotAllowed("the rule or the account has changed: look again how much is wanted")
     _check_most(top_up, command)
     requested = TopUpRequested(
         top_up_id=command.top_up_id,
@@ -339,7 +350,7 @@ def _request(top_up: TopUp, command: RequestTopUp) -> Facts:
         payment_id=command.payment_id,
         amount=command.amount,
         due=command.due,
-        available=command.available,
+        available=available,
         again_at=command.at + timedelta(seconds=rule.cooldown_seconds),
         requested_at=command.at,
     )

@@ -32,8 +32,6 @@ from flamewire_ledger.queries.database import ReadModelNotBuilt
 _log = structlog.get_logger(__name__)
 READ_MODEL: Final = "top_ups"
 _ACTOR: Final = "process:top_ups"
-_PAGE_ROWS_MAX: Final = 100
-_PAGES_MAX: Final = 20
 _WAIT_SECONDS_MAX: Final = 15.0
 _LOOKING_SHARE_MAX: Final = 20  # of the time, one part in so many is spent on looking
 _AGAIN_AFTER_FIRST: Final = timedelta(seconds=2)
@@ -94,16 +92,21 @@ class ToppingUp:
         clocks: Mapping[bool, Clock],
         *,
         poll_seconds: float = 0.5,
+        page_rows_max: int = 100,
+        pages_max: int = 20,
         meter: Meter | None = None,
     ) -> None:
-        """`clocks` by livemode."""
+        """`clocks` by livemode. `pages_max`: what one sweep looks through; the rest is for the next."""
         self._reads = reads
         self._writer = writer
         self._intents = intents
         self._clocks = clocks
         self._poll_seconds = poll_seconds
+        self._page_rows_max = page_rows_max
+        self._pages_max = pages_max
         self._meter = meter
         self._asked: OrderedDict[str, tuple[datetime, timedelta]] = OrderedDict()
+        self._cursors: dict[tuple[bool, str], str] = {}  # how far a sweep has come
 
     async def run(self) -> None:
         """Go on until cancelled; whatever fails is tried again, with growing pauses."""
@@ -124,24 +127,34 @@ class ToppingUp:
             await asyncio.sleep(min(wait_seconds, _WAIT_SECONDS_MAX))
 
     async def sweep(self, *, livemode: bool) -> int:
-        """Close what is over, then ask where credits are short; how many commands were recorded."""
+        """Close what is over, then ask where credits are short; how many commands were recorded.
+
+        A sweep that ends before everything was looked at goes on there the next time; one that fails,
+        behind what it failed at.
+        """
         now, met = self._clocks[livemode].now(), 0
         for question in ("top_ups_to_close", "top_ups_due"):
-            after = ""
-            for _ in range(_PAGES_MAX):
+            place = livemode, question
+            for _ in range(self._pages_max):
                 rows = await self._reads.ask(
                     READ_MODEL,
                     question,
-                    {"now": now, "livemode": livemode, "after": after, "limit": _PAGE_ROWS_MAX},
+                    {
+                        "now": now,
+                        "livemode": livemode,
+                        "after": self._cursors.get(place, ""),
+                        "limit": self._page_rows_max,
+                    },
                 )
                 for row in rows:
+                    self._cursors[place] = row["top_up_id"]
                     if question == "top_ups_to_close":
                         met += await self._close(row, now)
                     else:
                         met += await self._ask(row, now, livemode=livemode)
-                if len(rows) < _PAGE_ROWS_MAX:
+                if len(rows) < self._page_rows_max:
+                    self._cursors.pop(place, None)
                     break
-                after = rows[-1]["top_up_id"]
         return met
 
     async def _close(self, row: Row, now: datetime) -> bool:
@@ -162,8 +175,8 @@ class ToppingUp:
             asked = await self._intents.make(row, amount, origin, livemode=livemode)
         except Rejection as refusal:
             return await self._refuse(row, refusal, now)
-        nothing = Amount(CREDIT, 0)  # what is available is found out when it is decided
-        command = RequestTopUp(name, asked.payment_id, amount, asked.due, nothing, asked.at)
+        # What is available is found out when it is decided.
+        command = RequestTopUp(name, asked.payment_id, amount, asked.due, 0, asked.at)
         envelope = commands.request(asked.envelope, row["account_id"], command)
         return self._told(row, "requested", await self._writer.submit(envelope))
 
@@ -195,10 +208,14 @@ class ToppingUp:
 
 
 def _wanted(row: Row) -> Amount:
-    """How much to ask for, by what the read model knows to be available."""
+    """How much to ask for, by what the read model knows to be available; no more than day and month
+    leave of a target.
+    """
     if row["amount_units"] is not None:
         return Amount(CREDIT, int(row["amount_units"]))
-    return Amount(CREDIT, int(row["target_units"]) - int(row["available_units"]))
+    wanted = int(row["target_units"]) - int(row["available_units"])
+    room = row["room_units"]
+    return Amount(CREDIT, wanted if room is None else min(wanted, int(room)))
 
 
 def _origin(row: Row, *names: str) -> Origin:
