@@ -151,8 +151,8 @@ async def test_what_comes_back_has_the_bytes_and_the_places_that_were_taken(item
         assert second is not None
         (found,) = await items.batches([second[0].batch_id])
         assert (list(found.items), list(found.taken)) == ([raw("a"), raw("b"), raw("c")], [0, 2])
-        assert await items.find(key_of(MERCHANT, "gateway", "c")) == (found.batch_id, 2)
-        assert await items.find(UUID(int=1)) is None
+        key = key_of(MERCHANT, "gateway", "c")
+        assert await items.places([key, UUID(int=1)]) == {key: (found.batch_id, 2)}
 
 
 @pytest.mark.parametrize(

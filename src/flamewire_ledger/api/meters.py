@@ -8,10 +8,11 @@ from typing import Any
 
 from flamewire_ledger.api.call import Answer, Call
 from flamewire_ledger.api.models.usage import CreateMeter
-from flamewire_ledger.api.reading import find, listed, page_of
+from flamewire_ledger.api.reading import find, listed, page_of, reached
 from flamewire_ledger.api.rendering import as_list, time, to_json
 from flamewire_ledger.api.streams import events_of, own
 from flamewire_ledger.api.submitting import submit
+from flamewire_ledger.api.usage_desk import METERS_READ_MAX
 from flamewire_ledger.billing.pricing import PriceInvalid, from_data, to_data
 from flamewire_ledger.commands import meter as commands
 from flamewire_ledger.commands.decider import Envelope
@@ -25,9 +26,11 @@ from flamewire_ledger.domain.meter import (
     PriceData,
     PropertyFilter,
 )
-from flamewire_ledger.domain.rejection import Malformed
+from flamewire_ledger.domain.rejection import LimitReached, Malformed
 
 READ_MODEL = "meters"
+METERS_MAX = 1_000  # that count, of one merchant: items are held against all of their type
+assert METERS_MAX < METERS_READ_MAX
 
 
 async def create(call: Call) -> Answer:
@@ -45,6 +48,9 @@ async def archive(call: Call) -> Answer:
 async def _define(call: Call) -> Envelope:
     body: CreateMeter = call.body
     now = call.now()
+    await reached(call, call.office.acknowledged.of(call.merchant_id), READ_MODEL)
+    if len((await call.office.usage.meters(call.merchant_id, afresh=True)).ids) >= METERS_MAX:
+        raise LimitReached(f"there are at most {METERS_MAX} meters that count: archive some")
     meter_id = derived_id("me", now, str(call.command_id))
     command = DefineMeter(
         meter_id=meter_id,

@@ -30,10 +30,19 @@ ITEMS_MAX: Final = 10_000
 BODY_BYTES_MAX: Final = 16 * 1024 * 1024
 AHEAD_MAX: Final = timedelta(minutes=5)  # clocks differ
 AGE_MAX: Final = LATE  # last month's usage may come until the fourth, at least
+COUNTS_MAX: Final = (
+    200_000  # of the items of a request: each counts for every meter that lets it pass
+)
 ITEMS_AT_ONCE: Final = 500  # read before others get their turn
+_COUNTED_AT_ONCE: Final = 100  # each is held against the filters of up to a thousand meters
 _CLAIMS_MAX: Final = 3
 _ACCEPTED: Final = "accepted"
 _DUPLICATE: Final = "duplicate"
+_ID_REUSED: Final = Refused(
+    "id_reused", "another item with this source and id was counted: this one is not"
+)
+_COMPARED_MAX: Final = 1_000  # batches that duplicates are held against
+_COMPARED_AT_ONCE: Final = 20
 _raws: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _DETAILS: Final = {
     "insufficient_credits": "the account has not enough credits for these items",
@@ -57,8 +66,9 @@ class _Work:
 
     items: Sequence[bytes]
     outcomes: list[str | Refused | None]
-    firsts: dict[UUID, int] = field(default_factory=dict)
-    repeats: list[tuple[int, int]] = field(default_factory=list)  # a place, and that of its first
+    firsts: dict[UUID, tuple[int, str]] = field(default_factory=dict)  # their places and accounts
+    # A place, that of its first, and whether they are of one account.
+    repeats: list[tuple[int, int, bool]] = field(default_factory=list)
     position: int = 0
 
 
@@ -80,9 +90,13 @@ async def ingest(call: Call) -> Answer:
         await desk.recorder.finish(unfinished)
     for batch in batches:
         _say(work, batch.places, _DUPLICATE)
-    for place, first in work.repeats:
+    await _look_at_duplicates(call, work, batches)
+    for place, first, is_same in work.repeats:
         said = work.outcomes[first]
-        work.outcomes[place] = said if isinstance(said, Refused) else _DUPLICATE
+        if not isinstance(said, Refused):
+            is_same = is_same and _says_the_same(work.items[place], work.items[first])
+            said = _DUPLICATE if is_same else _ID_REUSED
+        work.outcomes[place] = said
     return _answer(call, work)
 
 
@@ -126,17 +140,23 @@ async def _read(call: Call, work: _Work) -> list[_Batch]:
     if not all(map(meters.knows, {item.type for _, item in found})):
         meters = await desk.meters(merchant_id, afresh=True)
     batches: dict[str, _Batch] = {}
-    for place, item in found:
+    counts = 0
+    for number, (place, item) in enumerate(found):
+        if number % _COUNTED_AT_ONCE == _COUNTED_AT_ONCE - 1:
+            await asyncio.sleep(0)
         account_id = accounts[item.subject]
         reading = account_id if isinstance(account_id, Refused) else meters.read(item)
         if isinstance(account_id, Refused) or isinstance(reading, Refused):
             work.outcomes[place] = reading if isinstance(reading, Refused) else None
             continue
         assert isinstance(reading, Reading), "what is not refused is read"
+        counts += len(reading.counts)
+        if counts > COUNTS_MAX:
+            raise problems.batch_too_large(number)
         key = key_of(merchant_id, item.source, item.id)
-        first = work.firsts.setdefault(key, place)
+        first, whose = work.firsts.setdefault(key, (place, account_id))
         if first != place:
-            work.repeats.append((place, first))
+            work.repeats.append((place, first, whose == account_id))
             continue
         batch = batches.get(account_id)
         if batch is None:
@@ -186,6 +206,39 @@ async def _claim(call: Call, work: _Work, batches: Sequence[_Batch]) -> list[_Ba
             work.outcomes[batch.places[seq]] = said
         work.position = max(work.position, outcome.position)
     return _left(new.items(), taken)
+
+
+async def _look_at_duplicates(call: Call, work: _Work, batches: Sequence[_Batch]) -> None:
+    """A duplicate says what the item said that was counted. One that says something else is no
+    duplicate: whoever sent it has given an id twice, and shall know that it does not count.
+    """
+    items = call.parts.usage_items
+    sent = {
+        key: (batch.account_id, place)
+        for batch in batches
+        for key, place in zip(batch.keys, batch.places, strict=True)
+    }
+    known: dict[UUID, list[tuple[UUID, int]]] = {}
+    for key, (batch_id, seq) in (await items.places(list(sent)) if sent else {}).items():
+        known.setdefault(batch_id, []).append((key, seq))
+    ids = list(known)[:_COMPARED_MAX]
+    for start in range(0, len(ids), _COMPARED_AT_ONCE):
+        for counted in await items.batches(ids[start : start + _COMPARED_AT_ONCE]):
+            for key, seq in known[counted.batch_id]:
+                account_id, place = sent[key]
+                is_same = _says_the_same(work.items[place], counted.items[seq])
+                if account_id != counted.account_id or not is_same:
+                    work.outcomes[place] = _ID_REUSED
+
+
+def _says_the_same(one: bytes, other: bytes) -> bool:
+    """Whether two items are one, however they are written; an account has several names."""
+    if one == other:
+        return True
+    items = [read_item(each) for each in (one, other)]
+    same = {(it.type, it.time) if isinstance(it, Item) else None for it in items}
+    data = [it.data if isinstance(it, Item) else None for it in items]
+    return len(same) == 1 and data[0] == data[1]
 
 
 def _left(new: Iterable[Any], taken: Any) -> list[_Batch]:

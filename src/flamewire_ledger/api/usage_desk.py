@@ -15,7 +15,7 @@ from flamewire_ledger.commands.metering import Metered, Meters, Refused
 from flamewire_ledger.commands.usage_recording import UsageRecorder
 from flamewire_ledger.domain.meter import MeterDefined
 
-METERS_MAX: Final = 1_000  # that count, of one merchant
+METERS_READ_MAX: Final = 2_000  # of one merchant; more than there may be, should many come at once
 METERS_REMEMBERED_SECONDS: Final = (
     1.0  # a meter that another process archived counts so much longer
 )
@@ -43,7 +43,7 @@ class UsageDesk:
         if known is not None and not afresh and 0 <= now - known[0] < METERS_REMEMBERED_SECONDS:
             return known[1]
         rows = await self._parts.reads.ask(
-            "meters", "meters_that_count", {"merchant_id": merchant_id, "limit": METERS_MAX}
+            "meters", "meters_that_count", {"merchant_id": merchant_id, "limit": METERS_READ_MAX}
         )
         defined = [msgspec.convert(row["definition"], MeterDefined) for row in rows]
         meters = Meters(Metered.of(each) for each in defined)

@@ -97,7 +97,8 @@ async def find_proof(call: Call) -> Answer:
 
 async def _prove(call: Call, source: str, id_: str) -> Answer:
     """The item, and the path from it to the root that the log has."""
-    found = await call.parts.usage_items.find(key_of(call.merchant_id, source, id_))
+    key = key_of(call.merchant_id, source, id_)
+    found = (await call.parts.usage_items.places([key])).get(key)
     batches = [] if found is None else await call.parts.usage_items.batches([found[0]])
     if found is None or not batches or batches[0].merchant_id != call.merchant_id:
         raise problems.not_found("there is no such item of usage")

@@ -297,9 +297,10 @@ def within_hard_limits(
         return tuple(bundles)
     taken: list[UsageBundle] = []
     for bundle in bundles:
-        after = Usage(_added(usage.totals, (*taken, bundle)), usage.limits)
+        after = Usage(_added(usage.totals, (bundle,)), usage.limits)
         if not any(_exceeds(after, limit, bundle) for limit in usage.limits.values()):
             taken.append(bundle)
+            usage = after
     return tuple(taken)
 
 

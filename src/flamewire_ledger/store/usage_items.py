@@ -90,8 +90,8 @@ class UsageItems(Protocol):
 
     async def batches(self, batch_ids: Sequence[UUID]) -> Sequence[ClaimedBatch]: ...
 
-    async def find(self, key: UUID) -> tuple[UUID, int] | None:
-        """The batch of an item, and its place there."""
+    async def places(self, keys: Sequence[UUID]) -> Mapping[UUID, tuple[UUID, int]]:
+        """The batch of each item that is there, and its place in it, by key."""
 
 
 class PostgresUsageItems:
@@ -155,9 +155,9 @@ class PostgresUsageItems:
             for id_, merchant, account, at, meters, items, taken, position in rows
         ]
 
-    async def find(self, key: UUID) -> tuple[UUID, int] | None:
-        rows = await self._ask("item", {"key": key})
-        return (rows[0][0], rows[0][1]) if rows else None
+    async def places(self, keys: Sequence[UUID]) -> Mapping[UUID, tuple[UUID, int]]:
+        rows = await self._ask("places", {"keys": UuidArray(keys)})
+        return {key: (batch_id, seq) for key, batch_id, seq in rows}
 
     async def _ask(self, name: str, parameters: Mapping[str, Any]) -> list[Any]:
         self.round_trips += 1
@@ -215,8 +215,8 @@ class MemoryUsageItems:
     async def batches(self, batch_ids: Sequence[UUID]) -> Sequence[ClaimedBatch]:
         return [self._batches[batch_id] for batch_id in batch_ids if batch_id in self._batches]
 
-    async def find(self, key: UUID) -> tuple[UUID, int] | None:
-        return self._keys.get(key)
+    async def places(self, keys: Sequence[UUID]) -> Mapping[UUID, tuple[UUID, int]]:
+        return {key: self._keys[key] for key in keys if key in self._keys}
 
 
 def _settled(batch: ClaimedBatch, position: int) -> ClaimedBatch:

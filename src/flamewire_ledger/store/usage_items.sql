@@ -44,5 +44,5 @@ SELECT batch_id, merchant_id, account_id, claimed_at, meter_ids, items, taken, p
 FROM usage_batches
 WHERE batch_id = ANY (%(batches)b);
 
--- item: where one item is.
-SELECT batch_id, seq FROM usage_items WHERE key = %(key)s;
+-- places: where items are.
+SELECT key, batch_id, seq FROM usage_items WHERE key = ANY (%(keys)b);

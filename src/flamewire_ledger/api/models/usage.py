@@ -102,7 +102,7 @@ class UsageItem(Body):
 class RejectedItem(View):
     code: str = Field(
         description="malformed, unknown_meter, unknown_subject, ambiguous_subject, bad_value, "
-        "in_the_future, too_old, insufficient_credits, limit_reached"
+        "in_the_future, too_old, insufficient_credits, limit_reached, id_reused"
     )
     detail: str
 
