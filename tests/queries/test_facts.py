@@ -353,6 +353,7 @@ def _ends(account: domain.CreditAccount) -> set[datetime]:
 
 def _agrees(told: bytes, account: domain.CreditAccount, now: datetime) -> None:
     row, expected = row_at(told, now), domain.balance(account, now)
+    assert credit_account.available(told).units(now) == expected.available.units
     for name in ("available", "held", "granted", "consumed", "expired", "owed"):
         assert row[f"{name}_units"] == getattr(expected, name).units, name
     assert row["reversed_units"] == expected.taken_back.units

@@ -24,7 +24,7 @@ from flamewire_ledger.domain.entitlement import stream_of as grants_stream
 from flamewire_ledger.domain.usage import Period, period_end, period_start
 from flamewire_ledger.domain.usage import stream_of as usage_stream
 from flamewire_ledger.queries.changes import Changes
-from flamewire_ledger.queries.credit_account import ask_facts, row_at
+from flamewire_ledger.queries.credit_account import Available, ask_facts, available
 from flamewire_ledger.queries.database import ReadPool, ask
 from flamewire_ledger.queries.gather import Gather
 
@@ -55,7 +55,7 @@ class Known:
 
     grants: Mapping[str, Sequence[Grant]]  # by feature
     used: Mapping[str, Sequence[tuple[date, Decimal]]]  # by meter
-    credits: bytes | None  # the facts of its balance; None when it has no balance yet
+    credits: Available | None  # None when it has no balance yet
     epochs: tuple[str, str]
     reached: tuple[int, int]  # by the read model of entitlements, and by that of balances
 
@@ -154,7 +154,7 @@ class Entitlements:
             used: dict[str, list[tuple[date, Decimal]]] = {}
             for each in _days.decode(row["days"]):
                 used.setdefault(each.meter_id, []).append((each.day, each.used))
-            credits_ = None if told is None else told.facts
+            credits_ = None if told is None else available(told.facts)
             found[subject] = Known(grants, used, credits_, ("", ""), (0, 0))
         return found
 
@@ -172,10 +172,8 @@ def _check(known: Known, grant: Grant, now: datetime) -> Entitlement:
         case "flag":
             return Entitlement(True, "granted")
         case "credits":
-            available = (
-                0 if known.credits is None else row_at(known.credits, now)["available_units"]
-            )
-            return Entitlement(available > 0, "granted" if available > 0 else "no_credits")
+            units = 0 if known.credits is None else known.credits.units(now)
+            return Entitlement(units > 0, "granted" if units > 0 else "no_credits")
         case "quantity":
             return _quantity(known, grant, now)
 
