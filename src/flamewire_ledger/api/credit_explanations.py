@@ -25,8 +25,8 @@ from flamewire_ledger.store.event_store import EventStore, RecordedEvent
 
 GRANTS_MAX: Final = 1000
 PERIODS_MAX: Final = 1000
-_PAGE: Final = 10_000
-_PAGES_MAX: Final = 200
+_PAGE: Final = 1_000  # between two of them, others get their turn
+_PAGES_MAX: Final = 2_000
 _NAMES: Final = {"taken_back": "reversed"}  # as the API has always called it
 
 

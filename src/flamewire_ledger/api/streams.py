@@ -10,8 +10,8 @@ from flamewire_ledger.api.call import Call
 from flamewire_ledger.domain.identifiers import is_id
 from flamewire_ledger.domain.rejection import LimitReached, NotFound
 
-_PAGE: Final = 10_000
-_PAGES_MAX: Final = 200
+_PAGE: Final = 1_000  # between two of them, others get their turn
+_PAGES_MAX: Final = 2_000
 _NAMES: Final = {
     "pi": "payment intent",
     "ca": "credit account",

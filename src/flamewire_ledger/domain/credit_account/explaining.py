@@ -13,28 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias, assert_never
 
+from flamewire_ledger.domain.credit_account import facts
+from flamewire_ledger.domain.credit_account.burning import lapsed_and_taken_back
 from flamewire_ledger.domain.credit_account.evolving import evolve
-from flamewire_ledger.domain.credit_account.facts import (
-    CreditAccountEvent,
-    CreditAccountOpened,
-    CreditsConsumed,
-    CreditsGranted,
-    CreditsHeld,
-    CreditsRefunded,
-    CreditsTransferredIn,
-    CreditsTransferredOut,
-    ExpiryWarned,
-    GrantExpired,
-    GrantReversed,
-    HoldCaptured,
-    HoldReleased,
-    OverageSet,
-    PurchaseRefunded,
-    RecurringGrantCanceled,
-    RecurringGrantSet,
-    RecurringGrantSkipped,
-    Slice,
-)
+from flamewire_ledger.domain.credit_account.facts import CreditAccountEvent, Slice
 from flamewire_ledger.domain.credit_account.state import CreditAccount, GrantTerms
 
 Part: TypeAlias = Literal[
@@ -48,23 +30,23 @@ USED: Final[tuple[Part, ...]] = (
 )  # fmt: skip
 BALANCE: Final = (*GIVEN, *USED)  # the sum of GIVEN is the sum of USED
 _TIMES: Final[Mapping[type[CreditAccountEvent], str]] = {
-    CreditAccountOpened: "opened_at",
-    CreditsGranted: "granted_at",
-    CreditsConsumed: "consumed_at",
-    CreditsHeld: "held_at",
-    HoldCaptured: "captured_at",
-    HoldReleased: "released_at",
-    GrantExpired: "expired_at",
-    GrantReversed: "reversed_at",
-    CreditsRefunded: "refunded_at",
-    PurchaseRefunded: "refunded_at",
-    CreditsTransferredOut: "transferred_at",
-    CreditsTransferredIn: "transferred_at",
-    OverageSet: "set_at",
-    ExpiryWarned: "warned_at",
-    RecurringGrantSet: "set_at",
-    RecurringGrantSkipped: "skipped_at",
-    RecurringGrantCanceled: "canceled_at",
+    facts.CreditAccountOpened: "opened_at",
+    facts.CreditsGranted: "granted_at",
+    facts.CreditsConsumed: "consumed_at",
+    facts.CreditsHeld: "held_at",
+    facts.HoldCaptured: "captured_at",
+    facts.HoldReleased: "released_at",
+    facts.GrantExpired: "expired_at",
+    facts.GrantReversed: "reversed_at",
+    facts.CreditsRefunded: "refunded_at",
+    facts.PurchaseRefunded: "refunded_at",
+    facts.CreditsTransferredOut: "transferred_at",
+    facts.CreditsTransferredIn: "transferred_at",
+    facts.OverageSet: "set_at",
+    facts.ExpiryWarned: "warned_at",
+    facts.RecurringGrantSet: "set_at",
+    facts.RecurringGrantSkipped: "skipped_at",
+    facts.RecurringGrantCanceled: "canceled_at",
 }
 
 
@@ -115,32 +97,36 @@ def time_of(event: CreditAccountEvent) -> datetime:
 def changes_of(event: CreditAccountEvent) -> Iterator[Change]:
     """Every change of an event; of none, GIVEN and USED change alike."""
     match event:
-        case CreditsGranted():
+        case facts.CreditsGranted():
             units, settles = event.amount.units, event.settles.units
             yield _came("granted", event.grant_id, units, settles)
-        case CreditsTransferredIn():
+        case facts.CreditsTransferredIn():
             for part in event.grants:
                 yield _came("transferred_in", part.grant_id, part.units, part.settles)
-        case CreditsConsumed():
+        case facts.CreditsConsumed():
             yield from _moved(event.slices, "available", "consumed")
             yield from _beside({"consumed": event.overage.units, "owed": event.overage.units})
-        case CreditsHeld():
+        case facts.CreditsHeld():
             yield from _moved(event.slices, "available", "held")
-        case HoldCaptured():
+        case facts.HoldCaptured():
             yield from _moved(event.slices, "held", "consumed")
             yield from _let_go(event.released, event.lapsed, event.taken_back)
             yield from _beside({"taken_back": event.owed.units, "owed": event.owed.units})
-        case HoldReleased():
+        case facts.HoldReleased():
             yield from _let_go(event.slices, event.lapsed, event.taken_back)
-        case CreditsTransferredOut():
+        case facts.CreditsTransferredOut():
             yield from _moved(event.slices, "available", "transferred_out")
-        case CreditsRefunded():
+        case facts.CreditsRefunded():
             yield from _refunded(event)
-        case GrantExpired() | GrantReversed() | PurchaseRefunded():
+        case facts.GrantExpired() | facts.GrantReversed() | facts.PurchaseRefunded():
             yield from _ended(event)
-        case CreditAccountOpened() | OverageSet() | ExpiryWarned():
+        case facts.CreditAccountOpened() | facts.OverageSet() | facts.ExpiryWarned():
             return
-        case RecurringGrantSet() | RecurringGrantSkipped() | RecurringGrantCanceled():
+        case (
+            facts.RecurringGrantSet()
+            | facts.RecurringGrantSkipped()
+            | facts.RecurringGrantCanceled()
+        ):
             return
         case _:
             assert_never(event)
@@ -175,7 +161,7 @@ def _let_go(
         yield Change(part.grant_id, {"held": -part.units, target: part.units})
 
 
-def _refunded(event: CreditsRefunded) -> Iterator[Change]:
+def _refunded(event: facts.CreditsRefunded) -> Iterator[Change]:
     """What was burnt of reversed grants was owed, as what no grant covered: neither is any more."""
     lapsed = {part.grant_id for part in event.lapsed}
     without_grant = event.amount.units
@@ -196,15 +182,17 @@ def _refunded(event: CreditsRefunded) -> Iterator[Change]:
     )
 
 
-def _ended(event: GrantExpired | GrantReversed | PurchaseRefunded) -> Iterator[Change]:
+def _ended(
+    event: facts.GrantExpired | facts.GrantReversed | facts.PurchaseRefunded,
+) -> Iterator[Change]:
     match event:
-        case GrantExpired():
+        case facts.GrantExpired():
             units = event.amount.units
             yield Change(event.grant_id, {"available": -units, "expired": units})
-        case PurchaseRefunded():
+        case facts.PurchaseRefunded():
             units = event.amount.units
             yield Change(event.grant_id, {"available": -units, "taken_back": units})
-        case GrantReversed():
+        case facts.GrantReversed():
             units = event.taken_back.units
             yield Change(event.grant_id, {"available": -units, "taken_back": units})
             yield from _beside({"taken_back": event.owed.units, "owed": event.owed.units})
@@ -297,24 +285,11 @@ def _by_time(state: CreditAccount, at: datetime) -> Iterator[Line]:
     """What has lapsed or is let go by a time, before an event says so."""
     for hold in state.holds.values():
         if hold.expires_at <= at:
-            changes = tuple(_let_go_by_time(state, hold.slices, at))
+            gone = lapsed_and_taken_back(state, hold.slices, at)
+            changes = tuple(_let_go(hold.slices, *gone))
             yield Line(None, "hold_over", hold.expires_at, changes)
     for grant in state.grants:
         if grant.is_over(at) and grant.remaining:
             lapsed: dict[Part, int] = {"available": -grant.remaining, "expired": grant.remaining}
             ended = grant.terms.expires_at or at
             yield Line(None, "grant_over", ended, (Change(grant.terms.grant_id, lapsed),))
-
-
-def _let_go_by_time(
-    state: CreditAccount, slices: Iterable[Slice], at: datetime
-) -> Iterator[Change]:
-    for part in slices:
-        grant = state.grant(part.grant_id)
-        assert grant is not None, "a hold is of grants of this account"
-        target: Part = "available"
-        if grant.is_reversed:
-            target = "taken_back"
-        elif grant.is_over(at):
-            target = "expired"
-        yield Change(part.grant_id, {"held": -part.units, target: part.units})
