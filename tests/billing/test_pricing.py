@@ -234,6 +234,21 @@ def test_each_line_is_within_one_unit_of_its_own_price(
             assert abs(line.amount.units - own) < 1
 
 
+@given(percentages(), st.lists(numbers, max_size=12), currencies)
+def test_fees_by_event_add_up_each_within_its_bounds_and_are_rounded_once(
+    price: Percentage, events: list[Decimal], currency: Asset
+):
+    fees = []
+    for event in events:
+        fee = Fraction(event) * Fraction(price.percent) / 100
+        fee = max(fee, Fraction(price.minimum or 0))
+        fees.append(fee if price.maximum is None else min(fee, Fraction(price.maximum)))
+    quantity = sum(events, Decimal(0))
+    lines = charge(price, quantity, currency, events=events)
+    owed = ceil(sum(fees, Fraction(0)) * currency.units_per_major)
+    assert sum(line.amount.units for line in lines) == owed
+
+
 @given(tiers(), numbers, numbers, numbers)
 def test_more_never_costs_less_where_tiers_are_graduated(
     graded: tuple[Tier, ...], free: Decimal, one: Decimal, other: Decimal

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flamewire_ledger.billing.pricing import Graduated, Standard, Tier, UnknownKey, Volume, total
+from flamewire_ledger.billing.pricing import (
+    Commitment,
+    Graduated,
+    Package,
+    Standard,
+    Tier,
+    UnknownKey,
+    Volume,
+    charge,
+    total,
+)
 from flamewire_ledger.billing.rating import (
     PriceEntry,
     PriceList,
@@ -77,16 +88,61 @@ def test_late_usage_within_a_commitment_costs_nothing():
     assert [it.amount.text for it in beyond.owed] == ["5.00"]
 
 
-quantities = st.lists(st.decimals(0, 10**6, places=3), max_size=20)
+usage = st.lists(
+    st.builds(
+        Used,
+        st.sampled_from(["calls", "bytes"]),
+        st.sampled_from([{}, {"method": "trace"}, {"method": "eth_call", "chain": "eth"}]),
+        st.decimals(0, 10**4, places=3),
+        st.none(),
+    ),
+    max_size=12,
+)
+models = st.sampled_from(
+    [
+        Standard(D("0.0137"), free=D(7)),
+        Graduated((Tier(D(100), D("0.103"), D("0.5")), Tier(None, D("0.051")))),
+        Volume(TIERS),
+        Package(D("0.99"), D(7)),
+        Commitment(Standard(D("0.013")), D(5)),
+    ]
+)
 
 
-@given(quantities, quantities)
-def test_what_was_billed_and_what_is_adjusted_add_up(first: list[Decimal], late: list[Decimal]):
-    before = [Used("calls", {}, quantity) for quantity in first]
-    after = [*before, *(Used("calls", {}, quantity) for quantity in late)]
-    found = adjust(before, after, LIST, USD)
-    billed = total(rate(before, LIST, USD), USD) + total(found.owed, USD)
-    assert billed - total(found.given_back, USD) == total(rate(after, LIST, USD), USD)
+@st.composite
+def price_lists(draw: st.DrawFn) -> PriceList:
+    trace = (("method", "trace"),)
+    entries = (
+        PriceEntry("calls", draw(models), "calls"),
+        PriceEntry("calls", draw(models), "traces", trace),
+        PriceEntry("bytes", draw(models), "bytes"),
+    )
+    commit = draw(st.sampled_from([None, 1, 5_000, 100_000]))
+    return PriceList(entries, None if commit is None else Amount(USD, commit))
+
+
+@given(usage, usage, price_lists())
+def test_what_was_billed_and_what_is_adjusted_add_up(
+    before: list[Used], late: list[Used], prices: PriceList
+):
+    after = [*before, *late]
+    found = adjust(before, after, prices, USD)
+    billed = total(rate(before, prices, USD), USD) + total(found.owed, USD)
+    assert billed - total(found.given_back, USD) == total(rate(after, prices, USD), USD)
+
+
+@given(usage, price_lists())
+def test_a_bill_is_the_sum_of_its_prices_and_never_less_than_its_commitment(
+    used: list[Used], prices: PriceList
+):
+    sums: Counter[PriceEntry] = Counter()
+    for each in used:
+        is_trace = each.group.get("method") == "trace"
+        sums[prices.entries[2 if each.meter_id == "bytes" else is_trace]] += each.quantity
+    charged = sum(total(charge(it.price, D(sums[it]), USD), USD).units for it in prices.entries)
+    least = 0 if prices.commit is None else prices.commit.units
+    lines = rate(reversed(used), prices, USD)
+    assert sum(line.amount.units for line in lines) == max(charged, least)
 
 
 def test_a_price_list_survives_its_data_and_says_what_is_wrong():
