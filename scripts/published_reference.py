@@ -1,4 +1,4 @@
-"""The pages of docs/reference/, made from the code: settings, commands, endpoints, events."""
+"""The pages of docs/reference/, made from the code: settings, commands, endpoints, events, webhooks."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import typer.main
 
 from flamewire_ledger.cli.commands import app
 from flamewire_ledger.settings import PREFIX, Settings
+from flamewire_ledger.webhooks.catalog import KINDS
+from flamewire_ledger.webhooks.endpoint_messages import TEST
 
 _MADE = "<!-- Made by scripts/schemas. Change the code, not this page. -->\n\n"
 
@@ -24,6 +26,7 @@ def reference(openapi: Mapping[str, Any], event_classes: Iterable[type[Any]]) ->
         Path("commands.md"): _MADE + _commands(),
         Path("endpoints.md"): _MADE + _endpoints(openapi),
         Path("events.md"): _MADE + _events(event_classes),
+        Path("webhooks.md"): _MADE + _webhooks(),
     }
 
 
@@ -103,3 +106,20 @@ def _events(event_classes: Iterable[type[Any]]) -> str:
         rows.append((f"`{event.type}`", says.split("\n\n")[0].replace("\n", " "), carries))
     intro = "A released type is never edited: a new shape is a new version. JSON schemas: `schemas/events/`.\n\n"
     return "# Events\n\n" + intro + _table(("type", "says", "carries"), rows)
+
+
+def _webhooks() -> str:
+    rows = [
+        (
+            f"`{kind.type}`",
+            kind.says,
+            ", ".join(f"`{name}`" for name in kind.data.__struct_encode_fields__),
+        )
+        for kind in (*KINDS, TEST)
+    ]
+    intro = (
+        "What an endpoint is told of. Each has `id`, `event`, `type` (the same), `timestamp`, `sequence`, `livemode` "
+        "and `data`; members may be added. JSON schemas, each with an example: `schemas/webhooks/`. How to receive them: "
+        "[receive webhooks](../guides/receive-webhooks.md).\n\n"
+    )
+    return "# Webhooks\n\n" + intro + _table(("type", "says", "`data`"), rows)

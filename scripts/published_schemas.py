@@ -1,4 +1,4 @@
-"""What scripts/schemas writes: OpenAPI, AsyncAPI and the schema of every event, as files."""
+"""What scripts/schemas writes: OpenAPI, AsyncAPI and the schema of every event and webhook, as files."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from flamewire_ledger.api.openapi import VERSION, document
 from flamewire_ledger.store.codec import event_classes
 from scripts.published_broker import asyncapi, envelope
 from scripts.published_reference import reference
+from scripts.published_webhooks import webhook_schemas
 from scripts.released_schemas import broken_promises
 
 FOLDER = Path(__file__).parents[1] / "schemas"
 PAGES = FOLDER.parent / "docs" / "reference"
-GENERATED = ("openapi", "events", "asyncapi")  # folders that hold nothing else
+GENERATED = ("openapi", "events", "asyncapi", "webhooks")  # folders that hold nothing else
 
 
 def published() -> Mapping[Path, str]:
@@ -29,6 +30,8 @@ def published() -> Mapping[Path, str]:
         files[Path(f"events/{event_type}.json")] = schema
     files[Path("events/envelope.json")] = envelope(list(events))
     files[Path("asyncapi/events.v1.json")] = asyncapi(VERSION)
+    for message_type, schema in sorted(webhook_schemas().items()):
+        files[Path(f"webhooks/{message_type}.json")] = schema
     return {path: _text(content) for path, content in sorted(files.items())}
 
 

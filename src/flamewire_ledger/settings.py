@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from flamewire_ledger.webhooks.addresses import read_networks
+
 PREFIX = "FLAMEWIRE_"
 
 
@@ -185,6 +187,31 @@ class Settings(BaseSettings):
         description="The address that letters are from; they are sent when it is given too.",
     )
 
+    secrets_key: SecretStr | None = Field(
+        default=None,
+        description="Base64 of 32 random bytes that secrets of webhooks are sealed with in the database, the same "
+        "for every role; former ones behind it, with commas. Without it a file in the data directory is made.",
+    )
+    webhook_networks: str = Field(
+        default="",
+        max_length=2000,
+        description="Networks (10.0.0.0/8, …) that webhooks may go to beside the public internet, and by http.",
+    )
+    webhook_loopback: bool | None = Field(
+        default=None,
+        description="Whether webhooks of test merchants may go to loopback addresses, and by http there; when "
+        "empty, while the sandbox is on and `host` is a loopback address.",
+    )
+    webhook_attempt_seconds: int = Field(
+        default=20, ge=1, le=60, description="How long one attempt at a webhook takes, at most."
+    )
+    webhook_days_kept: int = Field(
+        default=30,
+        ge=7,
+        le=3660,
+        description="How long deliveries that ended, and what was answered, are shown, in days.",
+    )
+
     challenge_domain: str = Field(
         default="",
         max_length=255,
@@ -229,6 +256,22 @@ class Settings(BaseSettings):
     def _power_of_two(cls, value: int) -> int:
         if value & (value - 1):
             raise ValueError("it is a power of two")
+        return value
+
+    @field_validator("secrets_key")
+    @classmethod
+    def _keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        from flamewire_ledger.security.sealing import read_keys  # who sets no key needs no cipher
+
+        read_keys(value.get_secret_value())
+        return value
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        read_networks(value)
         return value
 
     @field_validator("database_url")

@@ -187,6 +187,10 @@ METRICS: Final[Mapping[str, Metric]] = {
     "price_questions": Metric(
         "counter", "Times a price source was to be asked.", ("source", "outcome")
     ),
+    "webhook_attempts": Metric(
+        "counter", "Attempts at webhooks, by what became of the delivery.", ("outcome",)
+    ),
+    "webhook_attempt": Metric("seconds", "From sending a webhook to its answer."),
     "unclaimed_transfers": Metric(
         "gauge", "Transfers at a shared address that wait for a person.", ("chain",)
     ),

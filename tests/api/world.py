@@ -17,7 +17,15 @@ from typing import Any
 import httpx
 
 from flamewire_ledger.api.app import create_app
-from flamewire_ledger.api.parts import Behaviour, Check, Limits, Mode, Offer, Parts
+from flamewire_ledger.api.parts import (
+    Behaviour,
+    Check,
+    Limits,
+    Mode,
+    Offer,
+    Parts,
+    WebhookDesk,
+)
 from flamewire_ledger.chains.chain import IdentifiesBy
 from flamewire_ledger.chains.sandbox.chain import SandboxChain
 from flamewire_ledger.chains.sandbox.journal import MemorySandboxJournal
@@ -33,11 +41,14 @@ from flamewire_ledger.prices.sandbox import BASE_PRICES, SandboxFeed
 from flamewire_ledger.queries.entitlements import Entitlements
 from flamewire_ledger.security.api_keys import ApiKey, secret_from, sha256_of
 from flamewire_ledger.security.rate_limits import Policy, TokenBuckets
+from flamewire_ledger.security.sealing import Sealer
 from flamewire_ledger.store.codec import Codec
 from flamewire_ledger.store.event_store import RecordedEvent
 from flamewire_ledger.store.memory import MemoryEventStore
+from flamewire_ledger.store.memory_webhooks import MemoryWebhooks
 from flamewire_ledger.store.usage_items import MemoryUsageItems
 from flamewire_ledger.telemetry import Meters
+from flamewire_ledger.webhooks.addresses import LOOPBACK, Reach
 from flamewire_ledger.wiring.signatures import verifier
 from tests.api.conformity import check, check_event
 
@@ -168,6 +179,13 @@ class World:
         headers = {"Authorization": f"Bearer {key or self.secret}"}
         return await self.client.get(path, headers=headers, params=query)
 
+    async def send(
+        self, method: str, path: str, body: Any = None, *, key: str | None = None
+    ) -> httpx.Response:
+        """By another method than the two that most requests have."""
+        headers = {"Authorization": f"Bearer {key or self.secret}"}
+        return await self.client.request(method, path, json=body, headers=headers)
+
     async def post(
         self,
         path: str,
@@ -227,6 +245,11 @@ async def world(
         health=health,
         signatures=verifier({}),
         usage_items=MemoryUsageItems(),
+        webhooks=WebhookDesk(
+            MemoryWebhooks(),
+            Sealer([b"k" * 32], "webhook secrets", made.entropy),
+            lambda livemode: Reach() if livemode else Reach(LOOPBACK),
+        ),
         entitlements=Entitlements(getattr(made_reads, "_pool", None)),  # type: ignore[arg-type]
         limits=limits or Limits(),
         offer=offer or Offer(),

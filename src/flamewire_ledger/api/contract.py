@@ -45,6 +45,7 @@ from flamewire_ledger.api.reconciliation_contract import RECONCILIATIONS
 from flamewire_ledger.api.reports_contract import BOOKS, EXPORTS, REPORTS
 from flamewire_ledger.api.subscriptions_contract import SUBSCRIPTION_OPERATIONS
 from flamewire_ledger.api.usage_contract import USAGE_OPERATIONS
+from flamewire_ledger.api.webhooks_contract import WEBHOOK_OPERATIONS
 
 _INTENTS: Final = "/v1/payment_intents"
 _LOCKS: Final = "/v1/price_locks"
@@ -279,6 +280,7 @@ _SINGLE: Final = (
     *BOOKS,
     *REPORTS,
     *EXPORTS,
+    *DISPOSALS,
     *RECONCILIATIONS,
     *_KEYS_AND_SANDBOX,
     *_OWNERSHIP_AND_ADDRESSES,
@@ -286,6 +288,7 @@ _SINGLE: Final = (
     *_SIGNATURES_AND_TOOLS,
     *USAGE_OPERATIONS,
     *SUBSCRIPTION_OPERATIONS,
+    *WEBHOOK_OPERATIONS,
 )
 COMMANDS: Final = {it.name: it for it in _SINGLE if it.build is not None}
 _BATCH: Final = Operation(

@@ -29,7 +29,7 @@ class Operation:
     """
 
     name: str
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     summary: str
     scope: str | None  # None: any key will do

@@ -19,9 +19,12 @@ from flamewire_ledger.queries.entitlements import Entitlements
 from flamewire_ledger.queries.read_models import ReadModels
 from flamewire_ledger.security.api_keys import ApiKeys
 from flamewire_ledger.security.rate_limits import RateLimits
+from flamewire_ledger.security.sealing import Sealing
 from flamewire_ledger.signatures.verifier import Verifier
 from flamewire_ledger.store.event_store import EventStore, RecordedEvent
 from flamewire_ledger.store.usage_items import UsageItems
+from flamewire_ledger.store.webhook_queue import WebhookQueue
+from flamewire_ledger.webhooks.addresses import Reach
 
 Behaviour: TypeAlias = Literal[
     "normal", "reorg", "reorg_before_final", "reorg_and_back", "drop", "wrong_asset", "failed"
@@ -158,6 +161,15 @@ class Mode:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookDesk:
+    """Where webhooks are kept, how their secrets are sealed, and what test and live ones may reach."""
+
+    queue: WebhookQueue
+    sealer: Sealing
+    reach: Callable[[bool], Reach]  # by livemode
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """What create_app is given. Nothing here is opened or closed by the API."""
 
@@ -177,6 +189,7 @@ class Parts:
     signatures: Verifier
     usage_items: UsageItems
     entitlements: Entitlements
+    webhooks: WebhookDesk
     limits: Limits = field(default_factory=Limits)
     functional_currency: str = "USD"  # of reports that name none
     offer: Offer = field(default_factory=Offer)

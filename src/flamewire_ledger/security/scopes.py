@@ -20,6 +20,7 @@ RESOURCES: Final = (
     "events",
     "sandbox",
     "unclaimed",
+    "webhooks",
     "keys",
 )
 SCOPES: Final = frozenset(

@@ -27,6 +27,7 @@ from flamewire_ledger.wiring.price_rules import read_price_rules
 from flamewire_ledger.wiring.reconciliation import OwnReconciler
 from flamewire_ledger.wiring.signatures import verifier_of
 from flamewire_ledger.wiring.usage import entitlement_table
+from flamewire_ledger.wiring.webhooks import webhook_desk
 
 # A key that was revoked works this much longer, at most, where it was used a moment ago.
 KEY_REMEMBERED_SECONDS: Final = 1.0
@@ -56,6 +57,7 @@ def api_parts(ledger: Ledger, writer: Writer, health: Health) -> Parts:
         signatures=verifier_of(settings),
         usage_items=PostgresUsageItems(ledger.connections),
         entitlements=entitlement_table(ledger),
+        webhooks=webhook_desk(ledger),
         reconciler=OwnReconciler(ledger, writer),
         functional_currency=settings.functional_currency,
         offer=Offer(

@@ -45,6 +45,7 @@ from flamewire_ledger.wiring.status import Status, serve_status
 from flamewire_ledger.wiring.unclaimed import UnclaimedCount
 from flamewire_ledger.wiring.usage import finish_usage, usage_recorder
 from flamewire_ledger.wiring.watchers import chain_meters, followers
+from flamewire_ledger.wiring.webhooks import send_webhooks
 
 if TYPE_CHECKING:
     from flamewire_ledger.relay.consumer import Consumer
@@ -88,6 +89,8 @@ async def run_roles(
             await _start_projector(ledger, health, stack, tasks)
         if "reactor" in roles:
             _start_reactor(ledger, writer, health, tasks)
+            shares = _shares(ledger, "webhooks", tasks)
+            tasks.append(asyncio.create_task(send_webhooks(ledger, writer, shares), name="webhooks"))
             for sender in senders(ledger, writer):
                 tasks.append(asyncio.create_task(sender.run(), name="invoices"))
         if "watcher" in roles:
