@@ -12,6 +12,7 @@ import pytest
 from flamewire_ledger.projector.connections import write_pool
 from flamewire_ledger.projector.rebuild import rebuild
 from flamewire_ledger.queries import changes
+from flamewire_ledger.queries.plans import Plans
 from flamewire_ledger.queries.statements import all_queries
 from flamewire_ledger.store.postgres import PostgresEventStore
 from tests.projector.stories import Stories, record
@@ -100,3 +101,31 @@ async def test_a_look_reads_what_is_new_in_the_log(url: str):
     sql = changes._SQL["look"].sql
     assert head > ROWS
     assert 0 < rows_read(url, sql, parameters, "events") <= 10
+
+
+async def test_a_plan_that_was_made_for_a_small_table_does_not_stay(ledger_url: str):
+    clock = iter((0.0, 9.0, 11.0, 12.0))
+    plans = Plans(seconds_max=10, clock=lambda: next(clock))
+    question = "SELECT word FROM growing WHERE number = %s"
+    with psycopg.connect(ledger_url, autocommit=True) as other:
+        other.execute("CREATE TABLE growing (number bigint PRIMARY KEY, word text NOT NULL)")
+        other.execute("ALTER TABLE growing SET (autovacuum_enabled = false)")
+        other.execute("INSERT INTO growing VALUES (1, 'one')")
+        other.execute("ANALYZE growing")
+        async with await psycopg.AsyncConnection.connect(ledger_url, autocommit=True) as connection:
+            for _ in range(8):  # Postgres keeps the plan of the sixth time, and of all that follow
+                await connection.execute(question, [1], prepare=True)
+            other.execute(
+                "INSERT INTO growing SELECT n, 'word' FROM generate_series(2, 50000) AS n"
+            )
+
+            async def plan() -> str:
+                await plans.forget_old(connection)
+                cursor = await connection.execute("SELECT name FROM pg_prepared_statements")
+                (name,) = await cursor.fetchone() or ("",)
+                cursor = await connection.execute(f"EXPLAIN EXECUTE {name} (7)")
+                return " ".join(line for (line,) in await cursor.fetchall())
+
+            assert "Seq Scan" in await plan()
+            assert "Seq Scan" in await plan()
+            assert "Index Scan" in await plan()

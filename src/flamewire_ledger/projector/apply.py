@@ -57,7 +57,7 @@ async def apply_types(
     prepare: bool,
 ) -> None:
     """The same for one that takes batches, when all that is known of the events is their types."""
-    for index in _taking(projection, present):
+    for index in taking(projection, present):
         rule = projection.rules[index]
         await connection.execute(
             reading_types(rule.sql, rule.types), {"after": after}, prepare=prepare
@@ -71,7 +71,7 @@ Step: TypeAlias = tuple[str, list[str] | None, list[int] | None]
 def steps(projection: Projection, items: Sequence[Item]) -> Iterator[Step]:
     """The statements to execute, in their order."""
     if projection.takes == "batches":
-        for index in _taking(projection, {item.event.type for item in items}):
+        for index in taking(projection, {item.event.type for item in items}):
             yield *_statement(projection, index), None
         return
     key_of = key_reader(projection)
@@ -94,7 +94,7 @@ def steps(projection: Projection, items: Sequence[Item]) -> Iterator[Step]:
                 yield *_statement(projection, index), together[kind]
 
 
-def _taking(projection: Projection, present: Collection[str]) -> list[int]:
+def taking(projection: Projection, present: Collection[str]) -> list[int]:
     """The numbers of the statements that take any of these types: no other is sent."""
     return [
         index

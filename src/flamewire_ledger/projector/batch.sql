@@ -49,9 +49,6 @@ staged AS (
 SELECT stretch.events, coalesce(stretch.last, %(after)s), ARRAY(SELECT DISTINCT type FROM staged)
 FROM stretch;
 
--- forget_plans: those of prepared statements are made anew, for tables as large as they are now.
-DISCARD PLANS;
-
 -- batch: what a statement of a projection reads; it is put in front of each.
 batch AS (
     SELECT

@@ -32,7 +32,7 @@ from flamewire_ledger.projector.connections import WritePool
 from flamewire_ledger.projector.generations import RebuildRunning
 from flamewire_ledger.projector.installed import Standing, age_of_next, positions_in, standing_of
 from flamewire_ledger.projector.lane import WIDE_EVENTS, Taken, share_out, take, take_from_log
-from flamewire_ledger.projector.log import can_stage, is_beside
+from flamewire_ledger.projector.log import is_beside
 from flamewire_ledger.projector.patience import AWAY, insist
 from flamewire_ledger.projector.poison import ProjectionBroken
 from flamewire_ledger.projector.rebuild import heads, rebuild
@@ -187,32 +187,27 @@ class Projector:
             until = position + self._batch_events_max
             news = Stretch(partition, position + 1, min(last, until), ())
             live = list(self._live.values())
-            await self._share_out(
-                [projection for projection in live if can_stage(projection)],
-                news,
-                partial(take_from_log, self._pool, stretch=news, until=until),
-                tasks,
-            )
-            await self._carry_to_the_others(partition, news.last, tasks)
+            step = partial(take_from_log, self._pool, stretch=news, until=until)
+            waiting = await self._share_out(live, news, step, tasks)
+            if waiting:
+                await self._carry(waiting, partition, news.last, tasks)
             if self._least(partition) <= position:
                 return  # there is less in the store than it said
 
-    async def _carry_to_the_others(
-        self, partition: int, last: int, tasks: asyncio.TaskGroup
+    async def _carry(
+        self, waiting: Sequence[Projection], partition: int, last: int, tasks: asyncio.TaskGroup
     ) -> None:
-        """Those that take runs of a key have to be told of every event: they share a reading of them,
-        up to where the others are.
+        """Those that take runs of a key have to be told of every event of theirs: they share a reading
+        of the store, up to where the others are.
         """
         at = {name: self._positions[name, partition] for name in self._live}
-        runs = [projection for projection in self._live.values() if not can_stage(projection)]
-        if not runs:
-            return
-        least, until = min(at[each.name] for each in runs), max(last, *at.values())
+        known = [at[each.name] for each in waiting if each.name in at]
+        least, until = min(known, default=last), max(last, *at.values())
         size = min(self._batch_events_max, CARRIED_EVENTS_MAX)
         try:
             async for stretch in read_ahead(self._store, partition, least, until, size):
                 step = partial(take, self._pool, stretch=stretch)
-                await self._share_out(runs, stretch, step, tasks)
+                await self._share_out(waiting, stretch, step, tasks)
         except StoreUnavailable as error:
             _log.warning("the store does not answer", partition=partition, error=str(error))
 
@@ -292,23 +287,26 @@ class Projector:
         stretch: Stretch,
         step: Callable[[Sequence[Projection]], Awaitable[Taken]],
         tasks: asyncio.TaskGroup,
-    ) -> None:
+    ) -> list[Projection]:
         """Lane by lane, however long the database stays away. A short stretch is not worth two: each
-        stages it for itself.
+        stages it for itself. Returns those that wait for their events to be carried to them.
         """
         count = self._lanes if stretch.length >= WIDE_EVENTS or stretch.items else 1
         lanes = share_out(projections, self._seconds, count)
+        waiting: list[Projection] = []
 
         async def take_in(lane: Sequence[Projection]) -> None:
             taken = await insist(lambda: step(lane))
             for name, position in taken.positions.items():
                 self._positions[name, stretch.partition] = position
             self._seconds.update(taken.seconds)
+            waiting.extend(taken.carried)
             carried = stretch if stretch.items else None
             for projection in taken.alone:
                 await self._alone(projection, stretch.partition, taken.last, carried, tasks)
 
         await asyncio.gather(*(take_in(lane) for lane in lanes))
+        return waiting
 
     async def _alone(
         self,

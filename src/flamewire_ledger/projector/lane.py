@@ -7,17 +7,16 @@ missing in between, the batch fails) is named in the outcome, and takes the stre
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
-from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import AsyncPipeline
 
 from flamewire_ledger.projector.alone import Stretch
-from flamewire_ledger.projector.apply import apply_staged, apply_types
-from flamewire_ledger.projector.batch import SQL, stage
+from flamewire_ledger.projector.apply import apply_staged, apply_types, taking
+from flamewire_ledger.projector.batch import stage
 from flamewire_ledger.projector.catalog import Projection
 from flamewire_ledger.projector.checkpoint import (
     Mark,
@@ -27,23 +26,30 @@ from flamewire_ledger.projector.checkpoint import (
     move_marks,
 )
 from flamewire_ledger.projector.connections import WriteConnection, WritePool
-from flamewire_ledger.projector.log import NotInLog, Staged, begin_staging
+from flamewire_ledger.projector.log import NotInLog, Staged, begin_staging, can_stage
 from flamewire_ledger.projector.poison import must_go_alone
+from flamewire_ledger.queries.plans import Plans
 
 WIDE_EVENTS: Final = (
     1_000  # so many are worth a second lane, plans of their own, and a look at the clock
 )
-_PLANS_SECONDS_MAX: Final = 1.0
-_planned: WeakKeyDictionary[WriteConnection, float] = WeakKeyDictionary()
+# To plan ten projections' statements takes 4 ms, which is as much as to apply 100 events. A plan that
+# is kept must not outlive the sizes of tables that it was made for: at 10 000 events a second a table
+# grows by no more than that before it is made anew.
+_PLANS: Final = Plans(seconds_max=1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Where the projections of a lane are now, and which have to take the stretch alone up to `last`."""
+    """Where the projections of a lane are now, and which have to take the stretch alone up to `last`.
+
+    `carried` are those that wait for their events to be carried to them, as they take runs of a key.
+    """
 
     last: int
     positions: Mapping[str, int] = field(default_factory=dict)
     alone: Sequence[Projection] = ()
+    carried: Sequence[Projection] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)  # each took, where it was measured
 
 
@@ -55,6 +61,24 @@ class _Sorted:
     ready: Mapping[str, Mark]
     taking: Sequence[Projection]
     alone: Sequence[Projection]
+    carried: Sequence[Projection] = ()
+
+    def leaving_out_runs(self, types: Collection[str]) -> _Sorted:
+        """Those of which there is nothing among these types have nothing to do but to move on; of the
+        others, those that take runs have to wait until their events are carried.
+        """
+        carried = [
+            projection
+            for projection in self.taking
+            if not can_stage(projection) and taking(projection, types)
+        ]
+        waiting = {projection.name for projection in carried}
+        return replace(
+            self,
+            ready={name: mark for name, mark in self.ready.items() if name not in waiting},
+            taking=[projection for projection in self.taking if can_stage(projection)],
+            carried=carried,
+        )
 
 
 async def take(pool: WritePool, lane: Sequence[Projection], stretch: Stretch) -> Taken:
@@ -73,7 +97,7 @@ async def take(pool: WritePool, lane: Sequence[Projection], stretch: Stretch) ->
         if must_go_alone(error):
             return Taken(stretch.last, alone=lane)
         raise
-    return Taken(stretch.last, {**found.there, **moved}, found.alone, seconds)
+    return Taken(stretch.last, {**found.there, **moved}, found.alone, seconds=seconds)
 
 
 async def _apply_carried(
@@ -107,7 +131,7 @@ async def take_from_log(
             connection.pipeline() as pipeline,
             connection.transaction(),
         ):
-            await _forget_old_plans(connection)
+            await _PLANS.forget_old(connection)
             names = [projection.name for projection in lane]
             locking = await begin_locking(connection, names, stretch.partition, "live")
             staging = await begin_staging(
@@ -119,7 +143,7 @@ async def take_from_log(
                 prepare=not is_wide,
             )
             marks, staged = await marks_of(locking), await staging.answer()
-            found = _sort(lane, marks, stretch, staged.last)
+            found = _sort(lane, marks, stretch, staged.last).leaving_out_runs(staged.types)
             seconds = await _apply_in_log(connection, pipeline, found, staged, is_wide)
             moved = dict.fromkeys(found.ready, staged.last)
             await move_marks(connection, moved, stretch.partition, "live")
@@ -130,7 +154,7 @@ async def take_from_log(
         if must_go_alone(error):
             return Taken(stretch.last, alone=lane)
         raise
-    return Taken(staged.last, {**found.there, **moved}, found.alone, seconds)
+    return Taken(staged.last, {**found.there, **moved}, found.alone, found.carried, seconds)
 
 
 async def _apply_in_log(
@@ -149,17 +173,6 @@ async def _apply_in_log(
             await pipeline.sync()
             seconds[projection.name] = time.monotonic() - began
     return seconds
-
-
-async def _forget_old_plans(connection: WriteConnection) -> None:
-    """To plan ten projections' statements takes 4 ms, which is as much as to apply 100 events. A plan
-    that is kept must not outlive the sizes of tables that it was made for: at 10 000 events a second
-    a table grows by no more than that before it is made anew.
-    """
-    now = time.monotonic()
-    if now - _planned.get(connection, 0.0) > _PLANS_SECONDS_MAX:
-        _planned[connection] = now
-        await connection.execute(SQL["forget_plans"].sql)
 
 
 def _sort(

@@ -14,12 +14,14 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from flamewire_ledger.queries.plans import Plans
 from flamewire_ledger.queries.statements import all_queries
 
 Row: TypeAlias = dict[str, Any]
 ReadConnection: TypeAlias = AsyncConnection[Row]
 ReadPool: TypeAlias = AsyncConnectionPool[ReadConnection]
 
+_PLANS: Final = Plans(seconds_max=10.0)
 _OPTIONS: Final = (
     "-c search_path=read_models,public -c default_transaction_read_only=on -c timezone=UTC"
 )
@@ -67,6 +69,7 @@ async def execute(
         pool.connection() as connection,
         connection.cursor(binary=binary, row_factory=row_factory) as cursor,
     ):
+        await _PLANS.forget_old(connection)
         prepare = True if binary else None
         try:
             await cursor.execute(sql, parameters, prepare=prepare)
