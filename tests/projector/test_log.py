@@ -19,6 +19,7 @@ from flamewire_ledger.projector.difference import difference
 from flamewire_ledger.projector.lane import take_from_log
 from flamewire_ledger.projector.log import NotInLog, begin_staging, can_stage, is_beside
 from flamewire_ledger.projector.rebuild import rebuild
+from flamewire_ledger.queries.plans import Plans
 from flamewire_ledger.store.codec import Codec
 from flamewire_ledger.store.event_store import RecordedEvent
 from flamewire_ledger.store.memory import MemoryEventStore
@@ -129,6 +130,8 @@ async def test_staged_and_carried_events_become_the_same_rows(
         news = Stretch(0, position + 1, head, ())
         taken = await take_from_log(pool, others, news, position + size)
         assert not taken.alone
+        for projection in taken.carried:
+            await catch_up(pool, log, projection, 0, taken.last, events_max=size)
         position = taken.last
     assert await _contents(pool, CATALOG) == expected
     for projection in CATALOG:
@@ -271,6 +274,21 @@ async def test_projections_that_take_runs_go_along_with_those_that_are_staged(
     assert await rows(pool) == {f"n{number}": (1, 3) for number in range(5)}
 
 
+async def test_projections_that_take_runs_are_told_of_no_batch_without_their_events(
+    log: PostgresEventStore, pool: WritePool, tmp_path: Path
+) -> None:
+    projection = only(notes(tmp_path))
+    await rebuild(pool, log, projection)
+    await record(log, Stories(5).tell(40))
+    head = await log.head(0)
+    taken = await take_from_log(pool, [projection], Stretch(0, 1, head, ()), head)
+    assert (taken.positions, taken.alone, taken.carried) == ({"notes": head}, [], [])
+    await write(log, NoteWritten("a", "1"))
+    taken = await take_from_log(pool, [projection], Stretch(0, head + 1, head + 1, ()), head + 1)
+    assert (taken.positions, taken.alone, taken.carried) == ({}, [], [projection])
+    assert await position_of(pool, "notes") == head
+
+
 async def test_a_batch_sends_no_statement_without_an_event_of_its_types(
     log: PostgresEventStore, pool: WritePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,7 +311,7 @@ async def test_a_batch_sends_no_statement_without_an_event_of_its_types(
         return await execute(self, query, *given, **named)
 
     monkeypatch.setattr(WriteConnection.__origin__, "execute", counted)  # type: ignore[attr-defined]
-    monkeypatch.setattr(lanes, "_PLANS_SECONDS_MAX", 10**9)
+    monkeypatch.setattr(lanes, "_PLANS", Plans(seconds_max=10**9))
     at = consumed.position
     taken = await take_from_log(pool, list(CATALOG), Stretch(0, at, at, ()), at)
     assert (taken.last, taken.alone) == (at, [])
@@ -304,7 +322,7 @@ async def test_a_batch_sends_no_statement_without_an_event_of_its_types(
     ]  # fmt: skip
     assert len(sent) == 4 + len(takers) == 10
     assert not any("payment_status" in query for query in sent)
-    monkeypatch.setattr(lanes, "_PLANS_SECONDS_MAX", 0)
+    monkeypatch.setattr(lanes, "_PLANS", Plans(seconds_max=-1))
     sent.clear()
     await take_from_log(pool, list(CATALOG), Stretch(0, at, at, ()), at)
     assert sent[0].startswith("DISCARD PLANS"), "plans do not outlive the sizes they were made for"
