@@ -2,7 +2,8 @@
 SELECT
     entry.position, entry.line, entry.debit, entry.credit, entry.asset, entry.decimals, entry.units, entry.stream_id,
     entry.type, entry.at, entry.recorded_at, receipt.standing, receipt.worth_units, receipt.worth_asset,
-    receipt.worth_decimals, lock.lock_id, lock.price AS lock_price, lock.quote AS lock_quote
+    receipt.worth_decimals, lock.lock_id, lock.price AS lock_price, lock.quote AS lock_quote,
+    disposal.lots
 FROM ledger_entries_v1 AS entry
 LEFT JOIN receipt_values_v1 AS receipt
     ON receipt.merchant_id = entry.merchant_id AND receipt.position = entry.position
@@ -11,6 +12,8 @@ LEFT JOIN receipt_values_locks_v1 AS promised
     AND promised.asset = entry.asset
 LEFT JOIN price_locks_v1 AS lock
     ON lock.merchant_id = promised.merchant_id AND lock.lock_id = promised.lock_id
+LEFT JOIN disposals_v1 AS disposal
+    ON disposal.merchant_id = entry.merchant_id AND disposal.position = entry.position
 WHERE entry.merchant_id = %(merchant_id)s
     AND (entry.position, entry.line) > (%(after_position)s, %(after_line)s)
     AND entry.position <= %(until)s
@@ -22,7 +25,8 @@ LIMIT %(limit)s;
 SELECT
     entry.position, entry.line, entry.debit, entry.credit, entry.asset, entry.decimals, entry.units, entry.stream_id,
     entry.type, entry.at, entry.recorded_at, receipt.standing, receipt.worth_units, receipt.worth_asset,
-    receipt.worth_decimals, lock.lock_id, lock.price AS lock_price, lock.quote AS lock_quote
+    receipt.worth_decimals, lock.lock_id, lock.price AS lock_price, lock.quote AS lock_quote,
+    disposal.lots
 FROM ledger_entries_v1 AS entry
 LEFT JOIN receipt_values_v1 AS receipt
     ON receipt.merchant_id = entry.merchant_id AND receipt.position = entry.position
@@ -31,6 +35,8 @@ LEFT JOIN receipt_values_locks_v1 AS promised
     AND promised.asset = entry.asset
 LEFT JOIN price_locks_v1 AS lock
     ON lock.merchant_id = promised.merchant_id AND lock.lock_id = promised.lock_id
+LEFT JOIN disposals_v1 AS disposal
+    ON disposal.merchant_id = entry.merchant_id AND disposal.position = entry.position
 WHERE entry.merchant_id = %(merchant_id)s
     AND entry.stream_id = ANY (%(stream_ids)s::text[])
     AND (entry.position, entry.line) > (%(after_position)s, %(after_line)s)

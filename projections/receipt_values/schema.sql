@@ -1,4 +1,4 @@
--- One row a transfer that was booked: how it was counted, and what it was then said to be worth.
+-- One row a transfer that was booked: how it was counted, and what it was then said to be worth; and one a sale.
 CREATE TABLE receipt_values_v1 (
     merchant_id     text NOT NULL,
     position        bigint NOT NULL,

@@ -12,8 +12,8 @@ from flamewire_ledger.api.reading import Row, as_of, caught_up, listed, page_of
 from flamewire_ledger.api.rendering import as_list, money, signed, time, to_json
 from flamewire_ledger.api.valued_books import valued
 from flamewire_ledger.api.valuing import moment_of
+from flamewire_ledger.billing.chart import line_of
 from flamewire_ledger.domain.money import Amount, Asset
-from flamewire_ledger.domain.posting import CREDITS_ISSUED, CREDITS_OWED
 
 NOW: Final = "account_balance"
 THEN: Final = "ledger_entries"
@@ -57,7 +57,8 @@ def _cursor(name: str, text: str | None) -> tuple[str, str] | None:
 
 def _balance(call: Call, row: Row) -> dict[str, Any]:
     asset, debits, credited = _sides(row)
-    is_debit = row["account"].startswith("assets:") or _is_debit_of_credits(row["account"])
+    line = line_of(row["account"])
+    is_debit = line is not None and line.normal_side == "debit"
     balance = debits.units - credited.units if is_debit else credited.units - debits.units
     return {
         "id": f"{row['account']}|{asset.code}",
@@ -71,11 +72,6 @@ def _balance(call: Call, row: Row) -> dict[str, Any]:
         **money("credits", credited),
         **signed("balance", asset, balance),
     }
-
-
-def _is_debit_of_credits(account: str) -> bool:
-    """Credits come from those issued, or burnt on account, and are wherever they went."""
-    return account.startswith("credits:") and account not in (CREDITS_ISSUED, CREDITS_OWED)
 
 
 def _sides(row: Row) -> tuple[Asset, Amount, Amount]:

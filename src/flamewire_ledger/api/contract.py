@@ -26,6 +26,7 @@ from flamewire_ledger.api import (
 )
 from flamewire_ledger.api.batch import Batch
 from flamewire_ledger.api.credit_contract import CREDIT_OPERATIONS
+from flamewire_ledger.api.disposals_contract import DISPOSALS
 from flamewire_ledger.api.fields import AsOf, Fresh, NoBody, Page
 from flamewire_ledger.api.models import api_keys as key_models
 from flamewire_ledger.api.models import batch as batch_models
@@ -280,6 +281,7 @@ _SINGLE: Final = (
     *BOOKS,
     *REPORTS,
     *EXPORTS,
+    *DISPOSALS,
     *RECONCILIATIONS,
     *_KEYS_AND_SANDBOX,
     *_OWNERSHIP_AND_ADDRESSES,

@@ -42,7 +42,7 @@ CHART: Final = (
     ChartLine(posting.RECEIVABLE, "Invoiced and not yet paid, in the invoice's currency.", "debit"),
     ChartLine(
         posting.PAID_ELSEWHERE,
-        "Invoices that were paid by bank or in cash: where that money is, other books say.",
+        "Came by bank or in cash, for invoices and for what was sold: where it is, other books say.",
         "debit",
     ),
     ChartLine(
@@ -67,6 +67,15 @@ CHART: Final = (
         "Where two assets meet: what an invoice asked for, and what it was paid with.",
         "credit",
     ),
+    ChartLine(
+        posting.DISPOSALS,
+        "Where two assets meet: what was sold from a wallet, and the money that it brought.",
+        "debit",
+    ),
+    ChartLine(
+        posting.WITHDRAWALS, "Taken out of wallets by whoever the merchant belongs to.", "debit"
+    ),
+    ChartLine(posting.NETWORK_FEES, "Paid to networks out of wallets.", "debit"),
     ChartLine(posting.SALES, "Paid to the merchant; nothing is owed for it any more.", "credit"),
     ChartLine(posting.WRITE_OFFS, "Kept: dust, or given up by whoever sent it.", "credit"),
     ChartLine(

@@ -43,6 +43,7 @@ class Entry:
     amount: Amount
     carried: Carried
     priced: Priced | None  # for money that is new to its stream: where the value comes from
+    lots: tuple[str, ...] = ()  # that a disposal named, to be taken from
 
     @property
     def id(self) -> str:

@@ -20,6 +20,8 @@ _KINDS: Final = (
     ("liabilities:", "refund"),
     ("expenses:", "fee"),
     ("equity:conversion", "conversion"),
+    ("equity:disposals", "sale"),
+    ("equity:withdrawals", "withdrawal"),
     ("equity:", "payout"),
     ("income:", "write_off"),
     ("assets:", "conversion"),
@@ -31,10 +33,11 @@ class TaxBooks:
     """Folds the journal into lots. `matches` come as disposals do."""
 
     lots: LotBook
+    is_specific: bool  # only then do the lots that a disposal names matter
 
     @classmethod
     def by(cls, method: Method, scope: Scope) -> TaxBooks:
-        return cls(LotBook(method, scope))
+        return cls(LotBook(method, scope), method == "specific")
 
     def post(self, entry: Entry) -> Iterator[Match]:
         """Take one posting in; what it disposed of follows. Take all of them."""
@@ -45,7 +48,8 @@ class TaxBooks:
         elif comes:
             self._receive(entry)
         elif goes and entry.carried.is_new:
-            yield from self.lots.dispose(_disposal(entry, kind_of(entry.debit)))
+            named = entry.lots if self.is_specific else ()
+            yield from self.lots.dispose(_disposal(entry, kind_of(entry.debit), named))
         elif goes:
             self.lots.take_back(entry.stream_id, _disposal(entry, "reversal"))
 
@@ -72,7 +76,7 @@ def kind_of(account: str) -> str:
     return "disposal"
 
 
-def _disposal(entry: Entry, kind: str) -> Disposal:
+def _disposal(entry: Entry, kind: str, lots: tuple[str, ...] = ()) -> Disposal:
     return Disposal(
         id=entry.id,
         asset=entry.amount.asset.code,
@@ -81,6 +85,7 @@ def _disposal(entry: Entry, kind: str) -> Disposal:
         proceeds=entry.value,
         disposed_at=entry.at,
         kind=kind,
+        lots=lots,
     )
 
 

@@ -18,6 +18,7 @@ from flamewire_ledger.domain.money import Amount, Asset
 USD: Final = "USD"
 Source: TypeAlias = Literal["face", "lock", "worth", "sample"]
 _AT_LOCK: Final = frozenset({"in_time", "honoured"})
+_AT_WORTH: Final = frozenset({"repriced", "sold"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +64,15 @@ def price_of(amount: Amount, recorded: Recorded, currency: Asset) -> Priced | No
     """What the amount is worth in `currency`, rounded half to even; None when nothing says so.
 
     In order: money is worth what is written on it; a transfer counts at its lock, or when it was
-    repriced at the worth it was given; all else at the last sample that was known. What was held
-    because it came too late has a sample before its lock, which was over by then.
+    repriced at the worth it was given; a sale at what it brought; all else at the last sample that
+    was known. What was held because it came too late has a sample before its lock, which was over.
     """
     if amount.asset.code == currency.code:
         return Priced(amount.units, Fraction(1), "face")
     sampled = _by_sample(amount, recorded, currency)
     if recorded.standing in _AT_LOCK:
         return _by_lock(amount, recorded, currency) or sampled
-    if recorded.standing == "repriced":
+    if recorded.standing in _AT_WORTH:
         return _by_worth(amount, recorded, currency) or sampled
     return sampled or _by_lock(amount, recorded, currency)
 

@@ -12,6 +12,7 @@ from flamewire_ledger.cli import (
     archive,
     chains,
     credit,
+    disposals,
     dlq,
     export,
     keys,
@@ -51,6 +52,7 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(archive.app, name="archive")
 app.add_typer(chains.app, name="chains")
 app.add_typer(credit.app, name="credits")
+app.add_typer(disposals.app, name="disposals")
 app.add_typer(prices.app, name="prices")
 app.add_typer(report.app, name="report")
 app.add_typer(sandbox.app, name="sandbox")

@@ -29,12 +29,13 @@ app = typer.Typer(
 
 
 class MethodName(StrEnum):
-    """Which lots were meant is said with a disposal, and not for a whole report."""
+    """`specific`: the lots that a disposal named when it was recorded."""
 
     fifo = "fifo"
     lifo = "lifo"
     hifo = "hifo"
     average = "average"
+    specific = "specific"
 
 
 class ScopeName(StrEnum):
@@ -52,6 +53,7 @@ _METHODS: dict[MethodName, Method] = {
     MethodName.lifo: "lifo",
     MethodName.hifo: "hifo",
     MethodName.average: "average",
+    MethodName.specific: "specific",
 }
 _SCOPES: dict[ScopeName, Scope] = {ScopeName.wallet: "wallet", ScopeName.universal: "universal"}
 

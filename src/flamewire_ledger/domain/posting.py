@@ -23,6 +23,9 @@ WRITE_OFFS: Final = "income:write_offs"  # kept: dust, or given up by its sender
 # the two meet in CONVERSION, which holds the one and owes the other at the locked rate.
 RECEIVABLE: Final = "assets:receivable"  # invoiced, not yet paid
 PAID_ELSEWHERE: Final = "assets:paid_elsewhere"  # by bank, in cash: outside this ledger
+DISPOSALS: Final = "equity:disposals"  # where what was sold meets what it brought
+WITHDRAWALS: Final = "equity:withdrawals"  # taken out by whoever owns the merchant
+NETWORK_FEES: Final = "expenses:network_fees"
 CONVERSION: Final = "equity:conversion"
 TAX: Final = "liabilities:tax"  # charged, to be handed on
 BAD_DEBTS: Final = "expenses:bad_debts"  # invoiced, and not expected any more

@@ -22,7 +22,8 @@ from flamewire_ledger.queries.database import Row
 from flamewire_ledger.store.event_store import EventStore
 
 READ_MODELS: Final = (
-    "account_balance", "ledger_entries", "price_history", "price_locks", "receipt_values",
+    "account_balance", "disposals", "ledger_entries", "price_history", "price_locks",
+    "receipt_values",
 )  # fmt: skip
 _PAGE_ROWS: Final = 1000
 _STREAMS_MAX: Final = 5000  # whose money is remembered; that of others is followed again
@@ -152,6 +153,7 @@ class Journal:
             amount=amount,
             carried=carried,
             priced=priced,
+            lots=tuple(row["lots"] or ()),
         )
 
     async def _samples(self, rows: Sequence[Row]) -> Mapping[tuple[str, int, int], Sampled]:

@@ -97,7 +97,10 @@ class TaxReport(View):
 
 class GetTaxLots(Valued):
     year: Annotated[int, Field(ge=2009, le=2200)] = Field(description="Of the disposals, in UTC.")
-    method: Literal["fifo", "lifo", "hifo", "average"] = "fifo"
+    method: Literal["fifo", "lifo", "hifo", "average", "specific"] = Field(
+        default="fifo",
+        description="Which lots go first; `specific`: those that a disposal named, then the oldest.",
+    )
     scope: Literal["wallet", "universal"] = "wallet"
     lots: bool = Field(default=False, description="Also say which lots are left (100 000 at most).")
 
