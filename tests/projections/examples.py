@@ -64,17 +64,17 @@ async def answers(
                         await apply_stretch(connection, projection, "live", stretch)
     async with read_pool(database_url) as reading:
         return [
-            [_plain(row) for row in await ask(reading, asked["question"], **asked["with"])]
+            [plain(row) for row in await ask(reading, asked["question"], **asked["with"])]
             for asked in example["asked"]
         ]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """As JSON has it: times with a Z, decimals as text, units of sums as numbers."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, (Decimal, UUID)):
