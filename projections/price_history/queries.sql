@@ -31,3 +31,29 @@ WHERE price_id = ANY (%(price_ids)s::text[])
     AND (%(before_position)s::bigint IS NULL OR position < %(before_position)s)
 ORDER BY position DESC
 LIMIT %(limit)s;
+
+-- prices_then: of each price, the newest sample that was known at a time, none older than asked for; one that was filled in later where there was none.
+SELECT asked.price_id, sample.at, sample.dollars, sample.source
+FROM unnest(%(price_ids)s::text[]) AS asked (price_id)
+CROSS JOIN LATERAL (
+    (
+        SELECT 1 AS choice, at, dollars, source
+        FROM price_history_v1
+        WHERE price_id = asked.price_id AND recorded_at <= %(then)s
+            AND (%(since)s::timestamptz IS NULL OR at > %(since)s)
+        ORDER BY at DESC
+        LIMIT 1
+    )
+    UNION ALL
+    (
+        SELECT 2, at, dollars, source
+        FROM price_history_v1
+        WHERE price_id = asked.price_id AND at <= %(then)s
+            AND (%(since)s::timestamptz IS NULL OR at > %(since)s)
+        ORDER BY at DESC
+        LIMIT 1
+    )
+    ORDER BY choice
+    LIMIT 1
+) AS sample
+ORDER BY asked.price_id;

@@ -14,6 +14,7 @@ from flamewire_ledger.domain.identifiers import command_id
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.payment import ConfirmTransfer
 from flamewire_ledger.domain.transfer import Block, Transfer
+from tests.api.test_price_history import prices
 from tests.api.world import World
 
 WAYS = [
@@ -164,7 +165,58 @@ async def test_it_is_shown_as_it_was(ledger: World):
     assert then["holdings"][0]["balance"] == "1.000000000"
     assert (then["as_of"], now["as_of"]) == (first, None)
     at_the_end = await portfolio(ledger, as_of=last)
-    assert at_the_end["holdings"] == now["holdings"]
+    assert [_units(it) for it in at_the_end["holdings"]] == [_units(it) for it in now["holdings"]]
+
+
+def _units(holding: dict[str, Any]) -> dict[str, Any]:
+    """All but what it is worth: that goes by the prices of the time."""
+    return {
+        key: it for key, it in holding.items() if not key.startswith(("price", "value", "reason"))
+    }
+
+
+async def test_what_was_is_worth_what_it_was_worth(ledger: World):
+    made = await intent(ledger)
+    ledger.clock.turn(minutes=2)
+    await prices(ledger, "400")
+    held = await arrive(ledger, made, "bittensor", 1_000_000_000)
+    ledger.clock.turn(minutes=1)
+    last = await prices(ledger, "420")
+    then = await portfolio(ledger, as_of=held)
+    assert then["total"] == "400.00"
+    (tao,) = then["holdings"]
+    assert tao["price"] == {
+        "price": "400", "at": "2026-01-31T12:02:00Z", "is_stale": False, "sources": ["quorum"],
+    }  # fmt: skip
+    assert (then["is_partial"], then["as_of"]) == (False, held)
+    assert (await portfolio(ledger, as_of=last))["total"] == "420.00"
+    ledger.quotes["TAO"] = Decimal(9_999)
+    ledger.clock.turn(minutes=10)
+    assert await portfolio(ledger, as_of=held) == then  # whatever it costs now
+    in_euros = await portfolio(ledger, as_of=held, valuation="EUR")
+    assert in_euros["total"] == "370.37"
+
+
+async def test_a_time_is_valued_at_the_prices_of_that_time(ledger: World):
+    """Though nothing was recorded in the merchant's books since long before."""
+    made = await intent(ledger)
+    ledger.clock.turn(minutes=2)
+    await prices(ledger, "400")
+    await arrive(ledger, made, "bittensor", 1_000_000_000)
+    await prices(ledger, "420", "430")
+    assert (await portfolio(ledger, as_of="2026-01-31T12:05:00Z"))["total"] == "420.00"
+    shown = await portfolio(ledger, as_of="2026-01-31T12:07:30Z")
+    assert (shown["total"], shown["valued_at"]) == ("430.00", "2026-01-31T12:07:30Z")
+
+
+async def test_where_no_price_was_recorded_there_is_no_value(ledger: World):
+    made = await intent(ledger)
+    held = await arrive(ledger, made, "bittensor", 1_000_000_000)
+    shown = await portfolio(ledger, as_of=held)
+    (tao,) = shown["holdings"]
+    assert (tao["value"], tao["price"], shown["total"]) == (None, None, "0.00")
+    assert "no price of TAO was recorded" in tao["reason"]
+    assert shown["is_partial"] is True
 
 
 async def test_a_limit_leaves_out_the_least_and_says_so(ledger: World):

@@ -1,8 +1,8 @@
 """The portfolio: what the books say is in a merchant's wallets on every network, and what it is worth.
 
-Holdings may be those of a moment that has been; the prices are always those of now, and say so.
-Only assets of the configured networks are priced: what a token of anybody's calls itself is not
-what it is worth.
+Holdings of now are valued at the prices of now, and those of a moment that has been at what was
+recorded then. Only assets of the configured networks are priced: what a token of anybody's calls
+itself is not what it is worth.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from flamewire_ledger.api.books import moment
 from flamewire_ledger.api.call import Answer, Call
 from flamewire_ledger.api.currencies import asset_id_of
 from flamewire_ledger.api.models.portfolio import GetPortfolio
+from flamewire_ledger.api.past_prices import PastPrice, moment_of, past_prices
 from flamewire_ledger.api.prices import plain, priced_asset
 from flamewire_ledger.api.pricing import Priced, Till
 from flamewire_ledger.api.reading import Row
@@ -23,7 +24,7 @@ from flamewire_ledger.api.rendering import money, signed, time, to_json
 from flamewire_ledger.domain.money import Amount, Asset, MoneyError
 from flamewire_ledger.domain.rejection import LimitReached, NotFound, PriceUnavailable
 
-Worth = Priced | str  # a price, or why there is none
+Worth = Priced | PastPrice | str  # a price, or why there is none
 
 
 async def get(call: Call) -> Answer:
@@ -37,10 +38,15 @@ async def get(call: Call) -> Answer:
     listing = await call.parts.reads.holdings(
         call.merchant_id, [asset.code for asset in listed], query.limit, as_of=position
     )
-    now = call.now()
-    till = call.till(now)
     held = {row["asset"] for row in listing.rows}
-    prices = await _prices(till, [asset for asset in listed if asset.code in held], currency)
+    priced = [asset for asset in listed if asset.code in held]
+    prices: Mapping[str, Worth]
+    if position is None:
+        at = call.now()
+        prices = await _prices(call.till(at), priced, currency)
+    else:
+        at = await moment_of(call, query.as_of or "", position)
+        prices = await past_prices(call, priced, currency, at)
     holdings = [_holding(call, row, prices, currency) for row in listing.rows]
     values = [int(it["value_minor"]) for it in holdings if it["value_minor"] is not None]
     return Answer(
@@ -52,7 +58,7 @@ async def get(call: Call) -> Answer:
                 **signed("total", currency, sum(values)),
                 "is_partial": listing.has_more or len(values) < len(holdings),
                 "has_more": listing.has_more,
-                "valued_at": time(now),
+                "valued_at": time(at),
                 "as_of": position,
             }
         )
@@ -108,12 +114,17 @@ def _value(asset: Asset, units: int, worth: Worth) -> int | str:
     return value if units >= 0 else -value
 
 
-def _shown(priced: Priced) -> dict[str, Any]:
+def _shown(priced: Priced | PastPrice) -> dict[str, Any]:
+    if isinstance(priced, PastPrice):
+        is_stale, sources = False, list(priced.sources)
+    else:
+        is_stale = priced.is_stale
+        sources = [quote.source for quote in priced.quotes if quote.dropped is None]
     return {
         "price": plain(priced.rate.price),
         "at": time(priced.at),
-        "is_stale": priced.is_stale,
-        "sources": [quote.source for quote in priced.quotes if quote.dropped is None],
+        "is_stale": is_stale,
+        "sources": sources,
     }
 
 

@@ -27,7 +27,9 @@ class HoldingPrice(View):
     price: str
     at: datetime
     is_stale: bool = Field(description="The sources could not be trusted since `at`.")
-    sources: list[str] = Field(description="Those whose quotes counted.")
+    sources: list[str] = Field(
+        description="Those whose quotes counted. Of a recorded price: `quorum`, or who filled it in."
+    )
 
 
 class Holding(View):
@@ -65,5 +67,8 @@ class Portfolio(View):
         description="The total lacks holdings without a value or beyond `limit`."
     )
     has_more: bool = Field(description="There are more holdings than `limit`.")
-    valued_at: datetime
+    valued_at: datetime = Field(
+        description="Of what time the prices are: now, or what `as_of` means. Then they are those "
+        "that were recorded, at most a day old."
+    )
     as_of: int | None
