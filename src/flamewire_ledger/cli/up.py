@@ -23,7 +23,6 @@ from urllib.parse import urlsplit
 import typer
 import uvloop
 
-from flamewire_ledger.chains.networks import read_networks
 from flamewire_ledger.cli.embedded_postgres import EmbeddedPostgres
 from flamewire_ledger.cli.forking import Forker, forker
 from flamewire_ledger.cli.home import postgres_directory
@@ -34,6 +33,7 @@ from flamewire_ledger.cli.standing import listener_url, listening_socket, stop_s
 from flamewire_ledger.cli.supervisor import Supervisor
 from flamewire_ledger.settings import Settings, read_settings, unknown_settings
 from flamewire_ledger.wiring import migrate_database, open_ledger
+from flamewire_ledger.wiring.chains import check_networks
 from flamewire_ledger.wiring.keys import first_key
 
 _LOOK_AFTER_SECONDS = 0.5
@@ -78,8 +78,7 @@ def up(
     settings = read_settings(data_dir=data_dir, host=host, port=port, workers=workers)
     for name in unknown_settings():
         say(f"{name} is no setting of this version and is ignored.")
-    if settings.networks_file is not None:
-        read_networks(settings.networks_file)  # a mistake in it is said before anything is started
+    check_networks(settings)  # a mistake in them is said before anything is started
     with (
         listening_socket(settings.host, settings.port) as listener,
         # Before the database: the forking process is one of this thread alone.
@@ -139,7 +138,8 @@ async def _serve(
         await supervisor.run(stop_signal(), announce, listener)
     finally:
         caretaker.cancel()
-        key.cancel()
+        # The key is waited for, whatever came of it: its connections end before the database does.
+        await asyncio.gather(key, caretaker, return_exceptions=True)
     say("Stopped.")
 
 

@@ -32,6 +32,15 @@ def real_chains(
     )
 
 
+def check_networks(settings: Settings) -> None:
+    """Raises NetworksFileError for all that can be known to be wrong without asking a node."""
+    real_chains(settings, lambda _: _no_time)
+
+
+def _no_time() -> datetime:
+    raise AssertionError("a chain that is only checked asks for no time")
+
+
 def _chain(configured: ConfiguredNetwork, now: Callable[[], datetime]) -> Chain:
     match configured.settings:
         case EthereumSettings() as settings:

@@ -101,24 +101,26 @@ async def open_ledger(
     """Connect the parts, and let go of them again. The database has to be migrated."""
     configure_logging(settings.log_level, settings.log_format)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(
-            PostgresEventStore(url, archive_directory=settings.archive_directory)
-        )
         connections = Connections(url, size_max=settings.database_connections_max)
         stack.push_async_callback(connections.close)
-        pool = read_pool(url, connections_max=settings.database_connections_max)
-        await pool.open()
-        stack.push_async_callback(pool.close)
         bell = SandboxBell(connections)
         sandbox_clock = SandboxClock(PostgresClockOffset(connections), bell)
-        await sandbox_clock.look()
-        journal = BelledJournal(PostgresSandboxJournal(connections), bell)
-        sandbox_chains = _sandbox_chains(settings, journal, sandbox_clock)
+        # First of all: what is wrong in the networks file is said before anything is connected.
         configured = real_chains(
             settings, lambda livemode: RealClock().now if livemode else sandbox_clock.now
         )
+        journal = BelledJournal(PostgresSandboxJournal(connections), bell)
+        sandbox_chains = _sandbox_chains(settings, journal, sandbox_clock)
         for chain in (*sandbox_chains, *configured):
             stack.push_async_callback(chain.aclose)
+        store = await stack.enter_async_context(
+            PostgresEventStore(url, archive_directory=settings.archive_directory)
+        )
+        pool = read_pool(url, connections_max=settings.database_connections_max)
+        # A pool that is cancelled while it connects says so, and does not end: it is waited for.
+        stack.push_async_callback(pool.close)
+        await pool.open(wait=True)
+        await sandbox_clock.look()
         codec, meters = Codec(), meters or Meters()
         clock = RealClock()
         yield Ledger(
