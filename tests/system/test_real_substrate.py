@@ -372,6 +372,7 @@ def test_a_mistake_in_the_networks_file_stops_the_start(
     assert "9" * 20 not in done.stderr
     assert "obey" not in done.stderr
     assert "YOUR-NODE" not in done.stderr
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(
