@@ -59,5 +59,4 @@ WHERE endpoint.endpoint_id = event.endpoint_id;
 
 -- on: webhook_endpoint.deleted.v1
 DELETE FROM webhook_endpoints_v1 AS endpoint
-USING batch AS event
-WHERE endpoint.endpoint_id = event.data->>'endpoint_id';
+WHERE endpoint.endpoint_id IN (SELECT data->>'endpoint_id' FROM batch);

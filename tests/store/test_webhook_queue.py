@@ -94,6 +94,14 @@ async def test_what_was_taken_and_not_heard_of_is_due_again(queue: WebhookQueue)
     assert await take(queue, NOON + timedelta(seconds=61)) == ["we_a:m1"]
 
 
+async def test_what_another_had_taken_is_due_at_once_for_who_comes_next(queue: WebhookQueue):
+    await queue.put(0, 1, batch("m1", "m2"), NOON)
+    await take(queue)
+    await queue.attempted(attempt("wd_we_am2", again_at=LATER))
+    await queue.release(0, NOON)
+    assert await take(queue) == ["we_a:m1"]
+
+
 async def test_an_endpoint_has_a_few_at_once_and_keeps_no_other_waiting(queue: WebhookQueue):
     await queue.put(0, 1, batch("m1", "m2", "m3", endpoints=["we_a", "we_b"]), NOON)
     taken = await take(queue, each_max=2, busy={"we_a": 1})

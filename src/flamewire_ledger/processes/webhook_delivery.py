@@ -1,8 +1,8 @@
 """Webhook delivery: what is queued is sent to its endpoint, until it is taken or given up.
 
 Everything that time does is in the queue, so that whoever comes next goes on where this one died: a
-delivery that was taken here and of which nothing was heard is due again after a minute, under the
-same id. An endpoint has a few attempts at once, and one while it fails, so that one that is slow
+delivery that was taken here and of which nothing was heard is due again, under the same id, when
+another has the partition, or after a minute. An endpoint has a few attempts at once, and one while it fails, so that one that is slow
 keeps no other waiting.
 """
 
@@ -107,6 +107,8 @@ class Delivering:
     async def run(self, partition: int, bell: asyncio.Event, poll_seconds: float) -> None:
         """Try what is due, whenever it is, `ALL_MAX` at a time. `bell`: something was queued."""
         running: dict[asyncio.Task[None], str] = {}
+        # The partition is ours: what another had taken of it, it cannot finish.
+        await self._queue.release(partition, self._world.now())
         try:
             while True:
                 bell.clear()

@@ -28,6 +28,7 @@ class _Delivery:
     made_at: datetime
     status: Status = "pending"
     again_at: datetime | None = None
+    is_taken: bool = False
     ended_at: datetime | None = None
     tried: list[Attempt] = field(default_factory=list)
 
@@ -161,8 +162,13 @@ class MemoryWebhooks:
                 counts[endpoint_id] = counts.get(endpoint_id, 0) + 1
                 taken.append(it)
         for it in taken[:limit]:
-            it.again_at = again_at
+            it.again_at, it.is_taken = again_at, True
         return [_taken(it) for it in taken[:limit]]
+
+    async def release(self, partition: int, now: datetime) -> None:
+        for it in self._deliveries.values():
+            if it.partition == partition and it.is_taken and it.again_at is not None:
+                it.again_at, it.is_taken = min(it.again_at, now), False
 
     async def next_due(self, partition: int) -> datetime | None:
         return min(
@@ -179,7 +185,7 @@ class MemoryWebhooks:
         if len(it.tried) != attempt.number - 1 or it.again_at is None:
             return None
         it.tried.append(attempt)
-        it.status, it.again_at = attempt.status, attempt.again_at
+        it.status, it.again_at, it.is_taken = attempt.status, attempt.again_at, False
         it.ended_at = attempt.at if attempt.again_at is None else None
         if it.queued.kind == "test" and not attempt.is_taken:
             return None
@@ -195,6 +201,7 @@ class MemoryWebhooks:
         for delivery_id in delivery_ids:
             if self._deliveries[delivery_id].again_at is not None:
                 self._deliveries[delivery_id].again_at = again_at
+                self._deliveries[delivery_id].is_taken = False
 
     async def cancel(
         self, partition: int, endpoint_id: str, now: datetime, *, tests_too: bool

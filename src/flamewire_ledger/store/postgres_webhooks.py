@@ -104,6 +104,9 @@ class PostgresWebhooks:
         )
         return [TakenDelivery(**{**row, "body": bytes(row["body"])}) for row in rows]
 
+    async def release(self, partition: int, now: datetime) -> None:
+        await self._do("release", partition=partition, now=now)
+
     async def next_due(self, partition: int) -> datetime | None:
         (row,) = await self._ask("next_due", partition=partition)
         due: datetime | None = row["min"]

@@ -159,6 +159,9 @@ class WebhookQueue(Protocol):
         time. Who takes it has until `again_at`; then it is due again.
         """
 
+    async def release(self, partition: int, now: datetime) -> None:
+        """Whoever had taken something of this partition is gone: it is due now."""
+
     async def next_due(self, partition: int) -> datetime | None: ...
 
     async def attempted(self, attempt: Attempt) -> datetime | None:

@@ -118,7 +118,7 @@ WITH RECURSIVE waiting (endpoint_id) AS (
     LIMIT %(limit)s
 ), taken AS (
     UPDATE webhook_deliveries AS delivery
-    SET again_at = %(again_at)s
+    SET again_at = %(again_at)s, is_taken = true
     FROM due
     WHERE delivery.delivery_id = due.delivery_id AND delivery.again_at <= %(now)s
     RETURNING delivery.*
@@ -136,7 +136,7 @@ SELECT min(again_at) FROM webhook_deliveries WHERE partition = %(partition)s AND
 -- twice, or by two, it is said once.
 WITH moved AS (
     UPDATE webhook_deliveries
-    SET attempts = %(number)s, status = %(status)s, again_at = %(again_at)s,
+    SET attempts = %(number)s, status = %(status)s, again_at = %(again_at)s, is_taken = false,
         ended_at = CASE WHEN %(again_at)s::timestamptz IS NULL THEN %(at)s::timestamptz END
     WHERE delivery_id = %(delivery_id)s AND attempts = %(number)s - 1 AND again_at IS NOT NULL
     RETURNING delivery_id, endpoint_id, kind
@@ -158,7 +158,14 @@ WITH moved AS (
 SELECT failing_since FROM stood;
 
 -- put_off: try it at another time; that it was not possible now is not the endpoint's fault.
-UPDATE webhook_deliveries SET again_at = %(again_at)s WHERE delivery_id = ANY(%(delivery_ids)s) AND again_at IS NOT NULL;
+UPDATE webhook_deliveries
+SET again_at = %(again_at)s, is_taken = false
+WHERE delivery_id = ANY(%(delivery_ids)s) AND again_at IS NOT NULL;
+
+-- release: whoever had taken something of this partition is gone: it is due now.
+UPDATE webhook_deliveries
+SET again_at = least(again_at, %(now)s), is_taken = false
+WHERE partition = %(partition)s AND again_at IS NOT NULL AND is_taken;
 
 -- cancel: what waits for an endpoint is not sent any more; how much that was. Tests are of an endpoint that is disabled, too.
 WITH ended AS (

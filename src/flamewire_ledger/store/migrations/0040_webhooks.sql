@@ -36,6 +36,7 @@ CREATE TABLE webhook_deliveries (
     status       text NOT NULL CHECK (status IN ('pending', 'delivered', 'failed', 'canceled')),
     attempts     integer NOT NULL DEFAULT 0,
     again_at     timestamptz CHECK ((status = 'pending') = (again_at IS NOT NULL)),
+    is_taken     boolean NOT NULL DEFAULT false,  -- somebody tries it now
     made_at      timestamptz NOT NULL,
     ended_at     timestamptz
 ) WITH (fillfactor = 80);
