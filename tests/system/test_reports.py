@@ -11,7 +11,10 @@ import httpx
 import pytest
 
 from flamewire_ledger.cli.session import operation
+from flamewire_ledger.exports.formats import FORMATS
 from flamewire_ledger.exports.report import NAMES
+from flamewire_ledger.processes.reconciliation import run
+from flamewire_ledger.queries import journal
 from flamewire_ledger.wiring.operator import Operator
 from tests.system.running_ledger import (
     RunningLedger,
@@ -22,15 +25,13 @@ from tests.system.running_ledger import (
 from tests.system.test_several_networks import pay
 
 TAO = [{"network": "bittensor", "asset": "TAO"}]
-READS = (
-    "ledger_entries", "account_balance", "price_history", "price_locks", "receipt_values",
-    "merchants", "wallet_transfers", "reconciliations",
-)  # fmt: skip
+READS = sorted({*journal.READ_MODELS, *run.READ_MODELS})
+METHODS = ("fifo", "lifo", "hifo", "average", "specific")
 
 
 @pytest.fixture(scope="module")
 def traded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLedger]:
-    """Two payments are paid, one in part, one never; a grant lapses."""
+    """Two payments are paid, one in part, one never; some of it is sold; a grant lapses."""
     ledger = RunningLedger(tmp_path_factory.mktemp("traded"))
     ledger.start()
     with ledger.client() as client:
@@ -52,6 +53,11 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLedger]:
         part = create_payment(client, "part", pay_with=TAO)
         pay(client, part["id"], "pay-part", amount="0.01")
         eventually(lambda: is_confirmed(client, part["id"]))
+        sale = {"amount": "9.00", "currency": "USD"}
+        sold = {"network": "bittensor", "asset": "TAO", "amount": "0.02", "kind": "sale"}
+        client.post(
+            "/v1/disposals", json={**sold, "proceeds": sale}, headers={"Idempotency-Key": "sale"}
+        ).raise_for_status()
         create_payment(client, "never", pay_with=TAO)
         client.post("/v1/sandbox/clock", json={"advance_seconds": 400 * 86_400})
         payment_with_status(client, part["id"], "requires_action")
@@ -80,7 +86,7 @@ def test_what_came_in_is_in_the_volumes_and_what_was_earned_in_the_revenue(
     traded: RunningLedger,
 ) -> None:
     (came,) = rows(traded, "volumes")
-    assert (came["network"], came["postings"]) == ("bittensor", 3)
+    assert (came["network"], came["postings"], came["out"]) == ("bittensor", 4, "0.020000000")
     (earned,) = rows(traded, "revenue")
     assert (earned["account"], earned["value"]) == ("income:sales", "50.00")
 
@@ -96,6 +102,16 @@ def test_what_is_held_waits_for_a_person(traded: RunningLedger) -> None:
     assert (waiting["asset"], waiting["amount"]) == ("bittensor:TAO", "0.010000000")
 
 
+def test_what_was_sold_is_out_of_the_wallet_by_the_command_line_too(traded: RunningLedger) -> None:
+    words = ("record", "fee", "0.001", "TAO", "--network", "bittensor", "--once", "fee-1")
+    first = json.loads(traded.flamewire("disposals", *words).stdout)
+    again = json.loads(traded.flamewire("disposals", *words).stdout)
+    assert first == again
+    assert (first["kind"], first["amount"]) == ("fee", "0.001000000")
+    listed = json.loads(traded.flamewire("disposals", "list", "--json").stdout)
+    assert [it["kind"] for it in listed] == ["fee", "sale"]
+
+
 def test_every_transfer_has_a_time_to_finality(traded: RunningLedger) -> None:
     (found,) = rows(traded, "finality")
     assert (found["network"], found["transfers"]) == ("bittensor", 3)
@@ -105,22 +121,35 @@ def test_the_same_position_gives_the_same_bytes_after_every_rebuild(
     traded: RunningLedger, tmp_path: Path
 ) -> None:
     with traded.client() as client:
+        made = client.post("/v1/reconciliations", json={"network": "bittensor"}).json()
         position = client.get("/v1/reports/funnel").json()["as_of"]
-        told = {
-            (name, kind): client.get(f"/v1/reports/{name}{kind}", params={"as_of": position})
-            for name in NAMES
-            for kind in ("", ".csv")
-        }
+        told = {path: client.get(path) for path in paths(position, made["id"])}
         assert {answer.status_code for answer in told.values()} == {200}
+        assert all(answer.content for answer in told.values())
+        lots = told[f"/v1/reports/tax_lots?year=2026&method=fifo&lots=true&as_of={position}"].json()
+        assert [line["proceeds"] for line in lots["disposals"]] == ["9.00"]
         chart = drawn(traded, "revenue", position, tmp_path)
         operation(rebuild, data_dir=traded.data_dir)
-        for (name, kind), answer in told.items():
-            again = client.get(f"/v1/reports/{name}{kind}", params={"as_of": position})
-            assert again.content == answer.content, name
+        for path, answer in told.items():
+            assert client.get(path).content == answer.content, path
         said = traded.flamewire("report", "funnel", "--as-of", str(position)).stdout
-        assert json.loads(said) == told["funnel", ""].json()
+        assert json.loads(said) == told[f"/v1/reports/funnel?as_of={position}"].json()
         assert drawn(traded, "revenue", position, tmp_path) == chart
         assert client.get("/v1/reports/nothing").status_code == 404
+
+
+def paths(position: int, reconciliation_id: str) -> Iterator[str]:
+    """Every report in every format."""
+    for name in NAMES:
+        for kind in ("", ".csv"):
+            yield f"/v1/reports/{name}{kind}?as_of={position}"
+    for method in METHODS:
+        yield f"/v1/reports/tax_lots?year=2026&method={method}&lots=true&as_of={position}"
+    for name in FORMATS:
+        yield f"/v1/exports/{name}?as_of={position}"
+    yield f"/v1/ledger/trial_balance?valuation=USD&as_of={position}"
+    for kind in ("", ".pdf"):
+        yield f"/v1/reconciliations/{reconciliation_id}{kind}"
 
 
 async def rebuild(operator: Operator) -> None:
