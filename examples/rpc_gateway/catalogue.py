@@ -1,103 +1,141 @@
-"""What is sold: what each method weighs, and what a unit of weight costs on each plan.
+"""What is sold: meters, which say what a call costs in credits, and plans, which say who may call.
 
-Weights are whole *units*; credits are counted in millionths (the ledger's six decimals), so that
-every price here is exact. A plan's tiers are graduated: each unit costs what the tier it falls into
-says, counted over a month, so a call that crosses a border is priced on both sides of it.
+They are the ledger's: `publish` defines them there, and the ledger prices every call from then on.
+What the gateway itself needs to know is only which methods are sold, and which need an archive node.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-MICRO: Final = 1_000_000  # millionths of a credit in a credit
-ARCHIVE_FACTOR: Final = 5
+from ledger import Json, Ledger
+
+CALL: Final = "rpc.call"  # the type of the CloudEvents that are reported
+RPC: Final = "rpc"  # features, as plans name them
+ARCHIVE: Final = "archive"
 ARCHIVE_DEPTH: Final = 128  # blocks behind the head that an ordinary node has the state of
-
-_ETHEREUM: Final[Mapping[str, int]] = {
-    "eth_call": 1,
-    "eth_getTransactionReceipt": 2,
-    "eth_estimateGas": 3,
-    "eth_sendRawTransaction": 10,
-    "eth_getLogs": 20,
-}
-_BITTENSOR: Final[Mapping[str, int]] = {
-    "state_call": 2,
-    "state_queryStorageAt": 4,
-    "author_submitExtrinsic": 10,
-}
-_SUI: Final[Mapping[str, int]] = {"suix_queryEvents": 10, "suix_queryTransactionBlocks": 10}
-WEIGHTS: Final[Mapping[str, Mapping[str, int]]] = {
-    "ethereum": _ETHEREUM,
-    "bittensor": _BITTENSOR,
-    "sui": _SUI,
-}
-WEIGHT_OF_THE_REST: Final[Mapping[str, int]] = {"ethereum": 1, "bittensor": 1, "sui": 2}
-_ALWAYS_ARCHIVE: Final = ("debug_", "trace_")
-# Where a method of Ethereum says which block's state it means.
-_BLOCK_AT: Final[Mapping[str, int]] = {
-    "eth_call": 1,
-    "eth_getBalance": 1,
-    "eth_getCode": 1,
-    "eth_getTransactionCount": 1,
-    "eth_getStorageAt": 2,
-}
+OVERAGE_CREDITS: Final = "500"  # how much an account may owe: calls that were on their way
 
 
 @dataclass(frozen=True, slots=True)
-class Tier:
-    """Units up to and with `up_to` (None: all the rest) cost so many millionths of a credit each."""
-
-    up_to: int | None
-    micro: int
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a customer agreed to."""
+class Meter:
+    """Methods of one chain at one price. `tiers`: (up to so many calls in a month, credits each)."""
 
     name: str
-    tiers: Sequence[Tier]
-    has_archive: bool
-    welcome_credits: int  # given at sign-up; they lapse
-    top_up_usd: str  # what a 402 offers to buy
+    chain: str
+    methods: Sequence[str]
+    tiers: Sequence[tuple[str | None, str]]
+    archive: bool = False
 
-    def cost(self, used: int, units: int) -> int:
-        """Millionths of a credit for `units` more, after `used` of this month."""
-        return self._until(used + units) - self._until(used)
+    def as_body(self) -> Json:
+        archive = "true" if self.archive else "false"
+        tiers = [
+            {"unit_price": price} if up_to is None else {"up_to": up_to, "unit_price": price}
+            for up_to, price in self.tiers
+        ]
+        return {
+            "name": self.name,
+            "event_type": CALL,
+            "aggregation": "count",
+            "filters": [
+                {"key": "chain", "values": [self.chain]},
+                {"key": "method", "values": list(self.methods)},
+                {"key": "archive", "values": [archive]},
+            ],
+            "group_by": ["chain", "method"],
+            "credit_price": {"model": "graduated", "tiers": tiers},
+            # What was served has to be paid: the account owes it, as far as it may.
+            "on_insufficient": "overage",
+        }
 
-    def _until(self, units: int) -> int:
-        cost, floor = 0, 0
-        for tier in self.tiers:
-            ceiling = units if tier.up_to is None else min(units, tier.up_to)
-            if ceiling <= floor:
-                break
-            cost += (ceiling - floor) * tier.micro
-            floor = ceiling
-        return cost
+
+_STATE: Final = ("eth_call", "eth_getBalance", "eth_getCode", "eth_getStorageAt")
+_ETHEREUM: Final = (
+    *_STATE, "eth_blockNumber", "eth_chainId", "eth_gasPrice", "eth_estimateGas",
+    "eth_getTransactionCount", "eth_getTransactionReceipt", "eth_getBlockByNumber",
+)  # fmt: skip
+METERS: Final = (
+    Meter("Ethereum", "ethereum", _ETHEREUM, (("100", "1"), ("1000", "0.8"), (None, "0.5"))),
+    Meter("Ethereum, logs", "ethereum", ("eth_getLogs",), (("20", "20"), (None, "15"))),
+    Meter("Ethereum, transactions", "ethereum", ("eth_sendRawTransaction",), ((None, "10"),)),
+    Meter(
+        "Ethereum, archive",
+        "ethereum",
+        (*_STATE, "eth_getLogs", "debug_traceTransaction"),
+        (("50", "5"), (None, "4")),
+        archive=True,
+    ),
+    Meter("Bittensor", "bittensor", ("chain_getHeader",), ((None, "1"),)),
+    Meter("Bittensor, state", "bittensor", ("state_call",), (("100", "2"), (None, "1.5"))),
+    Meter("Sui", "sui", ("sui_getObject",), (("100", "2"), (None, "1.5"))),
+    Meter("Sui, events", "sui", ("suix_queryEvents",), ((None, "10"),)),
+)
+SOLD: Final = frozenset(
+    (meter.chain, method, meter.archive) for meter in METERS for method in meter.methods
+)
+CHAINS: Final = tuple(dict.fromkeys(meter.chain for meter in METERS))
 
 
-WELCOME_DAYS: Final = 14
-PLANS: Final[Mapping[str, Plan]] = {
-    plan.name: plan
+def _plan(name: str, usd: str | None, credits_: str, *features: str) -> Json:
+    prices = [] if usd is None else [{"name": f"{name.capitalize()} plan", "amount": usd}]
+    kinds = {RPC: "credits", ARCHIVE: "flag"}
+    return {
+        "code": name,
+        "name": name.capitalize(),
+        "currency": "USD",
+        "interval": {"unit": "month"},
+        "fixed_prices": prices,
+        "included_credits": {"amount": credits_},  # they lapse when the next ones come
+        "entitlements": [{"feature": it, "kind": kinds[it]} for it in features],
+        "due_days": 7,
+        "unpaid_days": 7,  # from then on; then it is paused
+        **({} if usd is None else {"tax_rate": "19"}),
+    }
+
+
+PLANS: Final = {
+    plan["code"]: plan
     for plan in (
-        Plan("free", (Tier(None, MICRO),), False, 300, "5.00"),
-        Plan("pro", (Tier(1_000, MICRO), Tier(None, 800_000)), True, 500, "20.00"),
-        Plan(
-            "enterprise",
-            (Tier(1_000, 800_000), Tier(5_000, 600_000), Tier(None, 400_000)),
-            True,
-            1_000,
-            "50.00",
-        ),
+        _plan("free", None, "300", RPC),
+        _plan("pro", "19.00", "500", RPC, ARCHIVE),
+        _plan("enterprise", "99.00", "1000", RPC, ARCHIVE),
     )
 }
+TOP_UP_USD: Final = {"free": "5.00", "pro": "20.00", "enterprise": "50.00"}  # what a 402 offers
+# Where a method of Ethereum says which block's state it means.
+_BLOCK_AT: Final = {"eth_call": 1, "eth_getBalance": 1, "eth_getCode": 1, "eth_getStorageAt": 2}
+
+
+async def publish(ledger: Ledger) -> None:
+    """Define what is not defined yet, and what has changed. Safe to repeat.
+
+    A meter never changes: one at another price takes the place of the one that is archived. Calls
+    that are reported between the two are refused as `unknown_meter`, kept, and can be sent again.
+    """
+    active = {
+        it["name"]: it for it in await ledger.list_all("/v1/meters") if it["status"] == "active"
+    }
+    for meter in METERS:
+        body, known = meter.as_body(), active.get(meter.name)
+        if known is not None and {key: known[key] for key in body} == body:
+            continue
+        if known is not None:
+            await ledger.post(f"/v1/meters/{known['id']}/archive", {})
+        digest = hashlib.sha256(json.dumps([body, known and known["id"]]).encode()).hexdigest()
+        await ledger.post("/v1/meters", body, once=f"meter-{digest}")
+    offered = {it["code"] for it in await ledger.list_all("/v1/plans")}
+    for code, plan in PLANS.items():
+        if code not in offered:
+            await ledger.post("/v1/plans", plan, once=f"plan-{code}")
 
 
 def is_archive(method: str, params: object, head: int) -> bool:
     """Whether only a node that kept all of the past can answer."""
-    if method.startswith(_ALWAYS_ARCHIVE):
+    if method.startswith("debug_"):
         return True
     block: Any = None
     if method == "eth_getLogs":
@@ -108,12 +146,6 @@ def is_archive(method: str, params: object, head: int) -> bool:
     if block == "earliest":
         return True
     return _height(block, head) < head - ARCHIVE_DEPTH
-
-
-def weigh(chain: str, method: str, params: object, head: int) -> int:
-    """The units of one call. Methods that are not in the table weigh what the rest does."""
-    weight = WEIGHTS[chain].get(method, WEIGHT_OF_THE_REST[chain])
-    return weight * ARCHIVE_FACTOR if is_archive(method, params, head) else weight
 
 
 def _height(block: object, head: int) -> int:

@@ -1,8 +1,7 @@
 """The gateway: JSON-RPC over HTTP in front of a node, paid for by the call.
 
-The hot path asks nobody: the balance is in memory, the price is arithmetic, the record is a local
-file. What is being served is set aside first, so that calls at the same time cannot spend the same
-credits; a node that does not answer costs nothing.
+The hot path asks nobody: whether a customer may call is remembered, what was served is a line in a
+file, and what it costs is the ledger's business. A node that does not answer costs nothing.
 """
 
 from __future__ import annotations
@@ -13,16 +12,16 @@ import json
 import logging
 import signal
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import httpx
-from catalogue import PLANS, WEIGHTS, is_archive, weigh
-from customers import Customer, Customers, in_credits
+from allowance import Allowances
+from catalogue import ARCHIVE, CHAINS, PLANS, RPC, SOLD, TOP_UP_USD, is_archive
+from customers import Customer, Customers
 from ledger import Json, Ledger, Refused, Unreachable
-from meter import Meter
 from payments import TopUps, payment_required
+from reporting import Reporter
 from spool import Spool, SpoolFull
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -34,15 +33,6 @@ BYTES_MAX: Final = 1_000_000
 HEAD_SECONDS: Final = 5.0
 
 log = logging.getLogger("gateway")
-
-
-@dataclass(frozen=True, slots=True)
-class Priced:
-    """One request: its calls as (method, 1, micro), and what they weigh and cost together."""
-
-    calls: list[tuple[str, int, int]]
-    units: int
-    micro: int
 
 
 class Problem(Exception):
@@ -58,19 +48,24 @@ class Problem(Exception):
 class Gateway:
     """The parts of a running gateway."""
 
-    def __init__(self, ledger: Ledger, spool: Spool, upstream_url: str, flush_seconds: float):
+    def __init__(
+        self, ledger: Ledger, spool: Spool, customers: Customers, reporter: Reporter, nodes: str
+    ) -> None:
         self.ledger = ledger
         self.spool = spool
-        self.customers = Customers(ledger, spool)
-        self.meter = Meter(ledger, spool, self.customers, flush_seconds=flush_seconds)
+        self.customers = customers
+        self.reporter = reporter
+        self.allowances = Allowances(ledger)
         self.top_ups = TopUps(ledger)
-        self._nodes = httpx.AsyncClient(base_url=upstream_url, timeout=10)
+        self._nodes = httpx.AsyncClient(base_url=nodes, timeout=10)
         self._head = 0
+        self._ahead = timedelta()  # of the sandbox's clock
 
     @contextlib.asynccontextmanager
     async def running(self, _: Starlette) -> AsyncIterator[None]:
-        loops = (self.meter.send_for_ever, self.meter.follow_for_ever, self._watch_head)
-        tasks = [asyncio.create_task(loop()) for loop in loops]
+        tasks = [
+            asyncio.create_task(loop()) for loop in (self.reporter.send_for_ever, self._watch_head)
+        ]
         for task in tasks:
             task.add_done_callback(_end_with_it)
         try:
@@ -80,7 +75,7 @@ class Gateway:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             with contextlib.suppress(Unreachable, Refused):
-                await self.meter.flush()  # else it is sent by the next start
+                await self.reporter.flush()  # else it is sent by the next start
             await self._nodes.aclose()
             await self.ledger.close()
             self.spool.close()
@@ -88,51 +83,58 @@ class Gateway:
     async def rpc(self, request: Request) -> Response:
         customer = self.customer_of(request)
         chain = request.path_params["chain"]
-        if chain not in WEIGHTS:
-            raise Problem(404, "unknown_chain", f"there is {', '.join(WEIGHTS)}")
+        if chain not in CHAINS:
+            raise Problem(404, "unknown_chain", f"there is {', '.join(CHAINS)}")
         body = await request.body()
-        month = datetime.now(UTC).strftime("%Y-%m")
-        priced = self._price(customer, chain, _calls(body), month)
-        if customer.left < priced.micro:
-            return await payment_required(self.top_ups, customer, priced.micro, request.url.path)
-        self.spool.check_room(len(priced.calls))
-        customer.pending += priced.micro
-        customer.units += priced.units
-        try:
-            answer = await self._ask(chain, body)
-        except BaseException:
-            customer.pending -= priced.micro
-            customer.units -= priced.units
-            raise
-        self.spool.record(customer.account_id, month, priced.units, priced.calls)
-        headers = {
-            "X-Credits-Cost": in_credits(priced.micro),
-            "X-Credits-Left": in_credits(customer.left),
-        }
-        return Response(answer, media_type="application/json", headers=headers)
+        calls = [
+            (call["method"], is_archive(call["method"], call.get("params"), self._head))
+            for call in _calls(body)
+        ]
+        for method, archive in calls:
+            if (chain, method, archive) not in SOLD:
+                raise Problem(404, "unknown_method", f"{method} is not sold on {chain}")
+        if any(archive for _, archive in calls):
+            await self._check(customer, ARCHIVE)
+        if not await self._check(customer, RPC):
+            return await payment_required(self.top_ups, customer, request.url.path)
+        self.spool.check_room(len(calls))
+        answer = await self._ask(chain, body)
+        at = datetime.now(UTC) + self._ahead
+        self.reporter.write(customer.account_id, chain, calls, at)
+        return Response(answer, media_type="application/json")
 
     async def sign_up(self, request: Request) -> Response:
         sent = _object(await request.body())
-        plan = PLANS.get(str(sent.get("plan", "free")))
-        name = sent.get("name")
-        if plan is None or not isinstance(name, str) or not 1 <= len(name) <= 100:
+        name, plan = sent.get("name"), sent.get("plan", "free")
+        if plan not in PLANS or not isinstance(name, str) or not 1 <= len(name) <= 100:
             raise Problem(422, "malformed", f"a name, and a plan of {', '.join(PLANS)}")
         key, customer = await self.customers.sign_up(name, plan)
-        return JSONResponse({"key": key, **_shown(customer)}, 201)
+        return JSONResponse({"key": key, **await self._shown(customer)}, 201)
 
     async def top_up(self, request: Request) -> Response:
         """Ask for credits; the answer says where to pay what, on each chain."""
         customer = self.customer_of(request)
         sent = _object(await request.body())
-        usd = str(sent.get("usd", customer.plan.top_up_usd))
+        usd = str(sent.get("usd", TOP_UP_USD[customer.plan]))
         return JSONResponse(await self.top_ups.ask(customer, usd), 201)
 
     async def account(self, request: Request) -> Response:
-        return JSONResponse(_shown(self.customer_of(request)))
+        return JSONResponse(await self._shown(self.customer_of(request)))
 
     async def health(self, _: Request) -> Response:
-        waiting = self.spool.waiting
-        return JSONResponse({"ledger": self.meter.is_connected, "calls_waiting": waiting})
+        return JSONResponse(
+            {
+                "ledger": self.reporter.is_connected,
+                "calls_waiting": self.spool.waiting,
+                "calls_reported": self.reporter.reported,
+            }
+        )
+
+    async def sandbox_clock(self, request: Request) -> Response:
+        """Where time passes when one says so, calls are made at that time."""
+        moved = await self.ledger.post("/v1/sandbox/clock", _object(await request.body()))
+        self._ahead = datetime.fromisoformat(moved["now"]) - datetime.now(UTC)
+        return JSONResponse(moved)
 
     def customer_of(self, request: Request) -> Customer:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
@@ -141,18 +143,23 @@ class Gateway:
             raise Problem(401, "unauthorized", "send Authorization: Bearer gw_…; POST /signup")
         return customer
 
-    def _price(self, customer: Customer, chain: str, calls: list[Json], month: str) -> Priced:
-        used = self.customers.volume(customer, month)
-        rows: list[tuple[str, int, int]] = []
-        units = 0
-        for call in calls:
-            method, params = call["method"], call.get("params")
-            if not customer.plan.has_archive and is_archive(method, params, self._head):
-                raise Problem(403, "no_archive", f"the plan {customer.plan.name} has no archive")
-            weight = weigh(chain, method, params, self._head)
-            rows.append((method, 1, customer.plan.cost(used + units, weight)))
-            units += weight
-        return Priced(rows, units, sum(micro for _, _, micro in rows))
+    async def _check(self, customer: Customer, feature: str) -> bool:
+        """False when there are no credits; raises Problem when the plan does not have it."""
+        answer = await self.allowances.check(customer.account_id, feature)
+        if not answer.entitled and answer.reason != "no_credits":
+            raise Problem(403, answer.reason, f"{feature} is not in your plan, or it is not paid")
+        return answer.entitled
+
+    async def _shown(self, customer: Customer) -> Json:
+        account = await self.ledger.get(f"/v1/credit_accounts/{customer.account_id}")
+        return {
+            "name": customer.name,
+            "plan": customer.plan,
+            "credit_account_id": customer.account_id,
+            "subscription_id": customer.subscription_id,
+            "credits_left": account["balance"]["available"],
+            "credits_owed": account["balance"]["owed"],
+        }
 
     async def _ask(self, chain: str, body: bytes) -> bytes:
         headers = {"Content-Type": "application/json"}
@@ -184,6 +191,7 @@ def application(gateway: Gateway) -> Starlette:
             Route("/topup", gateway.top_up, methods=["POST"]),
             Route("/account", gateway.account),
             Route("/health", gateway.health),
+            Route("/sandbox/clock", gateway.sandbox_clock, methods=["POST"]),
         ],
         exception_handlers={Problem: _problem, SpoolFull: _full, Unreachable: _away, Refused: _no},
         lifespan=gateway.running,
@@ -225,16 +233,6 @@ def _object(body: bytes) -> Mapping[str, Any]:
     return sent
 
 
-def _shown(customer: Customer) -> Json:
-    return {
-        "name": customer.name,
-        "plan": customer.plan.name,
-        "credit_account_id": customer.account_id,
-        "credits_left": in_credits(customer.left),
-        "units_this_month": customer.units,
-    }
-
-
 async def _problem(_: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem)
     return JSONResponse({"error": problem.code, "detail": problem.detail}, problem.status)
@@ -245,7 +243,7 @@ async def _full(_: Request, full: Exception) -> Response:
 
 
 async def _away(_: Request, away: Exception) -> Response:
-    detail = "the ledger does not answer; calls are served, purchases have to wait"
+    detail = "the ledger does not answer: who called lately is served, all else has to wait"
     return JSONResponse({"error": "ledger_away", "detail": detail}, 503, {"Retry-After": "5"})
 
 

@@ -6,8 +6,7 @@ and silence (`Unreachable`: nobody knows whether it was done, so it is sent agai
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 import httpx
@@ -78,19 +77,17 @@ class Ledger:
         answer: Json = (await self._send("POST", path, json=body, headers=headers)).json()
         return answer
 
-    async def batch(self, lines: Sequence[Mapping[str, Any]]) -> list[Json]:
-        """Commands, each with an idempotency key as its id; their answers in the same order."""
-        content = "".join(json.dumps(line) + "\n" for line in lines)
+    async def record_usage(self, lines: bytes) -> Json:
+        """CloudEvents, one a line. Each counts once by its source and id, however often it is sent."""
         headers = {"Content-Type": "application/x-ndjson"}
-        answer = await self._send("POST", "/v1/batch", content=content, headers=headers)
-        answers = [json.loads(line) for line in answer.text.splitlines()]
-        if [it["id"] for it in answers] != [it["id"] for it in lines]:
-            raise Unreachable("the batch was not answered line by line")
-        return answers
+        answer: Json = (
+            await self._send("POST", "/v1/usage", content=lines, headers=headers)
+        ).json()
+        return answer
 
     async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
-            answer = await self._client.request(method, path, **request)
+            answer = await self._request(method, path, request)
         except httpx.TransportError as error:
             raise Unreachable(f"{method} {path}: {str(error) or type(error).__name__}") from None
         if answer.status_code in {429, 500, 502, 503, 504}:
@@ -100,3 +97,15 @@ class Ledger:
             detail = problem.get("detail", answer.text[:200])
             raise Refused(answer.status_code, problem.get("code", "unknown"), detail)
         return answer
+
+    async def _request(self, method: str, path: str, request: Any) -> httpx.Response:
+        """A connection that was kept may be closed just when it is used again: what is safe to send
+        twice is sent on a new one.
+        """
+        try:
+            return await self._client.request(method, path, **request)
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            is_safe = method == "GET" or "Idempotency-Key" in request.get("headers", {})
+            if not is_safe:
+                raise
+            return await self._client.request(method, path, **request)

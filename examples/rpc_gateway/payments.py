@@ -6,12 +6,14 @@ it is paid or lapses, so nobody is asked to pay twice.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from dataclasses import dataclass
 from typing import Final
 
-from customers import Customer, in_credits
+from catalogue import TOP_UP_USD
+from customers import Customer
 from ledger import Json, Ledger, Refused, Unreachable
 from starlette.responses import JSONResponse, Response
 
@@ -30,8 +32,10 @@ class TopUps:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._offers: dict[str, _Offer] = {}
+        self._asking: dict[str, asyncio.Task[Json]] = {}
 
     async def ask(self, customer: Customer, usd: str) -> Json:
+        """A payment intent for so many dollars of credits."""
         body = {
             "amount": usd,
             "currency": "USD",
@@ -43,26 +47,33 @@ class TopUps:
         )
 
     async def offer(self, customer: Customer) -> Json:
-        """The open intent of a customer who is out of credits; a new one if there is none."""
+        """The open intent of a customer who is out of credits; a new one if there is none. Calls at
+        the same time wait for the same answer.
+        """
+        asking = self._asking.get(customer.account_id)
+        if asking is None:
+            asking = asyncio.create_task(self._offer(customer))
+            self._asking[customer.account_id] = asking
+            asking.add_done_callback(lambda _: self._asking.pop(customer.account_id))
+        return await asyncio.shield(asking)
+
+    async def _offer(self, customer: Customer) -> Json:
         known = self._offers.get(customer.account_id)
         if known is not None and time.monotonic() - known.made_at < OFFER_SECONDS:
             intent = await self._ledger.get(f"/v1/payment_intents/{known.intent['id']}")
             if intent["status"] in {"requires_payment", "processing"}:
                 return intent
-        intent = await self.ask(customer, customer.plan.top_up_usd)
+        intent = await self.ask(customer, TOP_UP_USD[customer.plan])
         self._offers[customer.account_id] = _Offer(intent, time.monotonic())
         return intent
 
 
-async def payment_required(
-    top_ups: TopUps, customer: Customer, micro: int, resource: str
-) -> Response:
+async def payment_required(top_ups: TopUps, customer: Customer, resource: str) -> Response:
     """402 in the shape of x402: `accepts` lists every way to pay, in base units of its asset."""
     body: Json = {
         "x402Version": 1,
         "error": "insufficient_credits",
-        "detail": f"this costs {in_credits(micro)} credits and {in_credits(customer.left)} are left;"
-        " pay one of these, then send it again",
+        "detail": "no credits are left: pay one of these, then send it again",
         "accepts": [],
     }
     try:

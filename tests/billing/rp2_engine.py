@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from prezzemolo.avl_tree import AVLTree
@@ -60,7 +61,7 @@ assets = TAO
 exchanges = hot
 holders = shop
 """
-Step = tuple[str, int, int, datetime]  # in or out, units, price of a unit, when
+Step = tuple[str, int, int | Decimal, datetime]  # in or out, units, price of a unit, when
 Taken = tuple[str, str, int, int, bool]  # disposal, lot, units, gain, whether it is long
 
 

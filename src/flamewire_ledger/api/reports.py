@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from flamewire_ledger.api import problems
@@ -9,12 +10,16 @@ from flamewire_ledger.api.call import Answer, Call
 from flamewire_ledger.api.models.reports import GetReport, GetTaxLots
 from flamewire_ledger.api.rendering import to_json
 from flamewire_ledger.api.valuing import Counted, journal_of, moment_of
+from flamewire_ledger.exports.chart import Picture, drawn
+from flamewire_ledger.exports.format import FormatUnavailable
 from flamewire_ledger.exports.report import NAMES, Report, as_csv
 from flamewire_ledger.exports.tax_report import tax_report
 from flamewire_ledger.exports.turnover import turnover
 from flamewire_ledger.queries.happenings import happenings
 
 CSV: Final = "text/csv"
+SVG: Final = "image/svg+xml"
+PNG: Final = "image/png"
 
 
 async def get_tax_lots(call: Call) -> Answer:
@@ -42,6 +47,25 @@ async def get_report_csv(call: Call) -> Answer:
     report = await _report(call)
     headers = {"Content-Disposition": f'attachment; filename="{report.name}.csv"'}
     return Answer(as_csv(report.as_data()).encode(), headers, media_type=CSV)
+
+
+async def get_report_svg(call: Call) -> Answer:
+    return await _picture(call, "svg", SVG)
+
+
+async def get_report_png(call: Call) -> Answer:
+    return await _picture(call, "png", PNG)
+
+
+async def _picture(call: Call, picture: Picture, media_type: str) -> Answer:
+    """Drawn in a thread: it takes longer than others may wait."""
+    report = await _report(call)
+    try:
+        content = await asyncio.to_thread(drawn, report.as_data(), picture)
+    except FormatUnavailable as error:
+        raise problems.not_found(str(error)) from None
+    headers = {"Content-Disposition": f'inline; filename="{report.name}.{picture}"'}
+    return Answer(content, headers, media_type=media_type)
 
 
 async def _report(call: Call) -> Report:

@@ -6,6 +6,7 @@ The same report gives the same bytes with the same release of the library: no da
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -16,6 +17,10 @@ _INK: Final = "#1a1a20"
 _GREY: Final = "#6e6e7a"
 _COLOURS: Final = ("#c94f19", "#2b5f8a", "#4d8a57", "#8a5a9e", "#b08a2e", "#5c6570")
 _BARS_MAX: Final = 60
+_PLACES_MIN: Final = 4  # so that a bar is a bar, where there is one month
+_VALUES_MAX: Final = 36  # more are not written above their bars
+_COUNTED: Final = ("funnel", "exceptions")
+_one_at_a_time: Final = threading.Lock()  # settings of matplotlib are those of the whole process
 # What stands on the axes: column of the x axis, columns of the bars' names, columns of the bars.
 _AXES: Final[Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]]] = {
     "revenue": ("month", ("account",), ("value",)),
@@ -46,7 +51,7 @@ def drawn(report: Mapping[str, Any], picture: Picture) -> bytes:
         "font.family": "DejaVu Sans",
         "text.parse_math": False,
     }
-    with mpl.rc_context(settings):
+    with _one_at_a_time, mpl.rc_context(settings):
         figure = Figure(figsize=(9, 4.5), layout="constrained")
         canvas = FigureCanvasSVG(figure) if picture == "svg" else FigureCanvasAgg(figure)
         _draw(figure.subplots(), report, places, bars)
@@ -65,7 +70,8 @@ def _bars(report: Mapping[str, Any]) -> tuple[list[str], dict[str, dict[str, flo
         place = str(row[axis])
         places[place] = None
         for value in values or ("",):
-            name = " ".join(str(row[each]) for each in names) or value.replace("_", " ")
+            name = " ".join(str(row[each]) for each in names) or value.removesuffix("_seconds")
+            name = name.removeprefix("income:").replace("_", " ")
             height = float(row[value] or 0) if value else 1.0
             at = bars.setdefault(name, {})
             at[place] = at.get(place, 0.0) + height
@@ -75,30 +81,67 @@ def _bars(report: Mapping[str, Any]) -> tuple[list[str], dict[str, dict[str, flo
 def _draw(
     axes: Any, report: Mapping[str, Any], places: list[str], bars: dict[str, dict[str, float]]
 ) -> None:
-    width = 0.8 / max(1, len(bars))
+    axes.set_title(_title(report), loc="left", color=_INK, fontsize=12, fontweight="bold", pad=14)
+    axes.text(
+        1, 1.04, f"as of position {report['as_of']}", transform=axes.transAxes, ha="right",
+        color=_GREY, fontsize=8,
+    )  # fmt: skip
+    if not places:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "nothing yet", transform=axes.transAxes, ha="center", color=_GREY)
+        return
+    _bars_of(axes, report, places, bars)
+    axes.set_xticks(range(len(places)), places, rotation=45 if len(places) > 8 else 0)
+    axes.set_xlim(-0.6, max(len(places), _PLACES_MIN) - 0.4)
+    axes.set_ylim(*_span(bars))
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(_GREY)
+    axes.tick_params(colors=_GREY, labelsize=9, length=0)
+    axes.yaxis.set_major_formatter("{x:,.10g}")
+    axes.locator_params(axis="y", integer=report["report"] in _COUNTED, nbins=6)
+    axes.grid(axis="y", color="#e6e6ec", linewidth=0.6)
+    axes.set_axisbelow(True)
+    if len(bars) > 1:
+        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
+
+
+def _span(bars: Mapping[str, Mapping[str, float]]) -> tuple[float, float]:
+    """From the lowest to the highest, with zero in it and room for what is written above."""
+    heights = [height for at in bars.values() for height in at.values()]
+    low, high = min(0.0, *heights), max(0.0, *heights)
+    return (low * 1.15, high * 1.15) if low < high else (0.0, 1.0)
+
+
+def _bars_of(
+    axes: Any, report: Mapping[str, Any], places: list[str], bars: dict[str, dict[str, float]]
+) -> None:
+    """A group of bars at each place, with their values above them where there is room."""
+    width = 0.8 / max(2, len(bars))
+    is_money = report["report"] in ("revenue", "volumes", "mrr")
     for number, (name, heights) in enumerate(bars.items()):
         offset = (number - (len(bars) - 1) / 2) * width
-        axes.bar(
+        drawn_bars = axes.bar(
             [at + offset for at in range(len(places))],
             [heights.get(place, 0.0) for place in places],
-            width,
+            width * 0.92,
             label=name,
             color=_COLOURS[number % len(_COLOURS)],
         )
-    axes.set_xticks(range(len(places)), places, rotation=45 if len(places) > 8 else 0)
-    axes.set_title(_title(report), loc="left", color=_INK, fontsize=12, fontweight="bold")
-    axes.text(
-        1, 1.02, f"as of position {report['as_of']}", transform=axes.transAxes, ha="right",
-        color=_GREY, fontsize=8,
-    )  # fmt: skip
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(colors=_GREY, labelsize=9)
-    axes.grid(axis="y", color="#e6e6ec", linewidth=0.6)
-    axes.set_axisbelow(True)
-    if len(bars) > 0:
-        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
-    if not places:
-        axes.text(0.5, 0.5, "nothing yet", transform=axes.transAxes, ha="center", color=_GREY)
+        if len(bars) * len(places) > _VALUES_MAX:
+            continue
+        written = [
+            "" if place not in heights else (_money if is_money else _number)(heights[place])
+            for place in places
+        ]
+        axes.bar_label(drawn_bars, written, padding=2, fontsize=7, color=_INK)
+
+
+def _money(value: float) -> str:
+    return f"{value:,.2f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.10g}"
 
 
 def _title(report: Mapping[str, Any]) -> str:
@@ -108,7 +151,13 @@ def _title(report: Mapping[str, Any]) -> str:
         "funnel": "Payments asked for, paid and expired",
         "finality": "Seconds until a transfer was final",
         "breakage": "Credits that lapsed",
-        "mrr": "Recurring revenue a month",
+        "mrr": f"Recurring revenue a month, {_currencies(report)}",
         "exceptions": "What waits for a person, by age",
     }
     return units[report["report"]]
+
+
+def _currencies(report: Mapping[str, Any]) -> str:
+    """Of plans: each says its own."""
+    found = dict.fromkeys(str(row.get("currency")) for row in report["rows"])
+    return ", ".join(found) or str(report["currency"])

@@ -11,16 +11,26 @@ from decimal import Decimal
 from pathlib import Path
 
 import httpx
-from billing import Billing
-from cast import Customer, Payer, eventually
-from charts import draw
-from children import Child, LedgerProgram, gateway, node
+from catalogue import RPC, publish
 from ledger import Ledger
-from outcome import check, gather, write, write_summary
 from rich.console import Console
-from tables import show
+
+from month.billing import Billing
+from month.cast import Customer, Payer, eventually
+from month.children import Child, LedgerProgram, gateway, node
+from month.files import take_out
+from month.outcome import check, gather, write_summary
+from month.tables import show
 
 Say = Callable[[str], None]
+_CAST = (
+    ("Ada Labs", "pro"),
+    ("Borealis Wallet", "pro"),
+    ("Cobalt Analytics", "enterprise"),
+    ("Delta Indexers", "pro"),
+    ("Evergreen Games", "free"),
+    ("Fjord Weekend Project", "free"),
+)
 
 
 async def play(out: Path, *, seed: int) -> int:
@@ -36,7 +46,7 @@ async def play(out: Path, *, seed: int) -> int:
         upstream = node(work)
         children.insert(0, upstream)
         upstream.start()
-        door = gateway(work, program, upstream, work / "gateway.sqlite")
+        door = gateway(work, program, upstream, work / "gateway")
         children.insert(0, door)
         door.start()
         console.print(f"ledger {program.url} · gateway {door.url} · output {out}\n")
@@ -44,10 +54,11 @@ async def play(out: Path, *, seed: int) -> int:
         async with httpx.AsyncClient(base_url=door.url, timeout=30) as http:
             month = Month(program, ledger, http, random.Random(seed), console.print)  # noqa: S311 (it plays)
             await month.play()
-        outcome = await gather(ledger, work / "gateway.sqlite", month.customers)
-        await write(out, outcome, ledger)
-        draw(out, outcome)
-        checks = check(out, outcome, program)
+            health = (await http.get("/health")).json()
+        proof = asyncio.create_task(asyncio.to_thread(program.flamewire, "verify"))
+        position = await take_out(out, ledger)
+        outcome = await gather(out, ledger, position, month.customers, health["calls_reported"])
+        checks = check(out, outcome, await proof)
         write_summary(out, outcome, checks)
         await ledger.close()
     finally:
@@ -73,39 +84,32 @@ class Month:
         self._http = http
         self._chance = chance
         self._say = say
-        self._payer = Payer(ledger)
+        self._payer = Payer(ledger, http)
+        self._billing = Billing(ledger)
         self.customers: list[Customer] = []
 
     async def play(self) -> None:
-        await self._sign_up()
-        self._say("day  1  everybody signs up; four buy credits, each in another asset")
+        self._say("day  1  meters and plans are published; six sign up, four buy credits")
+        await publish(self._ledger)
+        await self._billing.describe_seller()
+        for name, plan in _CAST:
+            self.customers.append(await Customer.sign_up(self._http, name, plan))
         await self._purchases()
         self._say("day  2  calls, and in the middle of them the ledger is killed")
         await self._traffic_while_the_ledger_is_away()
         await self._payer.wait_a_while(days=9)
-        self._say("day 11  more calls; one on the free plan runs out, and pays what the 402 offers")
+        self._say("day 11  one on the free plan runs out, and pays what the 402 offers")
         await self._run_out_and_top_up()
-        await self._invoices()
-        await self._payer.wait_a_while(days=6)
-        self._say("day 17  what is left of the welcome credits has lapsed")
-        await self._traffic(150)
-        await self._payer.wait_a_while(days=13)
-        self._say("day 30  the month is over")
+        self._say("day 11  plans are paid in TAO, ETH and SUI; one is not")
+        await self._plans()
+        await self._payer.wait_a_while(days=22)
+        await self._settled()
+        self._say("day 33  the next month begins: what plans included and nobody used has lapsed")
+        await self._a_new_month()
         await self._settled()
 
-    async def _sign_up(self) -> None:
-        cast = (
-            ("Ada Labs", "pro"),
-            ("Borealis Wallet", "pro"),
-            ("Cobalt Analytics", "enterprise"),
-            ("Delta Indexers", "pro"),
-            ("Evergreen Games", "free"),
-            ("Fjord Weekend Project", "free"),
-        )
-        for name, plan in cast:
-            self.customers.append(await Customer.sign_up(self._http, name, plan))
-
     async def _purchases(self) -> None:
+        """One pays what is due, one too little, one too much, one too late, and one never."""
         ada, borealis, cobalt, delta, _, fjord = self.customers
         payer = self._payer
         exact, short, much = (
@@ -143,10 +147,9 @@ class Month:
         )
 
     async def _traffic_while_the_ledger_is_away(self) -> None:
-        traffic = asyncio.create_task(self._traffic(200))
-        await asyncio.sleep(0.3)
+        await asyncio.gather(*(it.knock() for it in self.customers[:-1]))
         self._program.kill()
-        await traffic
+        await self._traffic(200)
         waiting = (await self._http.get("/health")).json()["calls_waiting"]
         self._say(f"        {waiting} calls were served and wait on disk; it is started again")
         await asyncio.to_thread(self._program.begin)
@@ -157,24 +160,40 @@ class Month:
         await fjord.call(self._chance, 10)
         offer = None
         while offer is None:
-            offer = await evergreen.call(self._chance, 60)
+            offer = await evergreen.call(self._chance, 30, at_once=2)
         self._say(f"        402: {offer['detail']}")
         intent = await self._ledger.get(f"/v1/payment_intents/{offer['payment_intent_id']}")
-        before = await evergreen.left()
+        await self._settled()  # what was on its way is owed, and is settled by what is bought
         await self._payer.pay(intent, "SUI")
-        await evergreen.wait_for_more_than(before)
-        await evergreen.call(self._chance, 60)
+        await evergreen.wait_for_more_than(Decimal(0))
+        await evergreen.call(self._chance, 30, at_once=2)
 
-    async def _invoices(self) -> None:
-        """What is not sold for credits: one is paid on chain and credited in part, one is not."""
-        ada, _, cobalt, *_ = self.customers
-        billing = Billing(self._ledger)
-        await billing.describe_seller()
-        fee = await billing.invoice(cobalt, "Platform fee, enterprise", "99.00")
-        await self._payer.pay(await billing.ask(fee), "ETH")
-        await billing.until_paid(fee)
-        await billing.credit(fee, "9.90", "a tenth off: the ledger was away on day 2")
-        await billing.invoice(ada, "Dedicated endpoint, set-up", "40.00")
+    async def _plans(self) -> None:
+        """Three are paid on chain, and one of them is credited in part; Borealis's never is."""
+        ada, _, cobalt, delta, *_ = self.customers
+        assets = ((ada, "TAO"), (cobalt, "ETH"), (delta, "SUI"))
+        invoices = [await self._billing.of_plan(customer) for customer, _ in assets]
+        for (_, asset), invoice in zip(assets, invoices, strict=True):
+            await self._payer.pay(await self._billing.ask(invoice), asset)
+        for invoice in invoices:
+            await self._billing.until_paid(invoice)
+        reason = "a tenth off: the ledger was away on day 2"
+        await self._billing.credit(invoices[1], "9.90", reason)
+
+    async def _a_new_month(self) -> None:
+        """Whoever did not pay is paused; who never bought credits has those of the new month."""
+        borealis, fjord = self.customers[1], self.customers[5]
+
+        async def is_over() -> bool:
+            may = await self._ledger.get(f"/v1/entitlements/{borealis.account_id}/{RPC}")
+            grants = f"/v1/credit_accounts/{fjord.account_id}"
+            lapsed = (await self._ledger.get(grants))["balance"]["expired_minor"]
+            return may["reason"] == "not_granted" and lapsed != "0"
+
+        await eventually(is_over, "the month does not end")
+        await borealis.call(self._chance, 10)
+        assert borealis.tally.forbidden, "a plan that is paused lets nobody call"
+        await self._traffic(30)
 
     async def _settled(self) -> None:
         """Until the ledger has every call that was served."""

@@ -19,10 +19,10 @@ from typing import Final
 import httpx
 
 READY_SECONDS_MAX: Final = 60
-HERE: Final = Path(__file__).parent
+HERE: Final = Path(__file__).parents[1]
 _URL: Final = re.compile(r"http://[0-9.:]+")
 _KEY: Final = re.compile(r"fw_test_\S+")
-# A credit for a cent: what one unit of a call costs without a discount.
+# A credit for a cent.
 CREDIT_PRICE: Final = Decimal("0.01")
 _SETTINGS: Final = {
     "FLAMEWIRE_CREDIT_PRICE": str(CREDIT_PRICE),
@@ -123,10 +123,10 @@ def node(logs: Path) -> Child:
     return Child("upstream", _own("upstream"), logs)
 
 
-def gateway(logs: Path, ledger: LedgerProgram, upstream: Child, spool: Path) -> Child:
+def gateway(logs: Path, ledger: LedgerProgram, upstream: Child, data: Path) -> Child:
     """The gateway between the two."""
     command = _own("gateway", "--ledger", ledger.url, "--upstream", upstream.url)
-    command += ["--spool", str(spool), "--flush-seconds", "0.1"]
+    command += ["--data", str(data), "--flush-seconds", "0.1"]
     return Child("gateway", command, logs, LEDGER_KEY=ledger.key)
 
 

@@ -11,7 +11,7 @@ _OLD: Final = hex(HEAD - 1_000_000)
 _WALLET: Final = "0x00000000219ab540356cbb839cbe05303d7705fa"
 Call = tuple[str, str, list[Any]]  # chain, method, params
 
-_LIGHT: Final[tuple[Call, ...]] = (
+LIGHT: Final[tuple[Call, ...]] = (
     ("ethereum", "eth_call", [{"to": _WALLET}, "latest"]),
     ("ethereum", "eth_getBalance", [_WALLET, "latest"]),
     ("ethereum", "eth_getTransactionReceipt", ["0x" + "ab" * 32]),
@@ -19,11 +19,11 @@ _LIGHT: Final[tuple[Call, ...]] = (
     ("bittensor", "chain_getHeader", []),
     ("bittensor", "state_call", ["NeuronInfoRuntimeApi_get_neurons", "0x"]),
 )
-_HEAVY: Final[tuple[Call, ...]] = (
+HEAVY: Final[tuple[Call, ...]] = (
     ("ethereum", "eth_getLogs", [{"fromBlock": "latest", "address": _WALLET}]),
     ("sui", "suix_queryEvents", [{"All": []}]),
 )
-_ARCHIVE: Final[tuple[Call, ...]] = (
+ARCHIVE: Final[tuple[Call, ...]] = (
     ("ethereum", "eth_call", [{"to": _WALLET}, _OLD]),
     ("ethereum", "eth_getBalance", [_WALLET, _OLD]),
     ("ethereum", "debug_traceTransaction", ["0x" + "cd" * 32]),
@@ -36,11 +36,11 @@ def calls(chance: random.Random, count: int, *, archive: bool) -> list[Call]:
     for _ in range(count):
         dice = chance.random()
         if archive and dice < 0.1:
-            made.append(chance.choice(_ARCHIVE))
+            made.append(chance.choice(ARCHIVE))
         elif dice > 1 - 1 / 12:
-            made.append(chance.choice(_HEAVY))
+            made.append(chance.choice(HEAVY))
         else:
-            made.append(chance.choice(_LIGHT))
+            made.append(chance.choice(LIGHT))
     return made
 
 

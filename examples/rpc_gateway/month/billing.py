@@ -1,11 +1,12 @@
-"""Invoices for what is not sold as credits: a fee, with tax, owed until it is paid."""
+"""The accounts department: who sells, and what becomes of the invoices of the plans."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from cast import Customer, eventually
 from ledger import Json, Ledger
+
+from month.cast import Customer, eventually
 
 _SELLER: Final = {
     "name": "RPC Gateway GmbH",
@@ -21,7 +22,7 @@ _SELLER: Final = {
 
 
 class Billing:
-    """The gateway's accounts department."""
+    """Invoices make themselves, of the subscriptions; here they are paid and put right."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -29,22 +30,17 @@ class Billing:
     async def describe_seller(self) -> None:
         await self._ledger.post("/v1/seller", _SELLER)
 
-    async def invoice(self, customer: Customer, what: str, usd: str) -> Json:
-        """Draft it and give it its number: from then on it never changes."""
-        draft = {
-            "customer": {
-                "credit_account_id": customer.account_id,
-                "name": customer.name,
-                "address": {"line1": "1 Example Street", "city": "Berlin", "country": "DE"},
-            },
-            "currency": "USD",
-            "lines": [{"description": what, "unit_price": usd, "tax_rate": "19"}],
-            "due_days": 14,
-            "memo": "Payable in TAO, ETH, SUI or USDC at the price of the moment you pay.",
-        }
-        key = f"invoice-{customer.account_id}-{what}"
-        invoice = await self._ledger.post("/v1/invoices", draft, once=key)
-        return await self._ledger.post(f"{_path(invoice)}/finalize", {}, once=f"final-{key}")
+    async def of_plan(self, customer: Customer) -> Json:
+        """The invoice of the first period of a customer's plan."""
+        invoices: list[Json] = []
+
+        async def is_there() -> bool:
+            asked = {"subscription_id": customer.subscription_id, "status": "open"}
+            invoices[:] = (await self._ledger.get("/v1/invoices", **asked))["data"]
+            return bool(invoices)
+
+        await eventually(is_there, f"{customer.name} has no invoice")
+        return invoices[0]
 
     async def ask(self, invoice: Json) -> Json:
         """The payment intent that pays all of it."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
-from outcome import Check, Outcome, funnel
 from rich.console import Console
 from rich.table import Table
+
+from month.outcome import Check, Outcome, funnel
 
 
 def show(console: Console, outcome: Outcome, checks: list[Check], out: Path) -> None:
     """Print all tables, and keep them as text."""
-    tables = [_customers(outcome), _methods(outcome), _revenue(outcome), _invoices(outcome)]
+    tables = [_customers(outcome), _methods(outcome), _volumes(out), _invoices(outcome)]
     tables += [_funnel(outcome), _checks(checks)]
     with (out / "tables.txt").open("w") as file:
         for target in (console, Console(file=file, width=130)):
@@ -35,7 +38,7 @@ def _credits(micro: int) -> str:
 def _customers(outcome: Outcome) -> Table:
     table = _table(
         "Customers, in credits",
-        "customer", "plan", "calls", "given", "bought", "burnt", "lapsed", "left",
+        "customer", "plan", "calls", "included", "bought", "burnt", "lapsed", "left",
         words=2,
     )  # fmt: skip
     for row in outcome.customers:
@@ -45,25 +48,25 @@ def _customers(outcome: Outcome) -> Table:
 
 
 def _methods(outcome: Outcome) -> Table:
-    table = _table("Methods", "method", "calls", "credits")
-    for method, (calls, micro) in sorted(outcome.methods.items(), key=lambda it: -it[1][1]):
-        table.add_row(method, f"{calls:,}", _credits(micro))
+    table = _table("Methods", "method", "calls")
+    for method, calls in sorted(outcome.methods.items(), key=lambda it: -it[1]):
+        table.add_row(method, f"{calls:,}")
     return table
 
 
-def _revenue(outcome: Outcome) -> Table:
-    table = _table("Revenue by asset", "asset", "payments", "amount", "USD")
-    for it in outcome.revenue:
-        table.add_row(it.asset, str(it.payments), f"{it.amount.normalize():f}", f"{it.usd}")
-    table.add_section()
-    total = sum(it.usd for it in outcome.revenue)
-    table.add_row("", str(sum(it.payments for it in outcome.revenue)), "", f"{total}")
+def _volumes(out: Path) -> Table:
+    """The ledger's own report."""
+    rows = json.loads((out / "reports" / "volumes.json").read_text())["rows"]
+    table = _table("Received", "month", "asset", "payments", "amount", "USD", words=2)
+    for row in rows:
+        amount = f"{Decimal(row['in']).normalize():f}"
+        table.add_row(row["month"], row["asset"], str(row["postings"]), amount, row["value"])
     return table
 
 
 def _invoices(outcome: Outcome) -> Table:
     table = _table("Invoices", "number", "for", "total", "paid", "credited", "status", words=2)
-    for it in reversed(outcome.invoices):
+    for it in sorted(outcome.invoices, key=lambda it: str(it["number"])):
         status = "overdue" if it["is_overdue"] else it["status"]
         amounts = (it["total"], it["amount_paid"], it["amount_credited"])
         table.add_row(it["number"], it["lines"][0]["description"], *amounts, status)

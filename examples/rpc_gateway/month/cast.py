@@ -15,10 +15,12 @@ from typing import Any, Final
 
 import httpx
 from ledger import Json, Ledger
-from traffic import calls, requests
+
+from month.traffic import ARCHIVE, LIGHT, calls, requests
 
 WAIT_SECONDS_MAX: Final = 30.0
 AT_ONCE: Final = 8
+SENDS_MAX: Final = 20
 
 
 async def eventually(question: Callable[[], Awaitable[bool]], else_say: str) -> None:
@@ -36,6 +38,7 @@ class Tally:
 
     answered: int = 0
     unpaid: int = 0  # answered with 402
+    forbidden: int = 0  # answered with 403
 
 
 @dataclass(slots=True)
@@ -46,6 +49,7 @@ class Customer:
     plan: str
     key: str
     account_id: str
+    subscription_id: str
     http: httpx.AsyncClient
     tally: Tally = field(default_factory=Tally)
 
@@ -54,11 +58,22 @@ class Customer:
         answer = await http.post("/signup", json={"name": name, "plan": plan})
         answer.raise_for_status()
         body = answer.json()
-        return cls(name, plan, body["key"], body["credit_account_id"], http)
+        account_id, subscription_id = body["credit_account_id"], body["subscription_id"]
+        return cls(name, plan, body["key"], account_id, subscription_id, http)
 
-    async def call(self, chance: random.Random, count: int) -> Json | None:
+    async def call(
+        self, chance: random.Random, count: int, *, at_once: int = AT_ONCE
+    ) -> Json | None:
         """Make so many calls, a few at once; a 402, if there was one, and then stop."""
-        waiting = requests(calls(chance, count, archive=self.plan != "free"), chance)
+        made = calls(chance, count, archive=self.plan != "free")
+        return await self._make(requests(made, chance), at_once)
+
+    async def knock(self) -> None:
+        """A call of each kind: what is known of a customer afterwards is good for a minute."""
+        made = [LIGHT[0], ARCHIVE[0]] if self.plan != "free" else [LIGHT[0]]
+        await self._make(requests(made, random.Random(0)), 1)  # noqa: S311 (it plays)
+
+    async def _make(self, waiting: list[tuple[str, Any, int]], at_once: int) -> Json | None:
         refused: list[Json] = []
 
         async def worker() -> None:
@@ -69,10 +84,13 @@ class Customer:
                     self.tally.unpaid += calls_in_it
                     refused.append(answer.json())
                     return
+                if answer.status_code == 403:
+                    self.tally.forbidden += calls_in_it
+                    return
                 answer.raise_for_status()
                 self.tally.answered += calls_in_it
 
-        await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
+        await asyncio.gather(*(worker() for _ in range(at_once)))
         return refused[0] if refused else None
 
     async def buy(self, usd: str) -> Json:
@@ -96,15 +114,22 @@ class Customer:
         await eventually(has_more, f"{self.name} has no more than {some} credits")
 
     async def _send(self, path: str, body: Any) -> httpx.Response:
+        """Answers 503 are sent again: a gateway that is busy, or whose ledger is, says so."""
         headers = {"Authorization": f"Bearer {self.key}"}
-        return await self.http.post(path, json=body, headers=headers)
+        for _ in range(SENDS_MAX):
+            answer = await self.http.post(path, json=body, headers=headers)
+            if answer.status_code != 503:
+                break
+            await asyncio.sleep(0.5)
+        return answer
 
 
 class Payer:
     """Wallets on the sandbox's chains, and its clock."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, gateway: httpx.AsyncClient) -> None:
         self._ledger = ledger
+        self._gateway = gateway
 
     async def pay(
         self, intent: Json, asset: str, *, times: str = "1", behaviour: str = "normal"
@@ -122,7 +147,7 @@ class Payer:
             "amount": f"{amount:f}",
             "behaviour": behaviour,
         }
-        await self._ledger.post("/v1/sandbox/transfers", body, once=f"pay-{intent['id']}")
+        await self._ledger.post("/v1/sandbox/transfers", body, once=f"send-{intent['id']}")
 
     async def until(self, intent: Json, status: str) -> None:
         """Wait until the ledger says so."""
@@ -148,5 +173,7 @@ class Payer:
         return await self._ledger.post(path, body, once=f"resolve-{intent['id']}")
 
     async def wait_a_while(self, *, days: int = 0, seconds: int = 0) -> None:
-        """Move the sandbox's clock on."""
-        await self._ledger.post("/v1/sandbox/clock", {"advance_seconds": days * 86_400 + seconds})
+        """Move the sandbox's clock on, and with it that of the gateway."""
+        body = {"advance_seconds": days * 86_400 + seconds}
+        answer = await self._gateway.post("/sandbox/clock", json=body)
+        answer.raise_for_status()

@@ -1,0 +1,1 @@
+"""A month of the gateway, played in half a minute: its customers, its payers, and the proof."""
