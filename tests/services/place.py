@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import random
 import shutil
@@ -24,6 +25,9 @@ import psutil
 
 ROOT = Path(__file__).parents[2]
 PLACE = ROOT / ".services"
+
+_MEMORY = Path("/dev/shm")  # a file system in memory, where there is one
+_MEMORY_BYTES_MIN = 4 * 2**30  # of it, for a folder of half as much
 
 _LOCK_SECONDS_MAX = 300  # installing a package is the longest that anybody holds it
 _ports = random.SystemRandom()
@@ -193,3 +197,13 @@ def read_pid(path: Path, program: str) -> int | None:
 def remove(folder: Path) -> None:
     """Delete a server's data, not its locks."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def in_memory(folder: Path) -> Path | None:
+    """Where in memory the files of `folder` may be; None if there is little of it."""
+    try:
+        free = min(shutil.disk_usage(_MEMORY).free, psutil.virtual_memory().available)
+    except OSError:
+        return None
+    name = hashlib.blake2b(str(folder).encode(), digest_size=6).hexdigest()
+    return _MEMORY / f"flamewire-test-{name}" if free >= _MEMORY_BYTES_MIN else None

@@ -30,6 +30,7 @@ def test_a_dropped_database_is_gone_even_with_somebody_connected(databases: Data
     url = databases.create()
     with psycopg.connect(url):
         databases.drop(url)
+        databases.wait_for_drops()
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(url)
 
