@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -24,12 +25,14 @@ from tests.domain.books import Books
 from tests.projector.stories import Told, record
 from tests.simulation.evidence import Seen, fold
 from tests.simulation.roles import CODEC
-from tests.simulation.world import Report, simulate
+from tests.simulation.world import Report
+
+pytestmark = pytest.mark.xdist_group("simulation")
 
 
-@pytest.fixture(scope="module")
-def report() -> Report:
-    return simulate(32, 600)
+@pytest.fixture
+def report(run_of: Callable[[int], Report]) -> Report:
+    return run_of(32)
 
 
 async def test_read_models_say_what_the_domain_says(report: Report, ledger_url: str) -> None:

@@ -6,33 +6,30 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
 from tests.services.place import ROOT
 from tests.simulation.broken import Broken
-from tests.simulation.world import Report, simulate
+from tests.simulation.conftest import ACTIONS
+from tests.simulation.world import Report
 
 SEEDS = (2, 4, 32, 34)
-ACTIONS = 600
-
-
-@pytest.fixture(scope="module")
-def reports() -> dict[int, Report]:
-    return {}
+# With those that read the same runs: one worker has them.
+pytestmark = pytest.mark.xdist_group("simulation")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_everything_holds_under_faults(seed: int, reports: dict[int, Report]) -> None:
+def test_everything_holds_under_faults(seed: int, run_of: Callable[[int], Report]) -> None:
     try:
-        reports[seed] = simulate(seed, ACTIONS)
+        run_of(seed)
     except Broken as broken:
         pytest.fail(f"scripts/simulate {seed} --actions {ACTIONS}: {broken}")
 
 
-def test_the_runs_had_everything_in_them(reports: dict[int, Report]) -> None:
-    for seed in set(SEEDS) - set(reports):  # those that another worker ran
-        reports[seed] = simulate(seed, ACTIONS)
+def test_the_runs_had_everything_in_them(run_of: Callable[[int], Report]) -> None:
+    reports = {seed: run_of(seed) for seed in SEEDS}
     statuses: Counter[str] = Counter()
     payers: Counter[str] = Counter()
     faults: Counter[str] = Counter()
