@@ -31,7 +31,7 @@ def a_shop() -> Iterator[Shop]:
     shop = Shop()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - as the library calls it
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             shop.received.append((headers, body))

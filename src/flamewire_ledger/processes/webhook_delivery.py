@@ -2,8 +2,8 @@
 
 Everything that time does is in the queue, so that whoever comes next goes on where this one died: a
 delivery that was taken here and of which nothing was heard is due again, under the same id, when
-another has the partition, or after a minute. An endpoint has a few attempts at once, and one while it fails, so that one that is slow
-keeps no other waiting.
+another has the partition, or after a minute. An endpoint has a few attempts at once, and one while
+it fails, so that one that is slow keeps no other waiting.
 """
 
 from __future__ import annotations

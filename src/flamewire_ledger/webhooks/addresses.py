@@ -24,7 +24,17 @@ LOOPBACK: Final[tuple[Network, ...]] = (
 )
 # An IPv4 address may hide in one of IPv6: translated (RFC 6052), or tunnelled (RFC 3056, 4380).
 _TRANSLATED: Final = IPv6Network("64:ff9b::/96")
-_NEVER: Final = (IPv6Network("64:ff9b:1::/48"), IPv6Network("2001::/32"), IPv6Network("::/96"))
+# What the IANA registries of special-purpose addresses have, and versions of Python do not agree on.
+_NEVER: Final[tuple[Network, ...]] = (
+    ipaddress.ip_network("192.0.0.0/24"),
+    ipaddress.ip_network("192.88.99.0/24"),
+    ipaddress.ip_network("::/96"),
+    ipaddress.ip_network("64:ff9b:1::/48"),
+    ipaddress.ip_network("2001::/23"),
+    ipaddress.ip_network("2001:db8::/32"),
+    ipaddress.ip_network("3fff::/20"),
+    ipaddress.ip_network("5f00::/16"),
+)
 
 
 class NotAllowed(Exception):
@@ -115,9 +125,9 @@ def _is_in(address: Address, network: Network) -> bool:
 
 
 def _is_public(address: Address) -> bool:
-    if isinstance(address, IPv6Address) and (
-        address.is_site_local or any(address in network for network in _NEVER)
-    ):
+    if any(_is_in(address, network) for network in _NEVER):
+        return False
+    if isinstance(address, IPv6Address) and address.is_site_local:
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
