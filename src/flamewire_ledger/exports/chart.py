@@ -11,12 +11,16 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from flamewire_ledger.exports.format import FormatUnavailable
+from flamewire_ledger.exports.report import BUCKETS
 
 Picture = Literal["svg", "png"]
 _INK: Final = "#1a1a20"
 _GREY: Final = "#6e6e7a"
 _COLOURS: Final = ("#c94f19", "#2b5f8a", "#4d8a57", "#8a5a9e", "#b08a2e", "#5c6570")
-_BARS_MAX: Final = 60
+_PLACES_MAX: Final = 60  # on the x axis: the last ones
+_PLACES_MIN: Final = 6  # room for as many, so that a single bar is no wall
+_NAMES_MAX: Final = 6  # as many as there are colours; the smaller ones are drawn as one
+_NAME_CHARACTERS_MAX: Final = 28
 _PLACES_MIN: Final = 4  # so that a bar is a bar, where there is one month
 _VALUES_MAX: Final = 36  # more are not written above their bars
 _COUNTED: Final = ("funnel", "exceptions")
@@ -31,6 +35,8 @@ _AXES: Final[Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]]] = {
     "mrr": ("month", ("currency",), ("mrr",)),
     "exceptions": ("bucket", ("kind",), ()),
 }
+_COUNTS: Final = ("funnel", "exceptions")  # whose bars are whole numbers
+assert len(_COLOURS) == _NAMES_MAX
 
 
 def drawn(report: Mapping[str, Any], picture: Picture) -> bytes:
@@ -64,90 +70,83 @@ def drawn(report: Mapping[str, Any], picture: Picture) -> bytes:
 def _bars(report: Mapping[str, Any]) -> tuple[list[str], dict[str, dict[str, float]]]:
     """The places on the x axis, and the height of each named bar at each place."""
     axis, names, values = _AXES[report["report"]]
-    places: dict[str, None] = {}
+    places: dict[str, None] = dict.fromkeys(BUCKETS) if report["report"] == "exceptions" else {}
     bars: dict[str, dict[str, float]] = {}
     for row in report["rows"]:
         place = str(row[axis])
         places[place] = None
         for value in values or ("",):
-            name = " ".join(str(row[each]) for each in names) or value.removesuffix("_seconds")
-            name = name.removeprefix("income:").replace("_", " ")
+            name = " ".join(str(row[each]) for each in names) or value
             height = float(row[value] or 0) if value else 1.0
-            at = bars.setdefault(name, {})
+            at = bars.setdefault(_short(name), {})
             at[place] = at.get(place, 0.0) + height
-    return list(places)[-_BARS_MAX:], bars
+    return list(places)[-_PLACES_MAX:], _fewer(bars)
+
+
+def _short(name: str) -> str:
+    """Long ones keep their beginning and their end: a network, and a symbol."""
+    name = name.replace("_", " ")
+    if len(name) <= _NAME_CHARACTERS_MAX:
+        return name
+    half = (_NAME_CHARACTERS_MAX - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
+
+
+def _fewer(bars: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """The largest, in their order, and all others as one."""
+    if len(bars) <= _NAMES_MAX:
+        return bars
+    by_size = sorted(bars, key=lambda name: -sum(map(abs, bars[name].values())))
+    kept = set(by_size[: _NAMES_MAX - 1])
+    others: dict[str, float] = {}
+    for name, heights in bars.items():
+        if name not in kept:
+            for place, height in heights.items():
+                others[place] = others.get(place, 0.0) + height
+    return {**{name: it for name, it in bars.items() if name in kept}, "others": others}
 
 
 def _draw(
     axes: Any, report: Mapping[str, Any], places: list[str], bars: dict[str, dict[str, float]]
 ) -> None:
-    axes.set_title(_title(report), loc="left", color=_INK, fontsize=12, fontweight="bold", pad=14)
-    axes.text(
-        1, 1.04, f"as of position {report['as_of']}", transform=axes.transAxes, ha="right",
-        color=_GREY, fontsize=8,
-    )  # fmt: skip
-    if not places:
-        axes.set_axis_off()
-        axes.text(0.5, 0.5, "nothing yet", transform=axes.transAxes, ha="center", color=_GREY)
-        return
-    _bars_of(axes, report, places, bars)
-    axes.set_xticks(range(len(places)), places, rotation=45 if len(places) > 8 else 0)
-    axes.set_xlim(-0.6, max(len(places), _PLACES_MIN) - 0.4)
-    axes.set_ylim(*_span(bars))
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(_GREY)
-    axes.tick_params(colors=_GREY, labelsize=9, length=0)
-    axes.yaxis.set_major_formatter("{x:,.10g}")
-    axes.locator_params(axis="y", integer=report["report"] in _COUNTED, nbins=6)
-    axes.grid(axis="y", color="#e6e6ec", linewidth=0.6)
-    axes.set_axisbelow(True)
-    if len(bars) > 1:
-        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
-
-
-def _span(bars: Mapping[str, Mapping[str, float]]) -> tuple[float, float]:
-    """From the lowest to the highest, with zero in it and room for what is written above."""
-    heights = [height for at in bars.values() for height in at.values()]
-    low, high = min(0.0, *heights), max(0.0, *heights)
-    return (low * 1.15, high * 1.15) if low < high else (0.0, 1.0)
-
-
-def _bars_of(
-    axes: Any, report: Mapping[str, Any], places: list[str], bars: dict[str, dict[str, float]]
-) -> None:
-    """A group of bars at each place, with their values above them where there is room."""
-    width = 0.8 / max(2, len(bars))
-    is_money = report["report"] in ("revenue", "volumes", "mrr")
+    width = 0.8 / max(1, len(bars))
     for number, (name, heights) in enumerate(bars.items()):
         offset = (number - (len(bars) - 1) / 2) * width
-        drawn_bars = axes.bar(
+        axes.bar(
             [at + offset for at in range(len(places))],
             [heights.get(place, 0.0) for place in places],
-            width * 0.92,
+            width,
             label=name,
-            color=_COLOURS[number % len(_COLOURS)],
+            color=_COLOURS[number],
         )
-        if len(bars) * len(places) > _VALUES_MAX:
-            continue
-        written = [
-            "" if place not in heights else (_money if is_money else _number)(heights[place])
-            for place in places
-        ]
-        axes.bar_label(drawn_bars, written, padding=2, fontsize=7, color=_INK)
+    axes.set_xticks(range(len(places)), places, rotation=45 if len(places) > 8 else 0)
+    room = max(_PLACES_MIN, len(places)) - len(places)
+    axes.set_xlim(-0.5 - room / 2, len(places) - 0.5 + room / 2)
+    axes.set_title(_title(report), loc="left", color=_INK, fontsize=12, fontweight="bold")
+    axes.set_title(f"as of position {report['as_of']}", loc="right", color=_GREY, fontsize=8)
+    _plain_axes(axes, are_counts=report["report"] in _COUNTS)
+    if bars:
+        axes.legend(
+            frameon=False, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14)
+        )
+    if not places:
+        axes.text(0.5, 0.5, "nothing yet", transform=axes.transAxes, ha="center", color=_GREY)
 
 
-def _money(value: float) -> str:
-    return f"{value:,.2f}"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.10g}"
+def _plain_axes(axes: Any, *, are_counts: bool) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(colors=_GREY, labelsize=9)
+    axes.grid(axis="y", color="#e6e6ec", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.axhline(0, color=_GREY, linewidth=0.6)
+    axes.yaxis.set_major_formatter("{x:,.10g}")
+    axes.yaxis.get_major_locator().set_params(integer=are_counts)
 
 
 def _title(report: Mapping[str, Any]) -> str:
     units = {
         "revenue": f"Revenue, {report['currency']}",
-        "volumes": f"Received by network and asset, {report['currency']}",
+        "volumes": f"Into the wallets, less what left them, {report['currency']}",
         "funnel": "Payments asked for, paid and expired",
         "finality": "Seconds until a transfer was final",
         "breakage": "Credits that lapsed",

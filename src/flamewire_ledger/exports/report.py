@@ -25,6 +25,7 @@ SENTENCES: Final[Mapping[Name, str]] = {
     "exceptions": "Money and questions that wait for a person, by age.",
 }
 assert tuple(SENTENCES) == NAMES
+BUCKETS: Final = ("under 1 d", "under 7 d", "under 30 d", "under 90 d", "90 d and more")
 Value: TypeAlias = str | int | None
 
 

@@ -6,6 +6,7 @@ time: payments that are waiting, subscriptions that run, seconds as a histogram.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime
@@ -16,7 +17,7 @@ from flamewire_ledger.billing.journal import Moment
 from flamewire_ledger.domain import payment, reconciliation, unclaimed_transfer
 from flamewire_ledger.domain.money import Amount, Asset, major_text
 from flamewire_ledger.domain.plan_terms import PlanVersion
-from flamewire_ledger.exports.report import Report, Value, month_of
+from flamewire_ledger.exports.report import BUCKETS, Report, Value, month_of
 from flamewire_ledger.store.event_store import RecordedEvent, partition_of
 
 Happenings = Literal["funnel", "finality", "mrr", "exceptions"]
@@ -349,10 +350,7 @@ def _difference(event: reconciliation.ReconciliationExceptionOpened) -> tuple[Am
 
 
 def _bucket(days: int) -> str:
-    for end in (1, 7, 30, 90):
-        if days < end:
-            return f"under {end} d"
-    return "90 d and more"
+    return BUCKETS[bisect_right((1, 7, 30, 90), days)]
 
 
 _FOLLOWERS: Final[dict[Happenings, type[Any]]] = {
