@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -234,6 +236,34 @@ async def test_what_was_refused_can_be_sent_again_when_there_are_credits(ledger:
     body = {"amount": "5", "source": "granted"}
     await ledger.post(f"/v1/credit_accounts/{tom}/grants", body)
     assert codes(await sent(ledger, items)) == ["accepted"] * 2
+
+
+async def test_what_others_claim_and_are_refused_all_the_time_is_no_duplicate(
+    ledger: World, monkeypatch: pytest.MonkeyPatch
+):
+    """Whoever is told so sends it no more, and it would count for nobody."""
+    await meter(ledger)
+    tom = await account(ledger)
+    items, others = ledger.parts.usage_items, iter(range(9))
+    claim = items.claim
+    quarrels = 2
+
+    async def claimed_by_others(merchant_id: str, at: datetime, meters: Any, batches: Any) -> Any:
+        number = next(others)
+        if number >= quarrels:
+            return await claim(merchant_id, at, meters, batches)
+        (batch,) = batches
+        theirs = replace(batch, batch_id=UUID(int=number))
+        await claim(merchant_id, at, meters, [theirs])
+        taken = await claim(merchant_id, at, meters, batches)
+        await items.settle({theirs.batch_id: 0}, theirs.keys)
+        return taken
+
+    monkeypatch.setattr(items, "claim", claimed_by_others)
+    assert codes(await sent(ledger, [item(tom, "one")])) == ["accepted"]
+    quarrels = 9
+    response = await ledger.post("/v1/usage", [item(tom, "two")])
+    assert response.status_code == 503, "send it again"
 
 
 async def test_the_last_of_a_grant_is_said(ledger: World):

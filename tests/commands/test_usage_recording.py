@@ -135,6 +135,16 @@ async def test_a_batch_that_was_recorded_and_not_settled_is_recorded_once(items:
         assert events[batch.position - 1].type == "usage.recorded.v1"
 
 
+async def test_what_counts_is_what_a_recorded_batch_has(items: UsageItems):
+    async with office(items) as one:
+        claimed = await one.claim("a", "b")
+        assert claimed is not None
+        a, b = (key_of(MERCHANT, "gateway", each) for each in ("a", "b"))
+        assert set(await items.counted([a, b])) == set()
+        await items.settle({claimed[0].batch_id: 1}, [b])
+        assert set(await items.counted([a, b, UUID(int=1)])) == {a}
+
+
 async def test_two_who_claim_the_same_items_share_them(items: UsageItems):
     async with office(items) as one:
         both = await asyncio.gather(one.claim("a", "b", "c"), one.claim("c", "b", "d"))

@@ -23,6 +23,7 @@ from flamewire_ledger.api.rendering import to_json
 from flamewire_ledger.api.submitting import POSITION_HEADER
 from flamewire_ledger.billing.arrears import LATE
 from flamewire_ledger.commands.metering import Item, Reading, Refused, read_item
+from flamewire_ledger.commands.usage_recording import UsageNotRecorded
 from flamewire_ledger.domain.rejection import Malformed
 from flamewire_ledger.store.usage_items import ClaimedBatch, NewBatch, key_of
 
@@ -77,17 +78,16 @@ async def ingest(call: Call) -> Answer:
     work = _Work(items, [None] * len(items))
     batches = await _read(call, work)
     desk, items_ = call.office.usage, call.parts.usage_items
-    for claims in range(_CLAIMS_MAX):
-        if not batches:
-            break
-        batches = await _claim(call, work, batches)
+    for _ in range(_CLAIMS_MAX):
+        batches = await _claim(call, work, batches) if batches else []
         keys = [key for batch in batches for key in batch.keys]
-        unfinished = await items_.unfinished_of(keys) if keys else []
-        if claims and not unfinished:
+        if not keys or len(await items_.counted(keys)) == len(keys):
             break
         # Somebody claimed these before and did not come to an end: that is done first. What was
         # refused then, by whoever it was, may be taken now.
-        await desk.recorder.finish(unfinished)
+        await desk.recorder.finish(await items_.unfinished_of(keys))
+    else:
+        raise UsageNotRecorded("others send the same items at the same time: send them again")
     for batch in batches:
         _say(work, batch.places, _DUPLICATE)
     await _look_at_duplicates(call, work, batches)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -85,6 +85,9 @@ class UsageItems(Protocol):
     async def unfinished_of(self, keys: Sequence[UUID]) -> Sequence[UUID]:
         """Batches that have items with these keys and are not settled."""
 
+    async def counted(self, keys: Sequence[UUID]) -> Collection[UUID]:
+        """Those that a settled batch has: they count, and go on to."""
+
     async def unfinished(self, seconds: float, limit: int) -> Sequence[UUID]:
         """Batches that were claimed so long ago and are not settled."""
 
@@ -143,6 +146,9 @@ class PostgresUsageItems:
 
     async def unfinished_of(self, keys: Sequence[UUID]) -> Sequence[UUID]:
         return [row[0] for row in await self._ask("unfinished_of", {"keys": UuidArray(keys)})]
+
+    async def counted(self, keys: Sequence[UUID]) -> Collection[UUID]:
+        return {row[0] for row in await self._ask("counted", {"keys": UuidArray(keys)})}
 
     async def unfinished(self, seconds: float, limit: int) -> Sequence[UUID]:
         rows = await self._ask("unfinished", {"seconds": seconds, "limit": limit})
@@ -208,6 +214,10 @@ class MemoryUsageItems:
     async def unfinished_of(self, keys: Sequence[UUID]) -> Sequence[UUID]:
         found = {self._keys[key][0] for key in keys if key in self._keys}
         return [batch_id for batch_id in found if self._batches[batch_id].position is None]
+
+    async def counted(self, keys: Sequence[UUID]) -> Collection[UUID]:
+        taken = {key: self._keys[key][0] for key in keys if key in self._keys}
+        return {key for key, it in taken.items() if self._batches[it].position is not None}
 
     async def unfinished(self, seconds: float, limit: int) -> Sequence[UUID]:
         return [it.batch_id for it in self._batches.values() if it.position is None][:limit]

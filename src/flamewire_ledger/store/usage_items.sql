@@ -32,6 +32,11 @@ SELECT DISTINCT batch.batch_id
 FROM usage_items AS item JOIN usage_batches AS batch USING (batch_id)
 WHERE item.key = ANY (%(keys)b) AND batch.position IS NULL;
 
+-- counted: of these items, those whose batch is recorded with them. What a recorded batch has left it never gives back.
+SELECT item.key
+FROM usage_items AS item JOIN usage_batches AS batch USING (batch_id)
+WHERE item.key = ANY (%(keys)b) AND batch.position IS NOT NULL;
+
 -- unfinished: batches that nobody recorded for a while, the oldest first.
 SELECT batch_id
 FROM usage_batches
