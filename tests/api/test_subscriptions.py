@@ -225,6 +225,20 @@ async def test_canceling_now_gives_back_what_was_not_used(shop: Shop):
     assert again.status_code == 200
 
 
+async def test_what_a_person_gave_back_before_it_ends_is_not_given_back_again(shop: Shop):
+    await shop.plan()
+    made = await shop.subscribe()
+    (invoice,) = await shop.invoices()
+    gift = {"reason": "a gift", "lines": [{"line": 1, "amount": "20.00"}]}
+    given = await shop.ledger.post(f"/v1/invoices/{invoice['id']}/credit_notes", gift)
+    assert given.status_code == 201, given.text
+    await shop.later(7 * DAY)
+    await shop.act(made, "cancel", when="now")
+    found = (await shop.ledger.get(f"/v1/invoices/{invoice['id']}")).json()
+    assert found["amount_credited"] == found["total"] == "30.00"
+    assert not shop.dead_letters.letters
+
+
 async def test_a_scheduled_end_can_be_withdrawn(shop: Shop):
     await shop.plan()
     made = await shop.subscribe()

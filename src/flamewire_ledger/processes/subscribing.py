@@ -19,7 +19,6 @@ from flamewire_ledger.domain.invoice import (
     DraftInvoice,
     FinaliseInvoice,
     InvoiceLine,
-    InvoiceVoided,
     IssueCreditNote,
     Period,
 )
@@ -55,10 +54,7 @@ class SubscriptionBilling:
     reads: frozenset[str] = frozenset(kind.type for kind in (*_BILLED, *_GRANTED))
 
     def asks(self, fact: Fact, past: Past) -> frozenset[str]:
-        event = fact.event
-        if not isinstance(event, SubscriptionCanceled) or event.refund is None:
-            return frozenset()
-        return frozenset({event.refund.invoice_id}) - past.keys()
+        return frozenset()
 
     def react(self, fact: Fact, past: Past) -> Sequence[FollowUp]:
         event, at = fact.event, _at(fact.event)
@@ -71,9 +67,7 @@ class SubscriptionBilling:
             granted = _grant(event.credit_account_id, event.allotment, at)
             follow_ups.append(FollowUp("grant", granted))
         if isinstance(event, SubscriptionCanceled) and event.refund is not None:
-            invoice = [it.event for it in past[event.refund.invoice_id]]
-            if not any(isinstance(it, InvoiceVoided) for it in invoice):
-                follow_ups.append(FollowUp("credit note", _credit_note(event.refund, at)))
+            follow_ups.append(FollowUp("credit note", _credit_note(event.refund, at)))
         return follow_ups
 
 
@@ -121,6 +115,7 @@ def _credit_note(refund: Refund, at: datetime) -> IssueCreditNote:
         reason="the subscription was canceled",
         at=at,
         lines=tuple(CreditedLine(line.line, line.amount) for line in refund.lines),
+        at_most=True,  # a person may have given it back already, or made the invoice void
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import given, settings
@@ -99,3 +100,30 @@ def _agree(office: Office, total: int) -> None:
     assert books[other] == 0
     assert books["equity:conversion"] + books["assets:paid_elsewhere"] == invoice.paid_units
     assert sum(books.values()) == 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(LINES, st.booleans(), STEPS, st.lists(st.integers(1, 120_000), min_size=6, max_size=6))
+def test_what_is_given_back_at_most_is_never_refused(
+    lines: Any, includes: bool, steps: Any, wanted: list[int]
+) -> None:
+    """Who cannot know what a person has given back gives back what is left, were it nothing."""
+    try:
+        office = opened(
+            *(line(units, rate, is_credit=back and units < 500) for units, rate, back in lines),
+            prices_include_tax=includes,
+        )
+    except Rejection:
+        return
+    assert office.known.finalised is not None
+    total = office.known.finalised.sums.total.units
+    for place, (kind, number, units) in enumerate(steps):
+        with suppress(Rejection):
+            office.do(_step(kind, number, units, place))
+    asked = tuple(
+        CreditedLine(number, Amount(EUR, units))
+        for number, (units, (_, _, back)) in enumerate(zip(wanted, lines, strict=False), start=1)
+        if not (back and lines[number - 1][0] < 500)
+    )
+    office.do(IssueCreditNote("inv_1", "cn_most", "x", days(2), asked, at_most=True))
+    _agree(office, total)

@@ -84,3 +84,12 @@ def test_there_is_an_end_of_credit_notes_for_which_nobody_waits():
     with pytest.raises(NotAllowed, match="at most"):
         office.do(credited(1, name="cn_last"))
     assert not issubclass(NotAllowed, LimitReached)
+
+
+def test_a_part_that_is_given_back_bears_its_tax_rounded_as_tax_is():
+    office = opened(line(23_75, "19"))
+    office.do(credited(20_00))
+    (note,) = office.known.credit_notes
+    assert note.sums.tax == Amount(EUR, 3_80), "19 % of 20.00"
+    office.do(credited(3_75, name="cn_2"))
+    assert sum(it.sums.tax.units for it in office.known.credit_notes) == 4_51

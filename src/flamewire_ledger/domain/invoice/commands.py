@@ -147,13 +147,18 @@ class CreditedLine:
 
 @dataclass(frozen=True, slots=True)
 class IssueCreditNote:
-    """Without lines: all that is left of the invoice."""
+    """Without lines: all that is left of the invoice.
+
+    `at_most`: as much of the lines as is left, and nothing where nothing is; for who cannot know
+    what a person has given back already.
+    """
 
     invoice_id: str
     credit_note_id: str
     reason: str
     at: datetime
     lines: tuple[CreditedLine, ...] = ()
+    at_most: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,15 @@ def decide_credit_note(
     """The number, and the note that bears it: (facts of the register, facts of the invoice)."""
     if invoice is None:
         raise NotFound(f"there is no invoice {command.invoice_id}")
+    if command.at_most and invoice.is_void:
+        return (), ()
     finalised = _creditable(invoice, command)
-    lines = _lines(invoice, finalised, command.lines)
+    wanted = command.lines
+    if command.at_most:
+        wanted = _as_far_as_left(invoice, finalised, wanted)
+        if not wanted:
+            return (), ()
+    lines = _lines(invoice, finalised, wanted)
     sums = _sums(lines, finalised)
     _within_what_is_left(invoice, finalised, sums)
     assert invoice.due is not None, "it is final"
@@ -86,12 +93,8 @@ def _creditable(invoice: Invoice, command: IssueCreditNote) -> InvoiceFinalised:
 def _lines(
     invoice: Invoice, finalised: InvoiceFinalised, wanted: Sequence[CreditedLine]
 ) -> tuple[CreditNoteLine, ...]:
-    credited: dict[int, int] = {}
-    for note in invoice.credit_notes:
-        for given in note.lines:
-            credited[given.line] = credited.get(given.line, 0) + given.amount.units
+    credited, left = _credited_and_left(invoice, finalised)
     count = len(finalised.lines)
-    left = {it: line.amount.units - credited.get(it, 0) for it, line in _numbered(finalised)}
     asked = wanted or [CreditedLine(it) for it in range(1, count + 1) if left[it]]
     if len({each.line for each in asked}) != len(asked):
         raise Malformed("each line of the invoice is there once", pointer="/lines")
@@ -110,6 +113,46 @@ def _lines(
     return tuple(made)
 
 
+def _credited_and_left(
+    invoice: Invoice, finalised: InvoiceFinalised
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Units of each line that was credited, and of each line what is left."""
+    credited: dict[int, int] = {}
+    for note in invoice.credit_notes:
+        for given in note.lines:
+            credited[given.line] = credited.get(given.line, 0) + given.amount.units
+    left = {it: line.amount.units - credited.get(it, 0) for it, line in _numbered(finalised)}
+    return credited, left
+
+
+def _as_far_as_left(
+    invoice: Invoice, finalised: InvoiceFinalised, wanted: Sequence[CreditedLine]
+) -> tuple[CreditedLine, ...]:
+    """Of these lines what is left of them; of a rate at which less is left in all, all that is."""
+    asset = finalised.sums.total.asset
+    _, left = _credited_and_left(invoice, finalised)
+    rooms = _left_at_rates(invoice, finalised)
+    asked = [
+        CreditedLine(it.line, Amount(asset, units))
+        for it in wanted
+        if it.amount is not None and (units := min(it.amount.units, left[it.line]))
+    ]
+    found: list[CreditedLine] = []
+    for rate, (net_left, tax_left) in rooms.items():
+        at_rate = [it for it in asked if finalised.lines[it.line - 1].tax_rate == rate]
+        made = _lines(invoice, finalised, at_rate) if at_rate else ()
+        net, tax = (sum(line.net.units for line in made), sum(line.tax.units for line in made))
+        if net <= net_left and tax <= tax_left:
+            found += at_rate
+        elif net_left + tax_left:
+            found += [
+                CreditedLine(it)
+                for it, line in _numbered(finalised)
+                if left[it] and line.tax_rate == rate
+            ]
+    return tuple(found)
+
+
 def _numbered(finalised: InvoiceFinalised) -> Sequence[tuple[int, InvoiceLine]]:
     return list(enumerate(finalised.lines, start=1))
 
@@ -121,10 +164,10 @@ def _line(
     assert line.net is not None
     whole = line.amount.units
 
-    def share(of: Amount) -> Amount:
-        return Amount(of.asset, of.units * (before + units) // whole - of.units * before // whole)
-
-    tax = share(line.tax)
+    tax_units = line.tax.units
+    tax = Amount(
+        line.tax.asset, _part(tax_units, before + units, whole) - _part(tax_units, before, whole)
+    )
     includes_tax = line.net.units != whole
     net = Amount(tax.asset, units - tax.units if includes_tax else units)
     return CreditNoteLine(
@@ -136,6 +179,11 @@ def _line(
         net=net,
         tax=tax,
     )
+
+
+def _part(units: int, part: int, whole: int) -> int:
+    """So much of the units, rounded half up as tax is."""
+    return (2 * units * part + whole) // (2 * whole)
 
 
 def _sums(lines: Sequence[CreditNoteLine], finalised: InvoiceFinalised) -> Sums:
@@ -160,10 +208,20 @@ def _sums(lines: Sequence[CreditNoteLine], finalised: InvoiceFinalised) -> Sums:
 
 def _within_what_is_left(invoice: Invoice, finalised: InvoiceFinalised, sums: Sums) -> None:
     """At each rate, and so in all. Lines that gave something back are why lines alone do not say."""
+    left = _left_at_rates(invoice, finalised)
+    for each in sums.taxes:
+        net, tax = left[each.rate]
+        if each.net.units > net or each.tax.units > tax:
+            raise InvalidAmount("this is more than is left of the invoice", pointer="/lines")
+
+
+def _left_at_rates(
+    invoice: Invoice, finalised: InvoiceFinalised
+) -> dict[str | None, tuple[int, int]]:
+    """(net, tax) in units."""
     left = {each.rate: (each.net.units, each.tax.units) for each in finalised.sums.taxes}
-    for given in [*(note.sums for note in invoice.credit_notes), sums]:
-        for each in given.taxes:
+    for note in invoice.credit_notes:
+        for each in note.sums.taxes:
             net, tax = left[each.rate]
             left[each.rate] = (net - each.net.units, tax - each.tax.units)
-    if any(net < 0 or tax < 0 for net, tax in left.values()):
-        raise InvalidAmount("this is more than is left of the invoice", pointer="/lines")
+    return left
