@@ -10,7 +10,7 @@ import pytest
 
 from flamewire_ledger.billing import subscriptions as billing
 from flamewire_ledger.domain.money import Amount, Asset
-from flamewire_ledger.domain.plan_terms import FixedPrice
+from flamewire_ledger.domain.plan_terms import FixedPrice, Interval
 from flamewire_ledger.domain.rejection import AlreadyExists, Malformed, NotAllowed, NotFound
 from flamewire_ledger.domain.subscription import (
     AllotCredits,
@@ -29,6 +29,7 @@ from flamewire_ledger.domain.subscription import (
     SubscriptionRecovered,
     SubscriptionRenewed,
     SubscriptionResumed,
+    check_cancel,
 )
 from tests.billing.subscribers import (
     ARCHIVE,
@@ -200,6 +201,36 @@ def test_a_pause_may_end_by_itself_when_it_was_to_however_late_that_is_seen():
     story.until(day(6, 1))
     assert story.said()[3:] == ["paused", "resumed", *["renewed"] * 4]
     assert story.events[4].period.end == FEBRUARY + 10 * DAY
+
+
+def test_what_comes_from_before_what_is_recorded_is_refused():
+    """Whoever sends it waited somewhere, or has a slow clock: nothing is undone by that."""
+    daily = replace(MONTHLY_CREDITS, every=Interval("day"))
+    story = begun(plan(credits=daily))
+    story.until(day(1, 10))
+    granted = story.it.next_credits
+    before = day(1, 5)
+    with pytest.raises(NotAllowed):
+        story.change(plan("max", 9000, credits=daily), before)
+    with pytest.raises(NotAllowed):
+        story.do(PauseSubscription(SUB, "asked", None, before))
+    with pytest.raises(NotAllowed):
+        check_cancel(story.it, before)
+    assert story.it.next_credits == granted
+    story.do(PauseSubscription(SUB, "asked", None, day(1, 10, 12)))
+    with pytest.raises(NotAllowed):
+        story.do(ResumeSubscription(SUB, day(1, 10, 11)))
+
+
+def test_a_payment_from_before_the_pause_that_it_ends_takes_no_time_away():
+    """The reactor was away, and meanwhile it was paused for an invoice that was paid."""
+    story = begun(plan(when_unpaid="pause", unpaid_days=3))
+    story.do(NotePastDue(SUB, "inv_1", day(1, 10)))
+    story.until(day(1, 20))
+    assert story.it.paused_at == day(1, 13)
+    *_, resumed = story.do(NoteSettled(SUB, "inv_1", day(1, 12)))
+    assert isinstance(resumed, SubscriptionResumed)
+    assert (resumed.resumed_at, resumed.period.end) == (day(1, 13), FEBRUARY)
 
 
 def test_a_trial_is_not_paused_and_a_paused_plan_not_changed():

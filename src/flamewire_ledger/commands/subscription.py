@@ -30,7 +30,7 @@ from flamewire_ledger.domain.subscription import (
 )
 
 SUBSCRIPTION: Final = Decider(
-    "subscription", subscription.evolve, subscription.Subscription, "subscription.2"
+    "subscription", subscription.evolve, subscription.Subscription, "subscription.3"
 )
 
 
@@ -149,6 +149,7 @@ def cancel(origin: Origin, command: CancelNow, answer: Answer | None = None) -> 
         state = _known(states[stream_id], stream_id)
         if state.is_canceled:
             return {stream_id: ()}
+        subscription.check_cancel(state, command.at)
         ending: CancelSubscription = billing.cancel(
             state, command.usage, command.at, prorate=command.prorate
         )

@@ -20,7 +20,12 @@ from flamewire_ledger.domain.subscription.commands import (
     StartSubscription,
     SubscriptionCommand,
 )
-from flamewire_ledger.domain.subscription.decisions import QUANTITY_MAX, check_change, decide
+from flamewire_ledger.domain.subscription.decisions import (
+    QUANTITY_MAX,
+    check_cancel,
+    check_change,
+    decide,
+)
 from flamewire_ledger.domain.subscription.facts import (
     Allotment,
     Bill,
@@ -94,6 +99,7 @@ __all__ = [
     "SubscriptionResumed",
     "SubscriptionStarted",
     "SubscriptionTrialStarted",
+    "check_cancel",
     "check_change",
     "decide",
     "evolve",

@@ -198,8 +198,7 @@ def _allot(it: Subscription, command: AllotCredits) -> Facts:
 def check_change(it: Subscription, plan: PlanVersion, quantity: int, at: datetime) -> None:
     """Raises NotAllowed where the subscription may not change so, or not now."""
     _check_quantity(quantity)
-    if it.is_canceled:
-        raise NotAllowed("the subscription has ended: start another")
+    check_cancel(it, at)
     _nothing_due(it, at)
     if it.paused_at is not None:
         raise NotAllowed("a subscription that is paused is resumed before its plan is changed")
@@ -209,6 +208,16 @@ def check_change(it: Subscription, plan: PlanVersion, quantity: int, at: datetim
         raise NotAllowed(
             "prices go on with tax, or without: start another subscription", pointer="/plan"
         )
+
+
+def check_cancel(it: Subscription, at: datetime) -> None:
+    """Raises NotAllowed where the subscription has ended, or what is asked comes from before what is
+    recorded: it waited somewhere, or clocks differ.
+    """
+    if it.is_canceled:
+        raise NotAllowed("the subscription has ended: start another")
+    if it.latest_at is not None and at < it.latest_at:
+        raise NotAllowed("something else became of it in the meantime: try again in a moment")
 
 
 def _nothing_due(it: Subscription, at: datetime) -> None:
@@ -261,6 +270,7 @@ def _pause(it: Subscription, command: PauseSubscription) -> Facts:
     if it.paused_at is not None:
         return ()
     if command.reason == "asked":
+        check_cancel(it, command.at)
         _nothing_due(it, command.at)
     elif it.due_step(command.at) != "unpaid":
         return ()
@@ -287,6 +297,8 @@ def _entitlements(it: Subscription) -> tuple[PlanEntitlement, ...]:
 
 def _resume(it: Subscription, command: ResumeSubscription) -> Facts:
     facts: Facts = ()
+    if not command.by_time:
+        check_cancel(it, command.at)
     if it.ends_with_period and not command.by_time:
         facts = (SubscriptionCancelWithdrawn(it.subscription_id, command.at),)
     if it.paused_at is None:
@@ -297,6 +309,7 @@ def _resume(it: Subscription, command: ResumeSubscription) -> Facts:
 def _resumed(it: Subscription, at: datetime) -> SubscriptionResumed:
     assert it.paused_at is not None, "it is paused"
     assert it.period is not None, "only periods are paused"
+    at = max(at, it.paused_at)  # what mends it may have happened before it was paused for it
     pause = at - it.paused_at
     end = it.period.end + pause
     further = it.next_credits

@@ -60,6 +60,7 @@ class Subscription:
     overdue: tuple[str, ...] = ()  # invoices
     past_due_since: datetime | None = None
     canceled_at: datetime | None = None
+    latest_at: datetime | None = None  # it is known until then: nothing changes before it any more
 
     @property
     def subscription_id(self) -> str:
@@ -121,8 +122,13 @@ def evolve(subscription: Subscription | None, event: SubscriptionEvent) -> Subsc
         case SubscriptionRenewed():
             return _renewed(it, event)
         case SubscriptionCreditsAllotted():
-            granted = it.plan.terms.credits_of(it.quantity)
-            return replace(it, next_credits=event.next_credits, credits_units=granted)
+            assert it.next_credits is not None, "they were due"
+            return replace(
+                it,
+                next_credits=event.next_credits,
+                credits_units=it.plan.terms.credits_of(it.quantity),
+                latest_at=it.next_credits.at,
+            )
         case SubscriptionPlanChangeScheduled():
             same = (event.plan, event.quantity) == (it.plan, it.quantity)
             return replace(it, scheduled=None if same else (event.plan, event.quantity))
@@ -134,6 +140,7 @@ def evolve(subscription: Subscription | None, event: SubscriptionEvent) -> Subsc
                 paused_at=event.paused_at,
                 paused_because=event.reason,
                 resumes_at=event.resumes_at,
+                latest_at=event.paused_at,
             )
         case SubscriptionResumed():
             return replace(
@@ -144,6 +151,7 @@ def evolve(subscription: Subscription | None, event: SubscriptionEvent) -> Subsc
                 period=event.period,
                 next_credits=event.next_credits,
                 past_due_since=event.resumed_at if it.overdue else None,
+                latest_at=event.resumed_at,
             )
         case SubscriptionCancelScheduled():
             return replace(it, ends_with_period=True)
@@ -178,6 +186,7 @@ def _renewed(it: Subscription, event: SubscriptionRenewed) -> Subscription:
         charged_units=_asked_for(event.bill, event.period),
         standing=event.bill,
         scheduled=None,
+        latest_at=event.period.start,
     )
 
 
@@ -191,6 +200,7 @@ def _changed(it: Subscription, event: SubscriptionPlanChanged) -> Subscription:
         changed,
         carried=event.carried,
         period=event.period,
+        latest_at=event.changed_at,
         usage_from=event.changed_at,
         usage=event.usage,
         next_credits=event.next_credits,
