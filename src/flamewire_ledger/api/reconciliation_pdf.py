@@ -9,8 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from flamewire_ledger.api.rendering import plain
 
 if TYPE_CHECKING:
     from fpdf import FPDF
@@ -40,6 +43,7 @@ def pdf_of(report: Mapping[str, Any]) -> bytes:
     pdf.set_title(f"Reconciliation of {report['network']} at block {report['block']}")
     pdf.set_creator("FlameWire Ledger")
     pdf.set_creation_date(datetime.fromisoformat(report["completed_at"]))
+    pdf.footer = partial(_footer, pdf, report["id"])  # type: ignore[method-assign]
     pdf.add_page()
     _head(pdf, report)
     _assets(pdf, report["assets"])
@@ -47,6 +51,14 @@ def pdf_of(report: Mapping[str, Any]) -> bytes:
     _exceptions(pdf, report["exceptions"])
     _evidence(pdf, report)
     return bytes(pdf.output())
+
+
+def _footer(pdf: FPDF, report_id: str) -> None:
+    """A page that was taken out is known to be missing."""
+    pdf.set_y(-14)
+    page = f"{pdf.page_no()} / {{nb}}"
+    _text(pdf, report_id, width=_WIDTH / 2, size=7.5, colour=_GREY, last=False)
+    _text(pdf, page, width=_WIDTH / 2, size=7.5, colour=_GREY, align="R")
 
 
 def _text(
@@ -126,23 +138,38 @@ def _assets(pdf: FPDF, assets: Sequence[Mapping[str, Any]]) -> None:
     for name, width, align in _SIDES:
         _text(pdf, name.capitalize(), width=width, colour=_GREY, align=align, last=False)
     _text(pdf, "Closing", width=last, colour=_GREY, align="R")
+    size = _size_of_all(pdf, assets)
     for asset in assets:
         _text(pdf, asset["asset_code"], style="B", height=7)
         for side, called in (("chain", "received"), ("ledger", "in the books")):
             _text(pdf, called, width=_SIDES[0][1], last=False)
             for name, width, align in _SIDES[1:]:
-                _text(pdf, asset[side][name], width=width, align=align, last=False)
-            _text(pdf, asset[side]["closing"], width=last, align="R")
+                _text(pdf, asset[side][name], width=width, size=size, align=align, last=False)
+            _text(pdf, asset[side]["closing"], width=last, size=size, align="R")
         has_drift = asset["drift_minor"] != "0"
         colour = _ACCENT if has_drift else _INK
         _text(pdf, "drift", width=_WIDTH - last, colour=_GREY, last=False)
         style = "B" if has_drift else ""
-        _text(pdf, asset["drift"], width=last, align="R", colour=colour, style=style)
+        _text(pdf, asset["drift"], width=last, size=size, align="R", colour=colour, style=style)
         if "held" in asset["chain"]:
             _text(pdf, "still at our addresses", width=_WIDTH - last, colour=_GREY, last=False)
-            _text(pdf, asset["chain"]["held"], width=last, align="R")
+            _text(pdf, asset["chain"]["held"], width=last, size=size, align="R")
     if not assets:
         _text(pdf, "Nothing was ever received.", colour=_GREY)
+
+
+def _size_of_all(pdf: FPDF, assets: Sequence[Mapping[str, Any]]) -> float:
+    """The size at which the longest amount has room: columns are compared by their length."""
+    pdf.set_font(_FONT, "", 9.5)
+    room = min(width for _, width, align in _SIDES if align == "R") - 2
+    amounts = [
+        asset[side][name]
+        for asset in assets
+        for side in ("chain", "ledger")
+        for name in ("opening", "in", "out", "closing")
+    ]
+    widest = max(map(pdf.get_string_width, amounts), default=0)
+    return max(5, min(9.5, 9.5 * room / widest)) if widest else 9.5
 
 
 def _payments(pdf: FPDF, payments: Mapping[str, int]) -> None:
@@ -173,6 +200,9 @@ def _exceptions(pdf: FPDF, exceptions: Sequence[Mapping[str, Any]]) -> None:
 
 def _amounts(it: Mapping[str, Any]) -> str:
     said = f"expected {it['expected']}, found {it['found']}"
+    if it["expected"] is not None and it["asset_code"] is None:
+        came = plain(int(it["found_minor"]), 10_000)
+        said = f"{came} % of what was asked for came"
     if it["expected"] is None:
         said = "counted by its payment, in no wallet"
     asset = f" {it['asset_code']}" if it["asset_code"] else ""
