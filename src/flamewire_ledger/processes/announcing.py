@@ -52,6 +52,7 @@ _OWN: Final = frozenset(
         WebhookSecretRotated.type,
     }
 )
+_CANCEL: Final = frozenset({WebhookEndpointDeleted.type, WebhookEndpointDisabled.type})
 READS: Final = frozenset({*KIND_OF, *_OWN})
 _PAGE_EVENTS: Final = 200
 _SEARCH_EVENTS_MAX: Final = 100_000
@@ -121,6 +122,11 @@ class Announcing:
         events = await self._search.find(partition, after, last, READS, _PAGE_EVENTS)
         if len(events) == _PAGE_EVENTS:
             last = events[-1].position
+        # What cancels ends a page: it is of what was recorded before it.
+        for place, event in enumerate(events):
+            if event.type in _CANCEL:
+                events, last = events[: place + 1], event.position
+                break
         histories = await self._registry.of(partition, {it.merchant_id for it in events})
         collected, tellings = _Collected(), list[_Telling]()
         for event in events:
