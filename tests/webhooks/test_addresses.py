@@ -101,7 +101,14 @@ def test_the_sandbox_may_be_on_this_machine():
     check_url("http://127.0.0.1:3000/hook", SANDBOX)
     check_url("http://localhost:3000/hook", SANDBOX)
     check_url("http://[::1]:3000/hook", SANDBOX)
-    for url in ("http://10.0.0.1/", "https://192.168.1.1/", "http://8.8.8.8/"):
+    check_url("http://shop:8080/hook", INSIDE)
+    for url in (
+        "http://10.0.0.1/",
+        "https://192.168.1.1/",
+        "http://8.8.8.8/",
+        "http://shop.example/",
+        "https://shop/",
+    ):
         with pytest.raises(NotAllowed):
             check_url(url, SANDBOX)
 

@@ -47,6 +47,11 @@ class Reach:
 
     networks: tuple[Network, ...] = ()
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether names that only a network of the operator knows may lead somewhere."""
+        return any(network not in LOOPBACK for network in self.networks)
+
     def check(self, address: Address, scheme: str) -> None:
         """Raises NotAllowed, without the address: whoever asks may not know it."""
         plain = _unwrapped(address)
@@ -92,7 +97,9 @@ def _check_host(parts: SplitResult, host: str, reach: Reach) -> None:
     address = literal(host)
     if address is not None:
         reach.check(address, parts.scheme)
-    elif "." not in host and not reach.networks:
+    elif parts.scheme == "http" and not reach.is_inside:
+        raise NotAllowed("a webhook goes to https://, not to http://")
+    elif "." not in host and not reach.is_inside:
         raise NotAllowed("a host on the public internet has a dot in its name")
 
 
