@@ -10,7 +10,7 @@ CREATE TABLE ledger_entries_v1 (
     units        numeric(78, 0) NOT NULL,
     stream_id    text NOT NULL,
     type         text NOT NULL,       -- of the event
-    at           timestamptz NOT NULL,   -- when it happened, by the clock its merchant lives by
+    at           timestamptz NOT NULL,   -- when it happened, by the clock its merchant lives by; of what a chain brought, its block
     recorded_at  timestamptz NOT NULL,
     PRIMARY KEY (merchant_id, position, line)
 );

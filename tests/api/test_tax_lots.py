@@ -9,7 +9,12 @@ from flamewire_ledger.commands.decider import Done
 from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.domain.identifiers import command_id
 from flamewire_ledger.domain.money import Amount
-from flamewire_ledger.domain.payment import DropTransfer, PaymentTransferConfirmed
+from flamewire_ledger.domain.payment import (
+    ConfirmTransfer,
+    DropTransfer,
+    PaymentTransferConfirmed,
+)
+from flamewire_ledger.domain.transfer import Block, Transfer
 from flamewire_ledger.exports.tax_report import COLUMNS, as_csv
 from tests.api.bookkeeping import ONE_TAO, TAO, bookkeeping, sample, send
 from tests.api.test_portfolio import arrive, due, intent
@@ -86,6 +91,22 @@ async def take_back(ledger: World, payment_id: str) -> None:
     origin = Origin(command_id("test", "back", payment_id), ledger.merchant_id, "watcher:test")
     command = DropTransfer(payment_id, confirmed.transfer, ledger.clock.now())
     assert isinstance(await ledger.writer.submit(commands.envelope(origin, command)), Done)
+
+
+async def test_what_is_booked_late_came_when_its_block_was_made(ledger: World):
+    made = await intent(ledger)
+    ledger.clock.turn(hours=2)
+    await sample(ledger, "TAO", "300")
+    block = Block(7, "0xb7", ledger.clock.now())
+    ledger.clock.turn(days=20)  # while nobody followed
+    await sample(ledger, "TAO", "900")
+    option = next(it for it in made["payment_options"] if it["network"] == "bittensor")
+    transfer = Transfer("bittensor", "0xlate", 0, option["address"], Amount(TAO, ONE_TAO))
+    origin = Origin(command_id("test", "late"), ledger.merchant_id, "watcher:test")
+    command = ConfirmTransfer(made["id"], transfer, block, 3, block.at, ledger.clock.now())
+    assert isinstance(await ledger.writer.submit(commands.envelope(origin, command)), Done)
+    (lot,) = (await report(ledger, lots=True))["lots"]
+    assert (lot["acquired_at"], lot["cost_basis"]) == ("2026-01-31T14:00:00Z", "300.00")
 
 
 async def test_only_the_disposals_of_the_year_are_in_it(ledger: World):
