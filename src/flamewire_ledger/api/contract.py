@@ -175,6 +175,8 @@ _INVOICES_AND_NOTES: Final = (
     Operation("list_credit_notes", "GET", "/v1/credit_notes", "List credit notes, newest first",
         "invoices:read", handler=invoices.list_credit_notes, response=invoice_models.CreditNotes,
         query=invoice_models.ListCreditNotes),
+    Operation("get_credit_note_pdf", "GET", "/v1/credit_notes/{id}.pdf", "A credit note to print",
+        "invoices:read", handler=invoice_documents.get_credit_note_pdf, query=Fresh, gives=PDF),
     Operation("get_credit_note", "GET", "/v1/credit_notes/{id}", "Look at a credit note",
         "invoices:read", handler=invoices.get_credit_note, response=invoice_models.CreditNoteView,
         query=Fresh),

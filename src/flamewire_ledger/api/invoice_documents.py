@@ -1,4 +1,4 @@
-"""Invoices as documents: PDF for people, XML for machines. Drawn anew each time, from the same facts
+"""Invoices and credit notes as documents: PDF for people, XML for machines. Drawn anew each time, from the same facts
 and with the same bytes.
 """
 
@@ -8,11 +8,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
+from flamewire_ledger.api import credit_note_pdf
 from flamewire_ledger.api import invoice_views as views
 from flamewire_ledger.api.call import Answer, Call
+from flamewire_ledger.api.credit_note_pdf import NoteDocument
 from flamewire_ledger.api.invoice_pdf import Document, pdf_of
 from flamewire_ledger.api.invoice_xml import xml_of
-from flamewire_ledger.api.invoices import row_of
+from flamewire_ledger.api.invoices import note_row_of, row_of
 from flamewire_ledger.api.models.invoices import GetInvoiceXml
 from flamewire_ledger.api.operation import PDF, XML
 from flamewire_ledger.api.reading import Row, find
@@ -22,19 +24,33 @@ _ACCOUNTS: Final = "credit_balance"
 
 async def get_pdf(call: Call) -> Answer:
     row = await row_of(call)
-    merchant = await call.parts.reads.merchant(call.merchant_id)
-    name = "" if merchant is None else merchant["name"]
-    seller = call.parts.offer.seller_name or name
-    document = document_of(row, seller, call.caller.livemode, await _account(call, row))
+    account = await _account(call, row["credit_account_id"])
+    document = document_of(row, await _seller(call), call.caller.livemode, account)
     async with call.office.drawing:
         body = await asyncio.to_thread(pdf_of, document)
     headers = {"Content-Disposition": f'inline; filename="{file_name(row)}.pdf"'}
     return Answer(body, headers, media_type=PDF)
 
 
-async def _account(call: Call, row: Row) -> Row | None:
+async def get_credit_note_pdf(call: Call) -> Answer:
+    row = await note_row_of(call)
+    account = await _account(call, row["customer"]["credit_account_id"])
+    note = views.of_note_row(row)
+    document = NoteDocument(note, await _seller(call), not call.caller.livemode, account)
+    async with call.office.drawing:
+        body = await asyncio.to_thread(credit_note_pdf.pdf_of, document)
+    headers = {"Content-Disposition": f'inline; filename="credit-note-{row["number"]}.pdf"'}
+    return Answer(body, headers, media_type=PDF)
+
+
+async def _seller(call: Call) -> str:
+    merchant = await call.parts.reads.merchant(call.merchant_id)
+    name = "" if merchant is None else merchant["name"]
+    return call.parts.offer.seller_name or name
+
+
+async def _account(call: Call, account_id: str | None) -> Row | None:
     """The credit account, which never changes its name: the document stays the same."""
-    account_id = row["credit_account_id"]
     if account_id is None:
         return None
     reads, merchant_id = call.parts.reads, call.merchant_id

@@ -13,14 +13,22 @@ from datetime import datetime
 from typing import Any, Final
 
 from flamewire_ledger.api.invoice_xml import last_day, why_not, xml_of
-from flamewire_ledger.api.paper import ACCENT, FULL, Paper
+from flamewire_ledger.api.letterhead import (
+    Sum,
+    day,
+    decimals_of,
+    head,
+    parties,
+    printed,
+    sums,
+    taxes,
+    total,
+)
+from flamewire_ledger.api.paper import FULL, Paper
 from flamewire_ledger.domain.money import major_text, printed_text
 
 _COLUMNS: Final = ((78.0, "L"), (22.0, "R"), (26.0, "R"), (18.0, "R"), (30.0, "R"))
 _LABEL: Final = 34.0
-_HALF: Final = FULL / 2
-_AMOUNT: Final = 44.0
-_BESIDE: Final = FULL - _AMOUNT
 assert sum(width for width, _ in _COLUMNS) == FULL
 _XML_NAME: Final = "factur-x.xml"
 
@@ -43,11 +51,12 @@ def pdf_of(document: Document) -> bytes:
     at = datetime.fromisoformat(invoice["issued_at"] or invoice["created_at"])
     paper = Paper(title, _seller_name(document), at)
     _head(paper, document)
-    _parties(paper, document)
+    seller = invoice["seller"] or {"name": document.seller}
+    parties(paper, seller, invoice["customer"], document.account)
     _dates(paper, invoice)
     _lines(paper, invoice)
     _sums(paper, invoice)
-    _taxes(paper, invoice)
+    taxes(paper, invoice)
     _payments(paper, invoice)
     if invoice["memo"]:
         paper.gap(4)
@@ -66,57 +75,17 @@ def _seller_name(document: Document) -> str:
 
 def _head(paper: Paper, document: Document) -> None:
     invoice = document.invoice
-    is_receipt = invoice["kind"] == "receipt"
-    paper.pair_of_titles(_seller_name(document), "Receipt" if is_receipt else "Invoice")
+    title = "Receipt" if invoice["kind"] == "receipt" else "Invoice"
     number = "DRAFT" if invoice["number"] is None else f"No. {invoice['number']}"
-    paper.text(number, size=11, align="R")
-    if invoice["status"] == "void":
-        paper.text("VOID", size=13, style="B", colour=ACCENT, align="R")
-    if document.is_test:
-        paper.text("TEST: no money was moved", size=9, style="B", colour=ACCENT, align="R")
-    paper.gap(2)
-    paper.rule()
-
-
-def _parties(paper: Paper, document: Document) -> None:
-    invoice = document.invoice
-    seller = invoice["seller"] or {"name": document.seller, "address": None}
-    customer = invoice["customer"]
-    left = ["From", *_party(seller)]
-    account = _account(document)
-    if customer is None:
-        right = ["Customer", *account] if account else []
-    else:
-        named = [] if customer["name"] else account
-        right = ["Bill to", *named, *_party(customer)]
-    paper.side_by_side(left, right, _HALF)
-    paper.gap(4)
-
-
-def _account(document: Document) -> list[str]:
-    """Who is behind the credit account, as the merchant knows them."""
-    if document.account is None:
-        return []
-    rows = (document.account["name"], document.account["external_id"])
-    return list(dict.fromkeys(row for row in rows if row))
-
-
-def _party(party: Mapping[str, Any]) -> list[str]:
-    rows = [party.get("name")]
-    address = party.get("address")
-    if address is not None:
-        place = " ".join(it for it in (address["postal_code"], address["city"]) if it)
-        rows += [address["line1"], address["line2"], place, address["state"], address["country"]]
-    if party.get("tax_id"):
-        rows.append(f"Tax id {party['tax_id']}")
-    rows += [party.get("email"), party.get("credit_account_id")]
-    return [row for row in rows if row]
+    is_void = invoice["status"] == "void"
+    seller = _seller_name(document)
+    head(paper, seller, title, number, is_void=is_void, is_test=document.is_test)
 
 
 def _dates(paper: Paper, invoice: Mapping[str, Any]) -> None:
     rows = [
-        ("Date of issue", _day(invoice["issued_at"])),
-        ("Due", _day(invoice["due_at"])),
+        ("Date of issue", day(invoice["issued_at"])),
+        ("Due", day(invoice["due_at"])),
         ("Status", _status(invoice)),
         ("Reference", invoice["reference"]),
         ("Payment", invoice["payment_intent_id"]),
@@ -133,15 +102,11 @@ def _status(invoice: Mapping[str, Any]) -> str:
         case "void":
             return f"void: {invoice['void_reason']}"
         case "paid" if invoice["paid_at"]:
-            return f"paid on {_day(invoice['paid_at'])}"
+            return f"paid on {day(invoice['paid_at'])}"
         case "draft":
             return "draft: no invoice yet"
         case status:
             return str(status)
-
-
-def _day(time: str | None) -> str | None:
-    return None if time is None else time[:10]
 
 
 def _lines(paper: Paper, invoice: Mapping[str, Any]) -> None:
@@ -156,45 +121,26 @@ def _lines(paper: Paper, invoice: Mapping[str, Any]) -> None:
 
 def _row(line: Mapping[str, Any]) -> Sequence[str]:
     description = line["description"]
-    amount, price = _printed(line["amount"]), line["unit_price"]
+    amount, price = printed(line["amount"]), line["unit_price"]
     if line["period"] is not None:
         period = line["period"]
-        description = f"{description}\n{_day(period['start'])} to {last_day(period['end'])}"
+        description = f"{description}\n{day(period['start'])} to {last_day(period['end'])}"
     rate = "" if line["tax_rate"] is None else f"{line['tax_rate']} %"
     sign = "−" if line["is_credit"] else ""
-    price = "" if price is None else printed_text(price, _decimals(line["amount"]))
+    price = "" if price is None else printed_text(price, decimals_of(line["amount"]))
     return description, line["quantity"], price, rate, f"{sign}{amount}"
 
 
-def _printed(amount: str) -> str:
-    return printed_text(amount, _decimals(amount))
-
-
-def _decimals(amount: str) -> int:
-    """Of its asset: an amount is written with all of them."""
-    return len(amount.partition(".")[2])
-
-
 def _sums(paper: Paper, invoice: Mapping[str, Any]) -> None:
-    currency = invoice["currency"]
-    rows = [("Total", "", invoice["total"], True)]
-    if invoice["taxes"]:
-        rows.insert(0, ("Net", "", invoice["net"], False))
-        for each in invoice["taxes"]:
-            if each["rate"] is not None:
-                rows.insert(-1, (f"Tax {each['rate']} %", "", each["tax"], False))
+    rows = total(invoice, "Total")
     if invoice["kind"] == "invoice" and invoice["number"] is not None:
         rows += _settled(invoice)
-    paper.keep_together(7 * len(rows))
-    for name, sign, value, is_bold in rows:
-        text = f"{sign}{_printed(value)} {currency}"
-        paper.sum(name, text, _BESIDE, _AMOUNT, is_bold=is_bold)
-    paper.gap(6)
+    sums(paper, rows, invoice["currency"])
 
 
-def _settled(invoice: Mapping[str, Any]) -> list[tuple[str, str, str, bool]]:
+def _settled(invoice: Mapping[str, Any]) -> list[Sum]:
     """From the total to what is due, so that it adds up for whoever reads it."""
-    rows = []
+    rows: list[Sum] = []
     if _some(invoice["amount_credited"]):
         rows.append(("Credited", "−", invoice["amount_credited"], False))
     if _some(invoice["amount_paid"]):
@@ -211,25 +157,11 @@ def _to_refund(invoice: Mapping[str, Any]) -> str | None:
     names = ("amount_paid", "amount_credited", "amount_due", "total")
     paid, credited, due, total = (int(invoice[f"{name}_minor"]) for name in names)
     refund = paid + credited + due - total
-    return major_text(refund, _decimals(invoice["total"])) if refund > 0 else None
+    return major_text(refund, decimals_of(invoice["total"])) if refund > 0 else None
 
 
 def _some(amount: str) -> bool:
     return bool(amount.strip("0."))
-
-
-def _taxes(paper: Paper, invoice: Mapping[str, Any]) -> None:
-    """What is charged at each rate, where there is more than one thing to say of it."""
-    taxes = [each for each in invoice["taxes"] if each["rate"] is not None]
-    if len(invoice["taxes"]) < 2 or not taxes:
-        return
-    paper.heading("Tax")
-    columns = ((84.0, "L"), (45.0, "R"), (45.0, "R"))
-    rows = []
-    for each in invoice["taxes"]:
-        net, tax = (_printed(each[name]) for name in ("net", "tax"))
-        rows.append(("no tax" if each["rate"] is None else f"{each['rate']} %", net, tax))
-    paper.table(("Rate", "Net", "Tax"), rows, columns)
 
 
 def _payments(paper: Paper, invoice: Mapping[str, Any]) -> None:
@@ -243,15 +175,15 @@ def _payments(paper: Paper, invoice: Mapping[str, Any]) -> None:
     if elsewhere:
         paper.heading("Paid elsewhere")
         for each in elsewhere:
-            amount = f"{_printed(each['amount'])} {currency}"
-            paper.pair(_day(each["recorded_at"]) or "", f"{amount}: {each['reason']}", _LABEL)
+            amount = f"{printed(each['amount'])} {currency}"
+            paper.pair(day(each["recorded_at"]) or "", f"{amount}: {each['reason']}", _LABEL)
         paper.gap(4)
 
 
 def _evidence(paper: Paper, one: Mapping[str, Any], currency: str) -> None:
     rows = [
         ("Network", one["network"]),
-        ("Amount", f"{_printed(one['amount'])} {one['asset']}"),
+        ("Amount", f"{printed(one['amount'])} {one['asset']}"),
         ("Transaction", one["transaction_id"]),
     ]
     if one["price"] is not None:

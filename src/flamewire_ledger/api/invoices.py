@@ -239,14 +239,18 @@ async def list_all(call: Call) -> Answer:
 
 
 async def get_credit_note(call: Call) -> Answer:
+    row = await note_row_of(call)
+    return Answer(to_json(_placed(row, views.of_note_row(row))))
+
+
+async def note_row_of(call: Call) -> Row:
     asked = {"merchant_id": call.merchant_id, "credit_note_id": call.path["id"]}
 
     async def question() -> Row | None:
         rows = await call.parts.reads.ask(CREDIT_NOTES, "credit_note_by_id", asked)
         return rows[0] if rows else None
 
-    row = await find(call, "credit note", CREDIT_NOTES, question)
-    return Answer(to_json(_placed(row, views.of_note_row(row))))
+    return await find(call, "credit note", CREDIT_NOTES, question)
 
 
 async def list_credit_notes(call: Call) -> Answer:

@@ -1,8 +1,9 @@
 """Paper: A4 pages with a font, a table that goes on over pages, and a footer; what documents are
 drawn on.
 
-Text may be in any script. What the fonts have no sign for is shown as a box, and text that runs
-from right to left is put in the order in which it is seen.
+Text may be in any script. Chinese, Japanese and Korean have a font of their own, which is read only
+where they are; what no font has a sign for is shown as a box. Text that runs from right to left is
+put in the order in which it is seen.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
+from flamewire_ledger.api.rendering import for_xml
+
 if TYPE_CHECKING:
     from fpdf import FPDF
 
 _FONT: Final = "ledger"
 _FONTS: Final = Path(__file__).parent / "static" / "fonts"
+_MORE: Final = "more"  # in the family's stead, for the signs that it has not
+_MORE_FILE: Final = "DroidSansFallback.ttf"
 _FILES: Final = {"": "DejaVuSansCondensed.ttf", "B": "DejaVuSansCondensed-Bold.ttf"}
 INK: Final = (26, 26, 32)
 GREY: Final = (110, 110, 122)
@@ -28,6 +33,7 @@ _MARGIN: Final = 18
 _FOOT: Final = 22
 FULL: Final = 210 - 2 * _MARGIN
 _BOX: Final = "\u25a1"
+_PAGES: Final = 3 * "\ue000"  # stands for the number of pages: no text has it, as it is no sign
 _RIGHT_TO_LEFT: Final = (0x0590, 0x08FF)  # Hebrew, Arabic and their neighbours
 _XMP: Final = """<x:xmpmeta xmlns:x="adobe:ns:meta/">
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -60,6 +66,7 @@ class Paper:
 
         class Pages(FPDF):
             def footer(self) -> None:
+                self.set_fallback_fonts([_MORE] if foot_needs_more else [], exact_match=False)
                 _footer(self, author, title)
 
         self._pdf = pdf = Pages(format="A4", unit="mm", enforce_compliance="PDF/A-3B")
@@ -67,12 +74,17 @@ class Paper:
         pdf.set_auto_page_break(True, margin=_FOOT)
         for style, name in _FILES.items():
             pdf.add_font(_FONT, style, _FONTS / name)
+        title, author = for_xml(title), for_xml(author)
         pdf.set_title(title)
         pdf.set_author(author)
         pdf.set_creator("FlameWire Ledger")
         pdf.set_lang("en")
         pdf.set_creation_date(at)
+        pdf.alias_nb_pages(_PAGES)
         self._title, self._author, self._at = title, author, at
+        self._has_more = False
+        self._choose_fonts(f"{author}{title}")  # for the foot of each page
+        foot_needs_more = self._has_more
         pdf.add_page()
 
     def gap(self, height: float) -> None:
@@ -99,7 +111,7 @@ class Paper:
         """Lines of text, as many as it takes."""
         self._style(size, style, colour)
         self._pdf.multi_cell(
-            width, size * 0.53, shown(text), align=align, new_x="LMARGIN", new_y="NEXT"
+            width, size * 0.53, self._shown(text), align=align, new_x="LMARGIN", new_y="NEXT"
         )
 
     def heading(self, text: str) -> None:
@@ -120,10 +132,10 @@ class Paper:
         self.keep_together(5)
         y = self._pdf.get_y()
         self._style(9.5, "", GREY)
-        self._pdf.cell(label_width, 5, shown(name), new_x="RIGHT", new_y="TOP")
+        self._pdf.cell(label_width, 5, self._shown(name), new_x="RIGHT", new_y="TOP")
         self._style(9.5, "", INK)
         self._pdf.multi_cell(
-            FULL - label_width, 5, shown(value), align="L", new_x="LMARGIN", new_y="NEXT"
+            FULL - label_width, 5, self._shown(value), align="L", new_x="LMARGIN", new_y="NEXT"
         )
         self._pdf.set_y(max(self._pdf.get_y(), y + 5))
 
@@ -138,7 +150,7 @@ class Paper:
                 if not number:
                     self._style(8.5, "", GREY)
                 self._pdf.multi_cell(
-                    width - 6, 5, shown(row), align="L", new_x="LMARGIN", new_y="NEXT"
+                    width - 6, 5, self._shown(row), align="L", new_x="LMARGIN", new_y="NEXT"
                 )
             ends.append(self._pdf.get_y())
         self._pdf.set_y(max(ends))
@@ -148,8 +160,9 @@ class Paper:
     ) -> None:
         size, style = (11.0, "B") if is_bold else (9.5, "")
         self._style(size, style, INK if is_bold else GREY)
-        self._pdf.cell(beside, 6, shown(name), align="R", new_x="RIGHT", new_y="TOP")
+        self._pdf.cell(beside, 6, self._shown(name), align="R", new_x="RIGHT", new_y="TOP")
         self._style(size, style, INK)
+        self._choose_fonts(value)
         while self._pdf.get_string_width(value) > width - 2 and size > 5:
             size -= 0.5
             self._style(size, style, INK)
@@ -175,7 +188,7 @@ class Paper:
     def _titles(self, titles: Sequence[str], columns: Sequence[tuple[float, str]]) -> None:
         self._style(8.5, "", GREY)
         for title, (width, align) in zip(titles, columns, strict=True):
-            self._pdf.cell(width, 5, shown(title), align=align, new_x="RIGHT", new_y="TOP")
+            self._pdf.cell(width, 5, self._shown(title), align=align, new_x="RIGHT", new_y="TOP")
         self._pdf.ln(5)
         self.rule()
 
@@ -185,7 +198,9 @@ class Paper:
         pdf, height = self._pdf, 4.8
         self._style(9.5, "", INK)
         cells: list[Any] = [  # of text, as `output` asks for
-            pdf.multi_cell(width, height, shown(text), align=align, dry_run=True, output="LINES")
+            pdf.multi_cell(
+                width, height, self._shown(text), align=align, dry_run=True, output="LINES"
+            )
             for text, (width, align) in zip(row, columns, strict=True)
         ]
         lines = max(map(len, cells))
@@ -198,9 +213,29 @@ class Paper:
                 self._style(9.5, "", INK)
             for cell, (width, align) in zip(cells, columns, strict=True):
                 text = cell[number] if number < len(cell) else ""
+                self._choose_fonts(text)
                 pdf.cell(width, height, text, align=align, new_x="RIGHT", new_y="TOP")
             pdf.ln(height)
         pdf.ln(0.8)
+
+    def _shown(self, text: str) -> str:
+        made = shown(text)
+        self._choose_fonts(made)
+        return made
+
+    def _choose_fonts(self, text: str) -> None:
+        """For a text that is drawn next."""
+        needs_more = not _signs().issuperset(text) and not _more_signs().isdisjoint(text)
+        if needs_more and not self._has_more:
+            self._pdf.add_font(_MORE, "", _FONTS / _MORE_FILE)
+            self._has_more = True
+        self._pdf.set_fallback_fonts([_MORE] if needs_more else [], exact_match=False)
+        if self._has_more:
+            # fpdf2 leaves the page with the font of the last sign, and takes its own word that it
+            # is another.
+            size = self._pdf.font_size_pt
+            self._pdf.set_font_size(size + 1)
+            self._pdf.set_font_size(size)
 
     def _style(self, size: float, style: str, colour: Colour) -> None:
         self._pdf.set_font(_FONT, style, size)
@@ -264,7 +299,7 @@ def _footer(pdf: FPDF, author: str, title: str) -> None:
     while left and pdf.get_string_width(left) > FULL - 30:
         left = left[:-2] + "…"
     pdf.cell(FULL - 25, 4, left, new_x="RIGHT", new_y="TOP")
-    pdf.cell(25, 4, f"{pdf.page_no()} / {{nb}}", align="R")
+    pdf.cell(25, 4, f"{pdf.page_no()} / {_PAGES}", align="R")
 
 
 def _version() -> str:
@@ -275,8 +310,10 @@ def _version() -> str:
 
 def shown(text: str) -> str:
     """The text as it can be drawn: signs there are, in the order they are seen."""
-    known = _signs()
-    drawn = "".join(sign if sign in known or sign == "\n" else _BOX for sign in text)
+    known, more = _signs(), frozenset[str]()
+    if not known.issuperset(text):
+        more = _more_signs()
+    drawn = "".join(it if it in known or it in more or it == "\n" else _BOX for it in text)
     if not any(_RIGHT_TO_LEFT[0] <= ord(sign) <= _RIGHT_TO_LEFT[1] for sign in drawn):
         return drawn
     from fpdf.bidi import BidiParagraph
@@ -289,11 +326,18 @@ def shown(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _signs() -> frozenset[str]:
-    """The signs that both fonts have."""
+    """The signs that both styles have."""
+    normal, bold = (_of_file(name) for name in _FILES.values())
+    return normal & bold
+
+
+@lru_cache(maxsize=1)
+def _more_signs() -> frozenset[str]:
+    return _of_file(_MORE_FILE)
+
+
+def _of_file(name: str) -> frozenset[str]:
     from fontTools.ttLib import TTFont
 
-    found: list[frozenset[str]] = []
-    for name in _FILES.values():
-        table: dict[int, Any] = TTFont(_FONTS / name, lazy=True).getBestCmap()
-        found.append(frozenset(map(chr, table)))
-    return found[0] & found[1]
+    table: dict[int, Any] = TTFont(_FONTS / name, lazy=True).getBestCmap()
+    return frozenset(map(chr, table)) - set(_PAGES)

@@ -25,10 +25,13 @@ from flamewire_ledger.api.fields import (
 from flamewire_ledger.api.models.payment_intents import PaymentIntent, PayWith
 from flamewire_ledger.domain.invoice import DUE_DAYS_MAX, LINES_MAX, Status
 
+_LINE_ENDS_MAX = 50  # a thousand lines of two thousand line ends each are twenty thousand pages
 _PLAIN = r"^(0|[1-9][0-9]{0,39})(\.[0-9]{1,40})?$"
 
 
 def _text(value: str) -> str:
+    if value.count("\n") > _LINE_ENDS_MAX:
+        raise ValueError(f"text has at most {_LINE_ENDS_MAX} line ends")
     if not is_clean(value.replace("\n", " ")):
         raise ValueError("text has no control characters but line ends")
     return value

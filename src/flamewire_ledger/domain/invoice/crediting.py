@@ -1,7 +1,7 @@
 """Credit notes: what is given back of an invoice that is final, line by line, never more than is left.
 
-Tax is given back in proportion, counted from the first credit note of a line on: notes over all of
-a line give back exactly its tax, however they are cut.
+Tax is given back at the line's rate, counted from the first credit note of a line on: notes over all
+of a line give back exactly its tax, however they are cut.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from flamewire_ledger.domain.invoice.facts import (
     InvoicePaid,
     InvoiceRegisterEvent,
 )
-from flamewire_ledger.domain.invoice.lines import InvoiceLine, Sums, TaxLine
+from flamewire_ledger.domain.invoice.lines import InvoiceLine, Sums, TaxLine, half_up, part_of_tax
 from flamewire_ledger.domain.invoice.numbers import InvoiceRegister, next_number
 from flamewire_ledger.domain.invoice.state import Invoice
 from flamewire_ledger.domain.money import Amount
@@ -95,6 +95,8 @@ def _lines(
 ) -> tuple[CreditNoteLine, ...]:
     credited, left = _credited_and_left(invoice, finalised)
     count = len(finalised.lines)
+    assert invoice.drafted is not None, "it is final, and no receipt"
+    includes_tax = invoice.drafted.prices_include_tax
     asked = wanted or [CreditedLine(it) for it in range(1, count + 1) if left[it]]
     if len({each.line for each in asked}) != len(asked):
         raise Malformed("each line of the invoice is there once", pointer="/lines")
@@ -109,7 +111,8 @@ def _lines(
         if not 0 < units <= left[each.line]:
             text = Amount(line.amount.asset, left[each.line]).text
             raise InvalidAmount(f"{text} is left of this line", pointer=f"/lines/{place}/amount")
-        made.append(_line(each.line, line, credited.get(each.line, 0), units, finalised))
+        before = credited.get(each.line, 0)
+        made.append(_line(each.line, line, before, units, includes_tax=includes_tax))
     return tuple(made)
 
 
@@ -158,32 +161,27 @@ def _numbered(finalised: InvoiceFinalised) -> Sequence[tuple[int, InvoiceLine]]:
 
 
 def _line(
-    number: int, line: InvoiceLine, before: int, units: int, finalised: InvoiceFinalised
+    number: int, line: InvoiceLine, before: int, units: int, *, includes_tax: bool
 ) -> CreditNoteLine:
-    assert line.tax is not None, "shares are known when an invoice is final"
-    assert line.net is not None
-    whole = line.amount.units
-
-    tax_units = line.tax.units
-    tax = Amount(
-        line.tax.asset, _part(tax_units, before + units, whole) - _part(tax_units, before, whole)
-    )
-    includes_tax = line.net.units != whole
-    net = Amount(tax.asset, units - tax.units if includes_tax else units)
+    tax = _tax(line, before + units, includes_tax) - _tax(line, before, includes_tax)
+    asset = line.amount.asset
     return CreditNoteLine(
         line=number,
         description=line.description,
-        amount=Amount(tax.asset, units),
+        amount=Amount(asset, units),
         tax_rate=line.tax_rate,
         is_credit=line.is_credit,
-        net=net,
-        tax=tax,
+        net=Amount(asset, units - tax if includes_tax else units),
+        tax=Amount(asset, tax),
     )
 
 
-def _part(units: int, part: int, whole: int) -> int:
-    """So much of the units, rounded half up as tax is."""
-    return (2 * units * part + whole) // (2 * whole)
+def _tax(line: InvoiceLine, units: int, includes_tax: bool) -> int:
+    """The tax of so much of a line: as of a line of that size, and no more than the whole one bears."""
+    assert line.tax is not None, "shares are known when an invoice is final"
+    if units == line.amount.units:
+        return line.tax.units
+    return min(half_up(units * part_of_tax(line.tax_rate, includes_tax)), line.tax.units)
 
 
 def _sums(lines: Sequence[CreditNoteLine], finalised: InvoiceFinalised) -> Sums:

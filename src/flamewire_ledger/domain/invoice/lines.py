@@ -147,15 +147,14 @@ def added_up(
 def _of_rate(
     lines: Sequence[InvoiceLine], rate: str | None, currency: Asset, *, prices_include_tax: bool
 ) -> tuple[Sequence[InvoiceLine], TaxLine]:
-    percent = Fraction(0) if rate is None else Fraction(rate)
-    part = percent / (100 + percent if prices_include_tax else 100)
+    part = part_of_tax(rate, prices_include_tax)
     units = [line.signed_units for line in lines]
     if sum(units) < 0:
         raise Malformed(
             "more is given back at a tax rate than is charged at it: put the rest on a later invoice",
             pointer="/lines",
         )
-    tax = _half_up(sum(units) * part)
+    tax = half_up(sum(units) * part)
     shares = apportioned(tax, [each * part for each in units])
     net = sum(units) - (tax if prices_include_tax else 0)
     billed = [
@@ -181,5 +180,11 @@ def apportioned(total: int, exact: Sequence[Fraction]) -> list[int]:
     return shares
 
 
-def _half_up(exact: Fraction) -> int:
+def part_of_tax(rate: str | None, prices_include_tax: bool) -> Fraction:
+    """Which part of an amount is tax, or comes to it as tax."""
+    percent = Fraction(0) if rate is None else Fraction(rate)
+    return percent / (100 + percent if prices_include_tax else 100)
+
+
+def half_up(exact: Fraction) -> int:
     return (2 * exact.numerator + exact.denominator) // (2 * exact.denominator)
