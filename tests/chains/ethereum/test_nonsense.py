@@ -12,7 +12,8 @@ from flamewire_ledger.chains.chain import ChainUnavailable
 from flamewire_ledger.chains.ethereum.tokens import check_tokens
 from tests.chains.ethereum.anvil_world import AnvilWorld
 from tests.chains.ethereum.endpoint import endpoint
-from tests.chains.ethereum.test_tokens import network
+from tests.chains.ethereum.test_internal import trace
+from tests.chains.ethereum.test_tokens import usdc
 from tests.chains.ethereum.test_transfers import (
     ALICE,
     BOB,
@@ -44,6 +45,17 @@ ANSWER: Final[Any] = {
         }
         for number, contract in ((1, WALLET), (2, TOKEN))
     ],
+    "traces": [
+        trace(1, [], ALICE, BOB, 5),
+        trace(2, [], ALICE, WALLET),
+        trace(2, [0], WALLET, BOB, 7),
+        {
+            **trace(2, [1], WALLET, BOB, 8),
+            "type": "suicide",
+            "action": {"address": WALLET, "refundAddress": BOB, "balance": "0x5"},
+        },
+        {**trace(2, [2], WALLET, BOB, 9), "type": "create", "result": {"address": BOB}},
+    ],
 }
 Path = tuple[Any, ...]
 
@@ -73,7 +85,7 @@ def test_whatever_stands_in_a_block_is_a_transfer_or_unavailability(path: Path) 
     for junk in JUNK:
         answer = with_junk(path, junk)
         try:
-            found = DECODER.block_transfers(answer["block"], answer["receipts"])
+            found = DECODER.block_transfers(answer["block"], answer["receipts"], answer["traces"])
             pending = list(DECODER.pending(answer["block"]))
         except ChainUnavailable:
             continue
@@ -113,4 +125,4 @@ async def test_decimals_that_are_no_number_are_unavailability() -> None:
         return ["0x60" if method == "eth_getCode" else "z" * 66 for method, _ in questions]
 
     with pytest.raises(ChainUnavailable, match="makes no sense"):
-        await check_tokens(network(6), ask)
+        await check_tokens("base", [usdc(6)], ask)

@@ -42,7 +42,7 @@ class Nodes:
         self._network = network
         self._has_finality = settings.finality == "finalized"
         self._needs_several = rules.quorum > 1
-        self._reader = BlockReader(decoder)
+        self._reader = BlockReader(decoder, with_traces=settings.internal_transfers)
         self._pool = Endpoints(
             [
                 Node(

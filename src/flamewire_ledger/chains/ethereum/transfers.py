@@ -3,11 +3,11 @@
 Only what succeeded counts: a transaction's receipt says so, and a failed one has no logs. ETH
 that a contract passes on within a transaction (from a multisig wallet or an exchange's sweeper,
 say) has a log on chains with EIP-7708, Ethereum's since the Amsterdam fork. On others it is in no
-list a plain node gives out, and is not seen here.
+list a plain node gives out; it is seen where the block's traces are given too (internal.py).
 
-Index 0 is the transaction's own ETH, n its nth Transfer log. A log's number within the block
-would change when the transaction comes back in another block; its place among its own
-transaction's logs does not.
+Index 0 is the transaction's own ETH, n its nth Transfer log; what a trace tells of comes far
+behind. A log's number within the block would change when the transaction comes back in another
+block; its place among its own transaction's logs does not.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from flamewire_ledger.chains.addresses import evm_address
 from flamewire_ledger.chains.chain import BlockTransfers, ChainUnavailable, Network, Token
+from flamewire_ledger.chains.ethereum import internal
 from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.transfer import Block, Transfer
 
@@ -46,13 +47,17 @@ class Decoder:
             token.contract.lower(): token for token in network.tokens if token.contract
         }
 
-    def block_transfers(self, answer: Json, receipts: Sequence[Json]) -> BlockTransfers | None:
-        """A block with what succeeded in it; None when the receipts are of another block.
+    def block_transfers(
+        self, answer: Json, receipts: Sequence[Json], traces: Sequence[Json] | None = None
+    ) -> BlockTransfers | None:
+        """A block with what succeeded in it; None when receipts or traces are of another block.
 
-        The two were asked for by height, and the chain may have been reorganised in between.
+        They were asked for by height, and the chain may have been reorganised in between. Without
+        traces, ETH that contracts pass on is seen only where it is logged.
         """
         try:
             block = block_of(answer)
+            traced = None if traces is None else internal.by_transaction(traces, block.hash)
             by_transaction = {receipt["transactionHash"]: receipt for receipt in receipts}
             found: list[Transfer] = []
             for transaction in answer["transactions"]:
@@ -62,7 +67,11 @@ class Decoder:
                 if receipt is None or receipt["blockHash"] != block.hash:
                     return None
                 found += self._of_transaction(transaction, receipt)
+                if traced is not None:
+                    found += self._passed_on(transaction, receipt, traced)
             return BlockTransfers(block, parent_of(answer), tuple(found))
+        except internal.TracesMissing:
+            return None
         except _NONSENSE as error:
             raise ChainUnavailable(f"the node's block makes no sense: {error!r}") from None
 
@@ -91,6 +100,26 @@ class Decoder:
             transfer = self._logged(_hash_of(transaction), place, log)
             if transfer is not None:
                 yield transfer
+
+    def _passed_on(
+        self, transaction: Json, receipt: Json, traced: Mapping[str, Sequence[Json]]
+    ) -> Iterator[Transfer]:
+        """What its calls moved; nothing where the chain logs that (EIP-7708), and it is seen already."""
+        if int(receipt["status"], 16) != 1:
+            return
+        traces = traced.get(transaction["hash"])
+        if not traces:
+            raise ValueError("a transaction has no trace")
+        if any(log["address"].lower() == COIN_LOGGER for log in receipt["logs"]):
+            return
+        for place, (receiver, units) in enumerate(internal.moves(traces)):
+            yield Transfer(
+                self._name,
+                _hash_of(transaction),
+                internal.FIRST_INDEX + place,
+                _spelled(receiver.lower()),
+                Amount(self._coin, units),
+            )
 
     def _native(self, transaction: Json) -> Transfer | None:
         units = int(transaction["value"], 16)

@@ -8,6 +8,7 @@ block_seconds = 12
 finality = "finalized"               # or "confirmations", for chains without that block tag
 confirmations = 12                   # used with finality = "confirmations"
 coin = { symbol = "POL", slip44 = 966 }
+internal_transfers = true            # ETH that contracts pass on; endpoints have to offer trace_block
 tokens = [{ symbol = "USDC", contract = "0xA0b8…", decimals = 6 }]
 
 and those of endpoint_rules.py.
@@ -45,6 +46,7 @@ class EthereumSettings:
     finality: Finality = "finalized"
     timeout_seconds: float = 10.0
     uses_mempool: bool = True
+    internal_transfers: bool = False
     endpoint_rules: EndpointRules = EndpointRules()
 
 
@@ -75,6 +77,7 @@ def read_ethereum(name: str, given: Table) -> tuple[Network, EthereumSettings]:
         finality=cast("Finality", finality),
         timeout_seconds=given.number("timeout_seconds", 10, least=1),
         uses_mempool=given.flag("mempool", True),
+        internal_transfers=given.flag("internal_transfers", False),
         endpoint_rules=read_endpoint_rules(given, network.tokens, len(rpc_urls)),
     )
     return network, settings
