@@ -1,7 +1,7 @@
--- webhook_endpoint_by_id: one endpoint of a merchant, or no row.
+-- webhook_endpoint_by_id: one endpoint of a merchant, or of any, or no row.
 SELECT *
 FROM webhook_endpoints_v1
-WHERE endpoint_id = %(endpoint_id)s AND merchant_id = %(merchant_id)s;
+WHERE endpoint_id = %(endpoint_id)s AND (%(merchant_id)s::text IS NULL OR merchant_id = %(merchant_id)s);
 
 -- webhook_endpoints: endpoints of a merchant, or of all, with the merchant's name, the oldest first.
 SELECT endpoint.*, merchant.name AS merchant_name

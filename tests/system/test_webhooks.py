@@ -87,6 +87,17 @@ def test_a_shop_is_told_and_what_was_on_its_way_at_a_kill_is_told_again(own_ledg
             headers, told = eventually(lambda: shop.of("payment.completed")[2:])[0]
         assert headers["webhook-id"] == on_its_way["webhook-id"]
         assert verifier.verify(told, headers)["data"]["paymentIntentId"] == second["id"]
+        listed = json.loads(own_ledger.flamewire("webhooks", "list", "--json").stdout)
+        assert [(it["id"], it["status"], it["mode"]) for it in listed] == [
+            (endpoint["id"], "enabled", "test")
+        ]
+        own_ledger.flamewire("webhooks", "replay", endpoint["id"], "--from", "1", "--to", "100")
+        replayed = eventually(lambda: shop.of("payment.completed")[3:])
+        assert replayed[0][0]["webhook-id"] == delivered[0]["event_id"]
+        shown = own_ledger.flamewire("webhooks", "deliveries", endpoint["id"], "--json").stdout
+        assert {it["kind"] for it in json.loads(shown)} == {"event", "replay", "test"}
+        nobody = own_ledger.flamewire("webhooks", "deliveries", "we_nobody", check=False)
+        assert (nobody.returncode, nobody.stderr) == (2, "there is no such webhook endpoint\n")
         assert endpoint["secret"] not in "\n".join(own_ledger.output)
     events = own_ledger.flamewire("replay", "--format", "jsonl").stdout
     assert "webhook_endpoint.created" in events

@@ -27,6 +27,7 @@ from flamewire_ledger.cli import (
     signature,
     up,
     verify,
+    webhooks,
 )
 from flamewire_ledger.cli.faults import WRONG_USE, explain
 from flamewire_ledger.cli.output import say
@@ -57,6 +58,7 @@ app.add_typer(prices.app, name="prices")
 app.add_typer(report.app, name="report")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(signature.app, name="signature")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 # Typer carries its own click and exports only the tip of its exceptions.
