@@ -20,7 +20,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLedger]:
 
 @pytest.fixture
 def own_ledger(tmp_path: Path) -> Iterator[RunningLedger]:
-    running = RunningLedger(tmp_path / "data")
+    running = RunningLedger(tmp_path / "data", as_typed=True)
     running.start()
     yield running
     running.stop()

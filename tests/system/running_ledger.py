@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from tests.system.command_line import Forked, Process, flamewire
+
 READY_SECONDS_MAX = 60
 _URL = re.compile(r"http://\S+")
 _KEY = re.compile(r"fw_test_\S+")
@@ -24,8 +26,16 @@ T = TypeVar("T")
 class RunningLedger:
     """A ledger in a folder; it can be killed and started again on the same data and port."""
 
-    def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        as_typed: bool = False,
+    ) -> None:
+        """`as_typed`: by a shell, from the first module it reads; else forked from a process that has read them."""
         self.data_dir = data_dir
+        self._as_typed = as_typed
         self.url = ""
         self.key = ""
         self.port = 0
@@ -35,20 +45,17 @@ class RunningLedger:
             **(environment or {}),
             "FLAMEWIRE_DATA_DIR": str(data_dir),
         }
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Process | None = None
 
     def start(self, *, wait_until_ready: bool = True) -> None:
         """Come back when it says where it serves, and that all of it does."""
         self.output = []
-        command = [sys.executable, "-m", "flamewire_ledger", "up", "--port", str(self.port)]
-        self._process = subprocess.Popen(
-            command,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
+        arguments = ["up", "--port", str(self.port)]
+        if self._as_typed:
+            self._process = self._typed(arguments)
+        else:
+            hear = self.output.append
+            self._process = Forked(arguments, self._environment, hear, hear)
         eventually(self._announced, seconds=READY_SECONDS_MAX)
         self.port = int(self.url.rsplit(":", 1)[1])
         if not wait_until_ready:
@@ -56,10 +63,16 @@ class RunningLedger:
         with httpx.Client() as client:
             eventually(lambda: client.get(f"{self.url}/health/ready").status_code == 200)
 
-    def _listen(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            self.output.append(line)
+    def _typed(self, arguments: list[str]) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flamewire_ledger", *arguments],
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        threading.Thread(target=_listen, args=(process, self.output), daemon=True).start()
+        return process
 
     def _announced(self) -> bool:
         assert self._process is not None
@@ -98,15 +111,18 @@ class RunningLedger:
 
     def flamewire(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Another command of the same ledger."""
-        command = [sys.executable, "-m", "flamewire_ledger", *arguments]
-        done = subprocess.run(
-            command, env=self._environment, capture_output=True, text=True, timeout=300, check=False
-        )
+        done = flamewire(arguments, self._environment)
         if check and done.returncode:
             raise AssertionError(
                 f"{arguments} ended with {done.returncode}: {done.stdout}{done.stderr}"
             )
         return done
+
+
+def _listen(process: subprocess.Popen[str], output: list[str]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        output.append(line)
 
 
 def eventually(question: Callable[[], T], *, seconds: float = 20) -> T:

@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,15 +14,13 @@ import psutil
 import pytest
 
 from flamewire_ledger.cli.postgres_status import read_status
+from tests.system.command_line import flamewire
 from tests.system.load import Load
 from tests.system.running_ledger import RunningLedger, create_payment, eventually
 
 
 def _up(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "flamewire_ledger", "up"],
-        env={**os.environ, **environment}, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    return flamewire(["up"], {**os.environ, **environment})
 
 
 def _is_one_sentence(text: str) -> bool:
@@ -69,11 +66,7 @@ def test_a_wrong_setting_stops_the_start_with_a_sentence(name: str, value: str, 
 
 
 def test_a_command_without_a_ledger_says_how_to_start_one(tmp_path: Path):
-    ended = subprocess.run(
-        [sys.executable, "-m", "flamewire_ledger", "verify"],
-        env={**os.environ, "FLAMEWIRE_DATA_DIR": str(tmp_path / "none")},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    ended = flamewire(["verify"], {**os.environ, "FLAMEWIRE_DATA_DIR": str(tmp_path / "none")})
     assert ended.returncode == 3
     assert "flamewire up" in ended.stderr
 

@@ -27,7 +27,7 @@ from tests.system.running_ledger import (
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[RunningLedger]:
     """A ledger with two API processes."""
-    running = RunningLedger(tmp_path / "data", {"FLAMEWIRE_WORKERS": "2"})
+    running = RunningLedger(tmp_path / "data", {"FLAMEWIRE_WORKERS": "2"}, as_typed=True)
     running.start()
     yield running
     running.stop()

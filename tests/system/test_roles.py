@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.services.place import free_port
+from tests.system.command_line import Forked, flamewire
 from tests.system.running_ledger import create_payment, eventually, payment_with_status
 
 ROLES = ("relay", "projector", "reactor", "watcher", "api")
@@ -20,26 +19,20 @@ ROLES = ("relay", "projector", "reactor", "watcher", "api")
 class Roles:
     """One process a role, all on the same servers."""
 
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+    def __init__(self, environment: dict[str, str]) -> None:
         self.port = free_port()
         self._environment = {**os.environ, **environment, "FLAMEWIRE_PORT": str(self.port)}
-        self._folder = folder
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._said: list[str] = []
+        self._processes: dict[str, Forked] = {}
 
     def flamewire(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "flamewire_ledger", *arguments],
-            env=self._environment, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+        done = flamewire(arguments, self._environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def start(self, role: str) -> None:
-        with (self._folder / f"{role}.log").open("ab") as log:
-            self._processes[role] = subprocess.Popen(
-                [sys.executable, "-m", "flamewire_ledger", "serve", role],
-                env=self._environment, stdout=log, stderr=log,
-            )  # fmt: skip
+        hear = self._said.append
+        self._processes[role] = Forked(["serve", role], self._environment, hear, hear)
 
     def kill(self, role: str) -> None:
         self._processes[role].kill()
@@ -47,12 +40,12 @@ class Roles:
 
     def stop(self) -> None:
         for process in self._processes.values():
-            process.terminate()
+            process.send_signal(signal.SIGTERM)
         for process in self._processes.values():
             process.wait(timeout=30)
 
     def logs(self) -> str:
-        return "".join(path.read_text() for path in sorted(self._folder.glob("*.log")))
+        return "".join(self._said)
 
     def client(self, key: str) -> httpx.Client:
         headers = {"Authorization": f"Bearer {key}"}
@@ -60,14 +53,13 @@ class Roles:
 
 
 @pytest.fixture
-def roles(database_url: str, amqp_url: str, amqp_prefix: str, tmp_path: Path) -> Iterator[Roles]:
+def roles(database_url: str, amqp_url: str, amqp_prefix: str) -> Iterator[Roles]:
     running = Roles(
         {
             "FLAMEWIRE_DATABASE_URL": database_url,
             "FLAMEWIRE_AMQP_URL": amqp_url,
             "FLAMEWIRE_AMQP_PREFIX": amqp_prefix,
-        },
-        tmp_path,
+        }
     )
     running.flamewire("migrate")
     for role in ROLES:
