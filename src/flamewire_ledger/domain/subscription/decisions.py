@@ -66,6 +66,8 @@ def _standing(subscription: Subscription | None, facts: Facts) -> Facts:
         subscription = evolve(subscription, fact)
         step = subscription.next_step
         next_at = None if step is None else step[1]
+        if isinstance(fact, SubscriptionPastDue | SubscriptionRecovered | SubscriptionResumed):
+            fact = replace(fact, past_due_since=subscription.past_due_since)
         stamped.append(replace(fact, status=subscription.status, next_at=next_at))
     return tuple(stamped)
 

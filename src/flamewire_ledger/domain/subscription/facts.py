@@ -1,7 +1,8 @@
 """What can become true of a subscription.
 
-Each fact says what it leaves: the status, and when time alone changes something next (`next_at`). So
-whoever looks for what is due needs no rules of its own.
+Each fact says what it leaves: the status, and when time alone changes something next (`next_at`); and
+since when it is past due, where that may have changed. So whoever looks for what is due needs no
+rules of its own.
 """
 
 from __future__ import annotations
@@ -252,6 +253,7 @@ class SubscriptionResumed:
     resumed_at: datetime
     status: Status = "active"
     next_at: datetime | None = None
+    past_due_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,11 +304,12 @@ class SubscriptionPastDue:
     past_due_at: datetime
     status: Status = "past_due"
     next_at: datetime | None = None
+    past_due_since: datetime | None = None  # the first of the invoices that are
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionRecovered:
-    """No invoice of it is overdue any more."""
+    """This invoice of it is not overdue any more; `past_due_since` says whether others are."""
 
     type: ClassVar = "subscription.recovered.v1"
     subscription_id: str
@@ -314,6 +317,7 @@ class SubscriptionRecovered:
     recovered_at: datetime
     status: Status = "active"
     next_at: datetime | None = None
+    past_due_since: datetime | None = None
 
 
 SubscriptionEvent: TypeAlias = (

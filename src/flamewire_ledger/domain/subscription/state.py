@@ -143,16 +143,7 @@ def evolve(subscription: Subscription | None, event: SubscriptionEvent) -> Subsc
                 latest_at=event.paused_at,
             )
         case SubscriptionResumed():
-            return replace(
-                it,
-                paused_at=None,
-                paused_because=None,
-                resumes_at=None,
-                period=event.period,
-                next_credits=event.next_credits,
-                past_due_since=event.resumed_at if it.overdue else None,
-                latest_at=event.resumed_at,
-            )
+            return _resumed(it, event)
         case SubscriptionCancelScheduled():
             return replace(it, ends_with_period=True)
         case SubscriptionCancelWithdrawn():
@@ -187,6 +178,19 @@ def _renewed(it: Subscription, event: SubscriptionRenewed) -> Subscription:
         standing=event.bill,
         scheduled=None,
         latest_at=event.period.start,
+    )
+
+
+def _resumed(it: Subscription, event: SubscriptionResumed) -> Subscription:
+    return replace(
+        it,
+        paused_at=None,
+        paused_because=None,
+        resumes_at=None,
+        period=event.period,
+        next_credits=event.next_credits,
+        past_due_since=event.resumed_at if it.overdue else None,
+        latest_at=event.resumed_at,
     )
 
 
