@@ -267,3 +267,7 @@ async def test_secrets_are_kept_until_they_sign_nothing(queue: WebhookQueue):
 async def test_an_event_that_cannot_be_told_is_put_aside(queue: WebhookQueue):
     await queue.park(0, 3, "pi_x", "payment.succeeded.v1", "no message can be made of it")
     await queue.park(0, 3, "pi_x", "payment.succeeded.v1", "nor now")
+    assert await queue.parked(0, 10) == [3]
+    assert await queue.parked(1, 10) == []
+    await queue.unpark(0, 3)
+    assert await queue.parked(0, 10) == []

@@ -297,11 +297,15 @@ async def test_what_cannot_be_told_is_put_aside_and_the_rest_goes_on(
     monkeypatch.setattr(shop.ledger.codec, "decode", broken)
     await settle(shop)
     monkeypatch.undo()
-    (cause,) = shop.queue.parked.values()
+    (cause,) = shop.queue.letters.values()
     assert "no such shape" in cause
     await shop.intent("whole")
     await settle(shop)
     assert [body["data"]["reference"] for _, _, body in mail.sent] == ["whole"]
+    await shop.webhooks.forget(0)  # now and then, what was put aside is tried again
+    await settle(shop)
+    assert [body["data"]["reference"] for _, _, body in mail.sent] == ["whole", "broken"]
+    assert shop.queue.letters == {}
 
 
 async def test_what_ended_long_ago_is_forgotten(shop: Shop, mail: Mailbox):

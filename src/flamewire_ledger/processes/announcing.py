@@ -135,6 +135,20 @@ class Announcing:
         await self._queue.put(partition, last, collected.batch(), self._now())
         return last < head
 
+    async def again(self, partition: int) -> None:
+        """Try what was put aside: another version of the ledger may know what to tell of it."""
+        for position in await self._queue.parked(partition, _PAGE_EVENTS):
+            (event,) = await self._store.read(partition, position - 1, 1)
+            histories = await self._registry.of(partition, {event.merchant_id})
+            collected = _Collected()
+            tellings = await self._looked_at(event, histories[event.merchant_id], collected)
+            is_told = await self._tell(partition, tellings, collected)
+            if is_told and (tellings or await self._decoded(event) is not None):
+                # What it meant to the queue then may be wrong by now.
+                batch = Batch(collected.messages, collected.deliveries, collected.replays)
+                await self._queue.put(partition, 0, batch, self._now())
+                await self._queue.unpark(partition, position)
+
     async def replay(self, partition: int) -> bool:
         """Queue the next part of each replay; whether there may be more of them."""
         found = await self._queue.replays(partition, waiting_max=WAITING_MAX, limit=_REPLAYS_MAX)
@@ -191,9 +205,9 @@ class Announcing:
 
     async def _tell(
         self, partition: int, tellings: Sequence[_Telling], collected: _Collected
-    ) -> None:
-        """Make the messages, and say to whom they go. What has to be known for them is loaded at
-        once.
+    ) -> bool:
+        """Make the messages, and say to whom they go: whether all could be made. What has to be
+        known for them is loaded at once.
         """
         needs: dict[str, str] = {}
         for telling in tellings:
@@ -204,29 +218,32 @@ class Announcing:
         for stream_id in needs.keys() - whole.keys():
             past[stream_id] = await self._store.read_stream(partition, stream_id, limit=1)
         facts: dict[tuple[str, int], Any] = {}
+        is_told = True
         for telling in tellings:
-            body = await self._body(telling, past, facts)
+            try:
+                body = self._body(telling, past, facts)
+            except Exception as error:  # noqa: BLE001 - one broken event must not stop the others
+                await self._park(telling.event, error)
+                is_told = False
+                continue
             if body is not None:
                 collected.messages.append(_queued(telling, body))
                 collected.deliveries += _deliveries(telling)
+        return is_told
 
-    async def _body(
+    def _body(
         self,
         telling: _Telling,
         past: Mapping[str, Sequence[RecordedEvent]],
         facts: dict[tuple[str, int], Any],
     ) -> bytes | None:
-        """The message to the byte; None when there is nothing to tell, or it cannot be told."""
+        """The message to the byte; None when there is nothing to tell."""
         event, kind = telling.event, telling.kind
-        try:
-            known = {
-                stream_id: self._until(past[stream_id], event.position, facts)
-                for stream_id in kind.needs(telling.fact, event.stream_id)
-            }
-            data = kind.of(Told(telling.fact, event.stream_id, known))
-        except Exception as error:  # noqa: BLE001 - one broken event must not stop the others
-            await self._park(event, error)
-            return None
+        known = {
+            stream_id: self._until(past[stream_id], event.position, facts)
+            for stream_id in kind.needs(telling.fact, event.stream_id)
+        }
+        data = kind.of(Told(telling.fact, event.stream_id, known))
         if data is None:
             return None
         return to_json(

@@ -62,7 +62,8 @@ class Webhooks:
         return await self._delivering.look(partition)
 
     async def forget(self, partition: int) -> int:
-        """Drop what ended long ago; how many deliveries those were."""
+        """Drop what ended long ago; how many deliveries those were. What was put aside is tried."""
+        await self._announcing.again(partition)
         dropped, before = 0, self._now() - self._kept
         while count := await self._queue.drop_ended(partition, before, _FORGET_AT_ONCE):
             dropped += count

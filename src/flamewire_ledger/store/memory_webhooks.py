@@ -69,7 +69,7 @@ class MemoryWebhooks:
         self._standings: dict[str, _Standing] = {}
         self._replays: dict[str, tuple[int, Replay]] = {}
         self._numbers = 0
-        self.parked: dict[tuple[int, int], str] = {}
+        self.letters: dict[tuple[int, int], str] = {}  # causes
 
     async def keep_secret(self, secret_id: str, sealed: bytes) -> None:
         self._secrets.setdefault(secret_id, (sealed, None))
@@ -111,7 +111,13 @@ class MemoryWebhooks:
     async def park(
         self, partition: int, position: int, stream_id: str, type_: str, cause: str
     ) -> None:
-        self.parked[partition, position] = cause
+        self.letters[partition, position] = cause
+
+    async def parked(self, partition: int, limit: int) -> Sequence[int]:
+        return [position for its, position in sorted(self.letters) if its == partition][:limit]
+
+    async def unpark(self, partition: int, position: int) -> None:
+        self.letters.pop((partition, position), None)
 
     async def replays(self, partition: int, *, waiting_max: int, limit: int) -> Sequence[Replay]:
         return [

@@ -63,6 +63,13 @@ class PostgresWebhooks:
             cause=cause,
         )
 
+    async def parked(self, partition: int, limit: int) -> Sequence[int]:
+        rows = await self._ask("parked", partition=partition, limit=limit)
+        return [row["position"] for row in rows]
+
+    async def unpark(self, partition: int, position: int) -> None:
+        await self._do("unpark", partition=partition, position=position)
+
     async def replays(self, partition: int, *, waiting_max: int, limit: int) -> Sequence[Replay]:
         rows = await self._ask("replays", partition=partition, waiting_max=waiting_max, limit=limit)
         return [Replay(**row) for row in rows]

@@ -133,6 +133,12 @@ class WebhookQueue(Protocol):
     ) -> None:
         """Put an event aside of which no message can be made."""
 
+    async def parked(self, partition: int, limit: int) -> Sequence[int]:
+        """Positions of events that were put aside, and that nobody gave up."""
+
+    async def unpark(self, partition: int, position: int) -> None:
+        """It was told of after all."""
+
     async def replays(self, partition: int, *, waiting_max: int, limit: int) -> Sequence[Replay]:
         """Replays of which not all is queued, but for endpoints that so much waits for already."""
 

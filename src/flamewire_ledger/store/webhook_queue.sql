@@ -244,7 +244,17 @@ DELETE FROM webhook_messages AS message
 WHERE message.message_id = ANY(%(message_ids)s)
     AND NOT EXISTS (SELECT 1 FROM webhook_deliveries AS delivery WHERE delivery.message_id = message.message_id);
 
--- park: an event of which no message could be made is put aside with its cause; a replay of its position sends it.
+-- parked: positions of events that were put aside, and that nobody gave up.
+SELECT position FROM dead_letters
+WHERE consumer = 'webhooks' AND generation = 'live' AND partition = %(partition)s AND discarded_at IS NULL
+ORDER BY position
+LIMIT %(limit)s;
+
+-- unpark: it was told of after all.
+DELETE FROM dead_letters
+WHERE consumer = 'webhooks' AND generation = 'live' AND partition = %(partition)s AND position = %(position)s;
+
+-- park: an event of which no message could be made is put aside with its cause.
 INSERT INTO dead_letters AS kept (consumer, partition, position, key, stream_id, type, cause, attempts, tried_at)
 VALUES ('webhooks', %(partition)s, %(position)s, %(stream_id)s, %(stream_id)s, %(type)s, %(cause)s, 1, now())
 ON CONFLICT (consumer, generation, partition, position) DO UPDATE
