@@ -25,10 +25,14 @@ ROWS = 100_000
 EVENTS = 400
 # Every row again and again, under other keys: the first column of a primary key is always text.
 MULTIPLY = """
-INSERT INTO {table}
-SELECT (jsonb_populate_record(known, jsonb_build_object('{key}', known.{key} || '_' || copy.number))).*
+INSERT INTO {table} ({columns})
+SELECT {values}
 FROM {table} AS known,
     generate_series(1, {rows} / greatest(1, (SELECT count(*) FROM {table}))) AS copy (number)
+"""
+COLUMNS = """
+SELECT attname FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 """
 FIRST_OF_KEY = """
 SELECT attribute.attname
@@ -43,7 +47,13 @@ async def _enlarge(connection: WriteConnection) -> None:
     for table in (table for projection in LOOKED_INTO for table in projection.tables):
         cursor = await connection.execute(FIRST_OF_KEY, [table])
         (key,) = await cursor.fetchone() or ("",)
-        sql = MULTIPLY.format(table=table, key=key, rows=ROWS)
+        cursor = await connection.execute(COLUMNS, [table])
+        columns = [name for (name,) in await cursor.fetchall()]
+        values = [f"known.{name} || '_' || copy.number" if name == key else f"known.{name}"
+                  for name in columns]  # fmt: skip
+        sql = MULTIPLY.format(
+            table=table, columns=", ".join(columns), values=", ".join(values), rows=ROWS
+        )
         await connection.execute(sql)  # type: ignore[arg-type]
         await connection.execute(f"ANALYZE {table}")  # type: ignore[arg-type]
 
