@@ -118,6 +118,18 @@ class Endpoints(Generic[E]):
         self._refuse_the_wrong_chain(foreign)
         raise fault or ChainUnavailable(self._why_none())
 
+    async def ask_leader(
+        self, question: Callable[[E], Awaitable[T]], height_of: Callable[[T], int]
+    ) -> tuple[int, T]:
+        """As `ask_whom`, of an endpoint that does not lag, if there is one. The answer tells its head."""
+        number, answer = await self.ask_whom(question)
+        for _ in self._places:
+            self.spoke_of(number, height_of(answer))
+            if not self.is_set_aside(number):
+                break
+            number, answer = await self.ask_whom(question)
+        return number, answer
+
     async def ask_all(
         self,
         question: Callable[[E], Awaitable[T]],

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, 
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
-from flamewire_ledger.chains.chain import BlockTransfers, ChainUnavailable, Heads
+from flamewire_ledger.chains.chain import BlockTransfers, ChainUnavailable, EndpointReport, Heads
 from flamewire_ledger.chains.endpoints import Endpoints
 from flamewire_ledger.chains.networks.endpoint_rules import EndpointRules
 from flamewire_ledger.domain.transfer import Block, Transfer
@@ -73,6 +73,11 @@ class Quorum(Generic[E]):
         self._agreed: tuple[int, str] | None = None  # the last final block all had
         self._fork_since: float | None = None
         self._heads: Heads | None = None  # what was agreed last
+
+    async def look(self) -> Sequence[EndpointReport]:
+        """How each endpoint does, asked now."""
+        await self.compare(even_set_aside=True)
+        return self._endpoints.reports()
 
     # Reading.
 

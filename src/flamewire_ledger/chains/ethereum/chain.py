@@ -86,10 +86,10 @@ class EthereumChain:
         return [PendingTransfer(transfer, seen_at) for transfer in self._decoder.pending(answer)]
 
     async def attested(self, transfer: Transfer, block: Block) -> bool:
-        return await self._opened().attested(transfer, block)
+        return await self._opened().quorum.attested(transfer, block)
 
     def denied(self, transfer: Transfer, block: Block) -> bool:
-        return self._opened().denied(transfer, block)
+        return self._opened().quorum.denied(transfer, block)
 
     def endpoints(self) -> Sequence[EndpointReport]:
         if self._nodes is not None:
@@ -100,7 +100,7 @@ class EthereumChain:
         ]
 
     async def look_at_endpoints(self) -> Sequence[EndpointReport]:
-        return await self._opened().look()
+        return await self._opened().quorum.look()
 
     def deposit(self, index: int) -> Deposit:
         if self._deposits is None:

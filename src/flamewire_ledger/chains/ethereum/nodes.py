@@ -16,7 +16,6 @@ from flamewire_ledger.chains.chain import (
     EndpointReport,
     Heads,
     Network,
-    Throttled,
 )
 from flamewire_ledger.chains.endpoints import EndpointLimits, Endpoints
 from flamewire_ledger.chains.ethereum.blocks import BlockReader
@@ -24,8 +23,9 @@ from flamewire_ledger.chains.ethereum.connection import Node, NodeFailed, NodeRe
 from flamewire_ledger.chains.ethereum.tokens import check_tokens
 from flamewire_ledger.chains.ethereum.transfers import Decoder, block_of, parent_of
 from flamewire_ledger.chains.networks.ethereum import EthereumSettings
+from flamewire_ledger.chains.portions import read_in_portions
 from flamewire_ledger.chains.quorum import Quorum, View
-from flamewire_ledger.domain.transfer import Block, Transfer
+from flamewire_ledger.domain.transfer import Block
 
 
 class Nodes:
@@ -57,7 +57,7 @@ class Nodes:
             limits or EndpointLimits.for_blocks_of(network.block_seconds),
             network=network.name,
         )
-        self._quorum = Quorum(self._pool, rules, look=self._look, block=self._block)
+        self.quorum = Quorum(self._pool, rules, look=self._look, block=self._block)
         # Whose word the heads are, and the final block it spoke of, or its head where none is final.
         self._told: tuple[int, Block] | None = None
 
@@ -85,38 +85,18 @@ class Nodes:
     async def heads(self) -> Heads:
         """Of a node that does not lag, if there is one."""
         if self._pool.is_comparison_due:
-            await self._quorum.compare()
+            await self.quorum.compare()
         if self._needs_several:
-            return await self._quorum.heads(self._heads)
-        number, (heads, final) = await self._pool.ask_whom(self._heads_and_final)
-        for _ in range(len(self._pool)):
-            self._pool.spoke_of(number, heads.latest.height)
-            if not self._pool.is_set_aside(number):
-                break
-            number, (heads, final) = await self._pool.ask_whom(self._heads_and_final)
+            return await self.quorum.heads(self._heads)
+        number, (heads, final) = await self._pool.ask_leader(
+            self._heads_and_final, lambda told: told[0].latest.height
+        )
         self._told = (number, final or heads.latest)
         return heads
 
     async def blocks(self, first: int, last: int) -> Sequence[BlockTransfers]:
         """Fewer than asked for when the chain was reorganised, or another node stepped in."""
-        found: list[BlockTransfers] = []
-        height = max(0, first)
-        while height <= last:
-            upto = min(last, height + self._reader.blocks_at_once - 1)
-            try:
-                some = await self._read(height, upto)
-            except ChainUnavailable as error:
-                if found:
-                    return found
-                if isinstance(error, Throttled) or not self._reader.was_refused():
-                    raise
-                continue
-            self._reader.was_answered()
-            found += some
-            if len(some) < upto - height + 1:
-                return found
-            height = upto + 1
-        return found
+        return await read_in_portions(first, last, self._reader, self._read)
 
     async def block_at(self, height: int) -> tuple[Block, str] | None:
         async def question(node: Node) -> tuple[Block, str] | None:
@@ -124,7 +104,7 @@ class Nodes:
             return None if answer is None else (block_of(answer), parent_of(answer))
 
         if self._needs_several:
-            return await self._quorum.block_at(question, height)
+            return await self.quorum.block_at(question, height)
         return await self._pool.ask(question)
 
     async def pending(self) -> Any:
@@ -139,17 +119,7 @@ class Nodes:
 
         return await self._pool.ask(question)
 
-    async def attested(self, transfer: Transfer, block: Block) -> bool:
-        return await self._quorum.attested(transfer, block)
-
-    def denied(self, transfer: Transfer, block: Block) -> bool:
-        return self._quorum.denied(transfer, block)
-
     def reports(self) -> Sequence[EndpointReport]:
-        return self._pool.reports()
-
-    async def look(self) -> Sequence[EndpointReport]:
-        await self._quorum.compare(even_set_aside=True)
         return self._pool.reports()
 
     async def aclose(self) -> None:
@@ -166,7 +136,7 @@ class Nodes:
             return ()
 
         if self._needs_several:
-            return await self._quorum.read(question)
+            return await self.quorum.read(question)
         return await self._pool.ask(question)
 
     async def _is_of_the_same_history(self, node: Node) -> bool:

@@ -51,6 +51,12 @@ class BoundedSocket(WebSocket):
             raise TimeoutError
         return seconds
 
+    def cut(self) -> None:
+        """Let go of it now, and of who waits for it. From any thread."""
+        library: Any = self  # which has no types
+        library.abort()
+        library.shutdown()
+
     @property
     def sock(self) -> socket.socket | None:
         """The library puts in what it has connected, and reads through what is given out here."""

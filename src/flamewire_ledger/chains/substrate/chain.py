@@ -67,16 +67,16 @@ class SubstrateChain:
         return ()
 
     async def attested(self, transfer: Transfer, block: Block) -> bool:
-        return await self._nodes.attested(transfer, block)
+        return await self._nodes.quorum.attested(transfer, block)
 
     def denied(self, transfer: Transfer, block: Block) -> bool:
-        return self._nodes.denied(transfer, block)
+        return self._nodes.quorum.denied(transfer, block)
 
     def endpoints(self) -> Sequence[EndpointReport]:
         return self._nodes.reports()
 
     async def look_at_endpoints(self) -> Sequence[EndpointReport]:
-        return await self._nodes.look()
+        return await self._nodes.quorum.look()
 
     def deposit(self, index: int) -> Deposit:
         return self._deposits.deposit(index)

@@ -67,8 +67,7 @@ class Line:
 
     def cut(self) -> None:
         """Let go of it now; a question that waits for its answer gives up. From any thread."""
-        self._socket.abort()
-        self._socket.shutdown()
+        self._socket.cut()
 
     def _ask(self, questions: Sequence[Question]) -> list[Any]:
         asked = {next(self._ids): question for question in questions}

@@ -12,20 +12,19 @@ from typing import Final
 
 from flamewire_ledger.chains.chain import (
     BlockTransfers,
-    ChainUnavailable,
     EndpointReport,
     Heads,
     Network,
-    Throttled,
 )
 from flamewire_ledger.chains.endpoints import EndpointLimits, Endpoints
 from flamewire_ledger.chains.networks.substrate import SubstrateSettings
+from flamewire_ledger.chains.portions import Doubling, read_in_portions
 from flamewire_ledger.chains.quorum import Quorum, View
 from flamewire_ledger.chains.substrate import blocks as reading
 from flamewire_ledger.chains.substrate.checking import Expected
 from flamewire_ledger.chains.substrate.connection import Connection
 from flamewire_ledger.chains.substrate.transfers import Decoder
-from flamewire_ledger.domain.transfer import Block, Transfer
+from flamewire_ledger.domain.transfer import Block
 
 _BLOCKS_MAX: Final = 16  # read together; some megabytes where they are full
 
@@ -48,70 +47,37 @@ class Nodes:
             limits or EndpointLimits.for_blocks_of(network.block_seconds),
             network=network.name,
         )
-        self._quorum = Quorum(self._pool, rules, look=self._look, block=self._block)
+        self.quorum = Quorum(self._pool, rules, look=self._look, block=self._block)
         self._heads_from: int | None = None  # whose word the heads of this step are
-        self._blocks_max = _BLOCKS_MAX
+        blocks_max = _BLOCKS_MAX
         if rules.requests_per_second is not None:
             at_once = rules.requests_per_second // reading.QUESTIONS_A_BLOCK
-            self._blocks_max = max(1, min(_BLOCKS_MAX, at_once))
-        self._blocks_at_once = self._blocks_max
+            blocks_max = max(1, min(_BLOCKS_MAX, at_once))
+        self._portions = Doubling(blocks_max)
 
     async def heads(self) -> Heads:
         """Of a node that does not lag, if there is one."""
         if self._pool.is_comparison_due:
-            await self._quorum.compare()
+            await self.quorum.compare()
         if self._needs_several:
-            return await self._quorum.heads(_heads)
-        number, heads = await self._pool.ask_whom(_heads)
-        for _ in range(len(self._pool)):
-            self._pool.spoke_of(number, heads.latest.height)
-            if not self._pool.is_set_aside(number):
-                break
-            number, heads = await self._pool.ask_whom(_heads)
+            return await self.quorum.heads(_heads)
+        number, heads = await self._pool.ask_leader(_heads, lambda told: told.latest.height)
         self._heads_from = number
         return heads
 
     async def blocks(self, first: int, last: int) -> Sequence[BlockTransfers]:
         """Fewer than asked for when the chain was reorganised, or another node stepped in."""
-        found: list[BlockTransfers] = []
-        height = max(0, first)
-        while height <= last:
-            upto = min(last, height + self._blocks_at_once - 1)
-            try:
-                some = await self._read(height, upto)
-            except ChainUnavailable as error:
-                if found:
-                    return found
-                if isinstance(error, Throttled) or self._blocks_at_once == 1:
-                    raise
-                self._blocks_at_once = max(1, self._blocks_at_once // 4)  # too much, it may be
-                continue
-            self._blocks_at_once = min(self._blocks_max, self._blocks_at_once * 2)
-            found += some
-            if len(some) < upto - height + 1:
-                return found
-            height = upto + 1
-        return found
+        return await read_in_portions(first, last, self._portions, self._read)
 
     async def block_at(self, height: int) -> tuple[Block, str] | None:
         async def question(connection: Connection) -> tuple[Block, str] | None:
             return await connection.ask(lambda node: reading.block_at(node, height), requests=3)
 
         if self._needs_several:
-            return await self._quorum.block_at(question, height)
+            return await self.quorum.block_at(question, height)
         return await self._pool.ask(question)
 
-    async def attested(self, transfer: Transfer, block: Block) -> bool:
-        return await self._quorum.attested(transfer, block)
-
-    def denied(self, transfer: Transfer, block: Block) -> bool:
-        return self._quorum.denied(transfer, block)
-
     def reports(self) -> Sequence[EndpointReport]:
-        return self._pool.reports()
-
-    async def look(self) -> Sequence[EndpointReport]:
-        await self._quorum.compare(even_set_aside=True)
         return self._pool.reports()
 
     async def aclose(self) -> None:
@@ -125,7 +91,7 @@ class Nodes:
             return await self._blocks_of(connection, first, last)
 
         if self._needs_several:
-            return await self._quorum.read(question)
+            return await self.quorum.read(question)
         number, blocks = await self._pool.ask_whom(question)
         if self._heads_from not in (None, number):
             self._heads_from = None

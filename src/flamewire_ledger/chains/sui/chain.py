@@ -62,10 +62,10 @@ class SuiChain:
         return ()
 
     async def attested(self, transfer: Transfer, block: Block) -> bool:
-        return await self._connected().attested(transfer, block)
+        return await self._connected().quorum.attested(transfer, block)
 
     def denied(self, transfer: Transfer, block: Block) -> bool:
-        return self._connected().denied(transfer, block)
+        return self._connected().quorum.denied(transfer, block)
 
     def endpoints(self) -> Sequence[EndpointReport]:
         if self._line is not None:
@@ -76,7 +76,7 @@ class SuiChain:
         ]
 
     async def look_at_endpoints(self) -> Sequence[EndpointReport]:
-        return await self._connected().look()
+        return await self._connected().quorum.look()
 
     def deposit(self, index: int) -> Deposit:
         """Raises AddressesUsedUp where the pool has none of that number."""

@@ -14,7 +14,6 @@ from typing import Final
 from flamewire_ledger.chains.chain import (
     BlockTransfers,
     ChainUnavailable,
-    EndpointReport,
     Network,
 )
 from flamewire_ledger.chains.endpoints import EndpointLimits, Endpoints
@@ -25,7 +24,7 @@ from flamewire_ledger.chains.sui.known import KnownDigests
 from flamewire_ledger.chains.sui.node import Node
 from flamewire_ledger.chains.sui.tip import Tip
 from flamewire_ledger.chains.sui.transfers import Checkpoint, TransferReader
-from flamewire_ledger.domain.transfer import Block, Transfer
+from flamewire_ledger.domain.transfer import Block
 
 _AT_ONCE: Final = 8  # questions under way
 
@@ -60,7 +59,7 @@ class Line:
             if settings.graphql_url is not None
             else None
         )
-        self._quorum = Quorum(self.endpoints, self._rules, look=_view, block=self._block_of)
+        self.quorum = Quorum(self.endpoints, self._rules, look=_view, block=self._block_of)
         self._known = KnownDigests()
         self._tip = Tip(network.name, self.endpoints, self._believed)
         self._height = 0  # the highest that was ever told
@@ -75,7 +74,7 @@ class Line:
         """The newest checkpoint: as the subscription has told it just now, or else asked for."""
         self._tip.want()
         if self.endpoints.is_comparison_due:
-            await self._quorum.compare()
+            await self.quorum.compare()
         told = self._tip.newest() or await self._asked_latest()
         self._height = max(self._height, told.height)
         return told
@@ -123,18 +122,6 @@ class Line:
         )
         return found.block, found.previous_digest
 
-    async def attested(self, transfer: Transfer, block: Block) -> bool:
-        """Whether as many endpoints as the networks file asks for say that this block holds it."""
-        return await self._quorum.attested(transfer, block)
-
-    def denied(self, transfer: Transfer, block: Block) -> bool:
-        return self._quorum.denied(transfer, block)
-
-    async def look(self) -> Sequence[EndpointReport]:
-        """How each endpoint does, asked now."""
-        await self._quorum.compare(even_set_aside=True)
-        return self.endpoints.reports()
-
     async def aclose(self) -> None:
         await self._tip.aclose()
         for node in self.endpoints.all:
@@ -150,7 +137,7 @@ class Line:
             told = [self._block_of(node, height) for height in range(first, last + 1)]
             return _unbroken(await asyncio.gather(*told))
 
-        found = await self._quorum.read(some)
+        found = await self.quorum.read(some)
         for each in found:
             if self._known.get(each.block.height) not in (None, each.block.hash):
                 await self._vote(each.block.height)
