@@ -21,6 +21,7 @@ from tests.system.test_several_networks import pay
         ("reconcile.md", ("reconciliation.csv", "reconciliation.pdf")),
         ("reports.md", ("revenue.svg", "funnel.png")),
         ("export-the-books.md", ("books.beancount", "2026.csv")),
+        ("record-a-disposal.md", ()),
         ("see-what-is-in-the-wallets.md", ()),
         ("../index.md", ()),
         ("sell-subscriptions.md", ()),  # time passes: it is the last

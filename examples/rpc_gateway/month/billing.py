@@ -1,4 +1,4 @@
-"""The accounts department: who sells, and what becomes of the invoices of the plans."""
+"""The accounts department: who sells, what becomes of the invoices of the plans, and what leaves the wallets."""
 
 from __future__ import annotations
 
@@ -59,6 +59,27 @@ class Billing:
         body = {"reason": reason, "lines": [{"line": 1, "amount": usd}]}
         path = f"{_path(invoice)}/credit_notes"
         await self._ledger.post(path, body, once=f"credit-{invoice['id']}")
+
+    async def until_priced(self, asset: str) -> None:
+        """Until a price was written down: what leaves a wallet is worth what it was worth then."""
+
+        async def is_priced() -> bool:
+            return bool((await self._ledger.get(f"/v1/prices/{asset}-USD/history"))["data"])
+
+        await eventually(is_priced, f"no price of {asset} was written down")
+
+    async def give_back(self, amount: str, asset: str, network: str, whose: str) -> None:
+        """The ledger sends no money. Whoever did tells it, and what was owed to a payer is not any more."""
+        await self._left("refund", amount, asset, network, {"reference": whose})
+
+    async def sell(self, amount: str, asset: str, network: str, usd: str) -> None:
+        """For dollars, elsewhere: what was gained is what it brought beyond what it was worth when it came."""
+        proceeds = {"proceeds": {"amount": usd, "currency": "USD"}}
+        await self._left("sale", amount, asset, network, proceeds)
+
+    async def _left(self, kind: str, amount: str, asset: str, network: str, more: Json) -> None:
+        body = {"kind": kind, "amount": amount, "asset": asset, "network": network, **more}
+        await self._ledger.post("/v1/disposals", body, once=f"{kind}-{asset}-{amount}")
 
 
 def _path(invoice: Json) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from ledger import Json, Ledger
 
 REPORTS: Final = ("revenue", "volumes", "funnel", "finality", "breakage", "mrr", "exceptions")
+METHODS: Final = ("fifo", "lifo", "average")  # of the report for the tax office
 BOOKS: Final = ("beancount", "hledger", "csv")
 
 
@@ -26,8 +27,10 @@ async def take_out(out: Path, ledger: Ledger) -> int:
         path = f"/v1/reports/{file.removesuffix('.json')}"
         (out / "reports" / file).write_bytes(await ledger.get_bytes(path, as_of=position))
     year = trial["valuation"]["valued_at"][:4]
-    lots = await ledger.get("/v1/reports/tax_lots", year=year, lots="true", as_of=position)
-    _write(out / "reports" / "tax_lots.json", lots)
+    for method in METHODS:
+        asked = {"year": year, "method": method, "lots": "true", "as_of": position}
+        lots = await ledger.get("/v1/reports/tax_lots", **asked)
+        _write(out / "reports" / f"tax_lots_{method}.json", lots)
     for invoice in await ledger.list_all("/v1/invoices"):
         pdf = await ledger.get_bytes(f"/v1/invoices/{invoice['id']}.pdf")
         (out / "invoices" / f"{invoice['number']}.pdf").write_bytes(pdf)

@@ -47,6 +47,7 @@ class Outcome:
     customers: list[Row]
     intents: list[Json]
     invoices: list[Json]
+    disposals: list[Json]
     trial: Json
     methods: dict[str, int]  # calls by chain and method
     calls_answered: int
@@ -78,6 +79,7 @@ async def gather(
         customers=rows,
         intents=await ledger.list_all("/v1/payment_intents"),
         invoices=await ledger.list_all("/v1/invoices"),
+        disposals=await ledger.list_all("/v1/disposals"),
         trial=json.loads((out / "trial_balance.json").read_text()),
         methods=dict(methods),
         calls_answered=sum(it.tally.answered for it in customers),
@@ -147,7 +149,13 @@ def check(out: Path, outcome: Outcome, proof: subprocess.CompletedProcess[str]) 
     (out / "verify.txt").write_text(proof.stdout + proof.stderr)
     checks = [_credits(row) for row in outcome.customers]
     checks += [_calls(outcome), _receipts(outcome), _wallets(outcome)]
-    checks += [_trial(outcome), *_exported(out, outcome), _volumes(out, outcome), _beancount(out)]
+    checks += [
+        _trial(outcome),
+        *_exported(out, outcome),
+        _volumes(out, outcome),
+        _gains(out, outcome),
+        _beancount(out),
+    ]
     lines = len(proof.stdout.splitlines())
     return [*checks, Check("flamewire verify", proof.returncode == 0, f"{lines} checks")]
 
@@ -181,20 +189,19 @@ def _receipts(outcome: Outcome) -> Check:
 
 
 def _wallets(outcome: Outcome) -> Check:
-    """All that was sent on the chains is in the wallets, and is earned, or owed to somebody."""
+    """All that was sent on the chains is in the wallets, or is known to have left them."""
     came: dict[str, Decimal] = defaultdict(Decimal)
     for intent in outcome.intents:
         for transfer in intent["transfers"]:
             came[transfer["asset"]] += Decimal(transfer["amount"])
-    held: dict[str, Decimal] = defaultdict(Decimal)
-    others: dict[str, Decimal] = defaultdict(Decimal)
+    kept: dict[str, Decimal] = defaultdict(Decimal)
+    for it in outcome.disposals:
+        kept[it["asset"]] += Decimal(it["amount"])
     for it in outcome.trial["valuation"]["accounts"]:
-        is_wallet = it["account"].startswith("assets:wallet:")
-        if it["asset"] in ASSETS:
-            (held if is_wallet else others)[it["asset"]] += Decimal(it["balance"])
-    is_so = dict(came) == dict(held) and all(held[it] == -others[it] for it in ASSETS)
-    words = ", ".join(f"{held[it].normalize():f} {it}" for it in ASSETS)
-    return Check("sent on chain = wallets = what it was for, in each asset", is_so, words)
+        if it["account"].startswith("assets:wallet:"):
+            kept[it["asset"]] += Decimal(it["balance"])
+    words = ", ".join(f"{came[it].normalize():f} {it}" for it in ASSETS)
+    return Check("sent on chain = in the wallets or sent on, in each asset", came == kept, words)
 
 
 def _trial(outcome: Outcome) -> Check:
@@ -238,16 +245,24 @@ def _exported(out: Path, outcome: Outcome) -> list[Check]:
 
 
 def _volumes(out: Path, outcome: Outcome) -> Check:
-    """The report of volumes and the wallets of the trial balance are worth the same."""
+    """What the report of volumes says came and went is what is in the wallets."""
     report = json.loads((out / "reports" / "volumes.json").read_text())
-    came = sum((Decimal(row["value"]) for row in report["rows"]), Decimal(0))
-    wallets = [
-        it
-        for it in outcome.trial["valuation"]["accounts"]
-        if it["account"].startswith("assets:wallet:")
-    ]
-    worth = sum((Decimal(it["value"]) for it in wallets), Decimal(0))
-    return Check("reported volumes = wallets of the trial balance", came == worth, f"{came} USD")
+    came: dict[str, Decimal] = defaultdict(Decimal)
+    for row in report["rows"]:
+        came[row["asset"]] += Decimal(row["in"]) - Decimal(row["out"])
+    wallets: dict[str, Decimal] = defaultdict(Decimal)
+    for it in outcome.trial["valuation"]["accounts"]:
+        if it["account"].startswith("assets:wallet:"):
+            wallets[it["asset_code"]] += Decimal(it["balance"])
+    return Check("reported volumes = wallets of the trial balance", came == wallets)
+
+
+def _gains(out: Path, outcome: Outcome) -> Check:
+    """Books carry what they hold at what it cost on average; so does one way to count lots."""
+    lots = json.loads((out / "reports" / "tax_lots_average.json").read_text())
+    gains = sum((Decimal(it["gain"] or "NaN") for it in lots["disposals"]), Decimal(0))
+    booked = outcome.trial["valuation"]["realised_gains"]
+    return Check("gains by lots = gains in the books", gains == Decimal(booked), f"{booked} USD")
 
 
 def _beancount(out: Path) -> Check:

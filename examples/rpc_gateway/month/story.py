@@ -102,7 +102,10 @@ class Month:
         await self._run_out_and_top_up()
         self._say("day 11  plans are paid in TAO, ETH and SUI; one is not")
         await self._plans()
-        await self._payer.wait_a_while(days=22)
+        self._say("day 12  some ETH and TAO are sold")
+        await self._payer.wait_a_while(days=1)
+        await self._treasury()
+        await self._payer.wait_a_while(days=21)
         await self._settled()
         self._say("day 33  the next month begins: what plans included and nobody used has lapsed")
         await self._a_new_month()
@@ -133,6 +136,8 @@ class Month:
         await payer.resolve(late, "accept", "five minutes late, and the price had not moved")
         for customer in (ada, borealis, cobalt, delta):
             await customer.wait_for_more_than(Decimal(1_500))
+        await self._billing.until_priced("USDC")
+        await self._billing.give_back("8", "USDC", "ethereum", cobalt.name)
 
     async def _traffic(self, calls: int) -> None:
         """Everybody but the weekend project, each as much as the plan suggests."""
@@ -179,6 +184,11 @@ class Month:
             await self._billing.until_paid(invoice)
         reason = "a tenth off: the ledger was away on day 2"
         await self._billing.credit(invoices[1], "9.90", reason)
+
+    async def _treasury(self) -> None:
+        """Of what came in twice, some is sold: at a gain, and at a loss."""
+        await self._billing.sell("0.03", "ETH", "ethereum", "105.50")
+        await self._billing.sell("0.08", "TAO", "bittensor", "31.90")
 
     async def _a_new_month(self) -> None:
         """Whoever did not pay is paused; who never bought credits has those of the new month."""
