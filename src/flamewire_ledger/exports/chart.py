@@ -18,10 +18,9 @@ _INK: Final = "#1a1a20"
 _GREY: Final = "#6e6e7a"
 _COLOURS: Final = ("#c94f19", "#2b5f8a", "#4d8a57", "#8a5a9e", "#b08a2e", "#5c6570")
 _PLACES_MAX: Final = 60  # on the x axis: the last ones
-_PLACES_MIN: Final = 6  # room for as many, so that a single bar is no wall
+_PLACES_MIN: Final = 4  # so that a bar is a bar, where there is one month
 _NAMES_MAX: Final = 6  # as many as there are colours; the smaller ones are drawn as one
 _NAME_CHARACTERS_MAX: Final = 28
-_PLACES_MIN: Final = 4  # so that a bar is a bar, where there is one month
 _VALUES_MAX: Final = 36  # more are not written above their bars
 _COUNTED: Final = ("funnel", "exceptions")
 _one_at_a_time: Final = threading.Lock()  # settings of matplotlib are those of the whole process
@@ -35,7 +34,6 @@ _AXES: Final[Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]]] = {
     "mrr": ("month", ("currency",), ("mrr",)),
     "exceptions": ("bucket", ("kind",), ()),
 }
-_COUNTS: Final = ("funnel", "exceptions")  # whose bars are whole numbers
 assert len(_COLOURS) == _NAMES_MAX
 
 
@@ -76,16 +74,16 @@ def _bars(report: Mapping[str, Any]) -> tuple[list[str], dict[str, dict[str, flo
         place = str(row[axis])
         places[place] = None
         for value in values or ("",):
-            name = " ".join(str(row[each]) for each in names) or value
+            name = " ".join(str(row[each]) for each in names) or value.removesuffix("_seconds")
+            name = _short(name.removeprefix("income:").replace("_", " "))
             height = float(row[value] or 0) if value else 1.0
-            at = bars.setdefault(_short(name), {})
+            at = bars.setdefault(name, {})
             at[place] = at.get(place, 0.0) + height
     return list(places)[-_PLACES_MAX:], _fewer(bars)
 
 
 def _short(name: str) -> str:
     """Long ones keep their beginning and their end: a network, and a symbol."""
-    name = name.replace("_", " ")
     if len(name) <= _NAME_CHARACTERS_MAX:
         return name
     half = (_NAME_CHARACTERS_MAX - 1) // 2
@@ -109,38 +107,69 @@ def _fewer(bars: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
 def _draw(
     axes: Any, report: Mapping[str, Any], places: list[str], bars: dict[str, dict[str, float]]
 ) -> None:
-    width = 0.8 / max(1, len(bars))
+    axes.set_title(_title(report), loc="left", color=_INK, fontsize=12, fontweight="bold", pad=14)
+    axes.text(
+        1, 1.04, f"as of position {report['as_of']}", transform=axes.transAxes, ha="right",
+        color=_GREY, fontsize=8,
+    )  # fmt: skip
+    if not bars:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "nothing yet", transform=axes.transAxes, ha="center", color=_GREY)
+        return
+    _bars_of(axes, report, places, bars)
+    axes.set_xticks(range(len(places)), places, rotation=45 if len(places) > 8 else 0)
+    axes.set_xlim(-0.6, max(len(places), _PLACES_MIN) - 0.4)
+    axes.set_ylim(*_span(bars))
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(_GREY)
+    axes.tick_params(colors=_GREY, labelsize=9, length=0)
+    axes.yaxis.set_major_formatter("{x:,.10g}")
+    axes.locator_params(axis="y", integer=report["report"] in _COUNTED, nbins=6)
+    axes.grid(axis="y", color="#e6e6ec", linewidth=0.6)
+    axes.set_axisbelow(True)
+    if len(bars) > 1:
+        axes.legend(
+            frameon=False, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12)
+        )
+
+
+def _span(bars: Mapping[str, Mapping[str, float]]) -> tuple[float, float]:
+    """From the lowest to the highest, with zero in it and room for what is written above."""
+    heights = [height for at in bars.values() for height in at.values()]
+    low, high = min(0.0, *heights), max(0.0, *heights)
+    return (low * 1.15, high * 1.15) if low < high else (0.0, 1.0)
+
+
+def _bars_of(
+    axes: Any, report: Mapping[str, Any], places: list[str], bars: dict[str, dict[str, float]]
+) -> None:
+    """A group of bars at each place, with their values above them where there is room."""
+    width = 0.8 / max(2, len(bars))
+    is_money = report["report"] in ("revenue", "volumes", "mrr")
     for number, (name, heights) in enumerate(bars.items()):
         offset = (number - (len(bars) - 1) / 2) * width
-        axes.bar(
+        drawn_bars = axes.bar(
             [at + offset for at in range(len(places))],
             [heights.get(place, 0.0) for place in places],
-            width,
+            width * 0.92,
             label=name,
             color=_COLOURS[number],
         )
-    axes.set_xticks(range(len(places)), places, rotation=45 if len(places) > 8 else 0)
-    room = max(_PLACES_MIN, len(places)) - len(places)
-    axes.set_xlim(-0.5 - room / 2, len(places) - 0.5 + room / 2)
-    axes.set_title(_title(report), loc="left", color=_INK, fontsize=12, fontweight="bold")
-    axes.set_title(f"as of position {report['as_of']}", loc="right", color=_GREY, fontsize=8)
-    _plain_axes(axes, are_counts=report["report"] in _COUNTS)
-    if bars:
-        axes.legend(
-            frameon=False, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14)
-        )
-    if not places:
-        axes.text(0.5, 0.5, "nothing yet", transform=axes.transAxes, ha="center", color=_GREY)
+        if len(bars) * len(places) > _VALUES_MAX:
+            continue
+        written = [
+            "" if place not in heights else (_money if is_money else _number)(heights[place])
+            for place in places
+        ]
+        axes.bar_label(drawn_bars, written, padding=2, fontsize=7, color=_INK)
 
 
-def _plain_axes(axes: Any, *, are_counts: bool) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(colors=_GREY, labelsize=9)
-    axes.grid(axis="y", color="#e6e6ec", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.axhline(0, color=_GREY, linewidth=0.6)
-    axes.yaxis.set_major_formatter("{x:,.10g}")
-    axes.yaxis.get_major_locator().set_params(integer=are_counts)
+def _money(value: float) -> str:
+    return f"{value:,.2f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.10g}"
 
 
 def _title(report: Mapping[str, Any]) -> str:
