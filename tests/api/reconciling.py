@@ -40,10 +40,14 @@ class Auditor:
     def chain(self) -> SandboxChain:
         return next(it for it in self.ledger.chains if it.network.name == "bittensor")
 
-    async def ask(self, key: str | None = None, **more: object) -> dict[str, Any]:
+    async def begin(self) -> None:
+        """Whatever is paid from now on is seen."""
         if self.began is None:
             self.began = (await self.chain.heads()).finalized_height
             await self.follow()
+
+    async def ask(self, key: str | None = None, **more: object) -> dict[str, Any]:
+        await self.begin()
         body = {"amount": "25.00", "currency": "USD", "pay_with": TAO, **more}
         answer = await self.ledger.post("/v1/payment_intents", body, key=key)
         assert answer.status_code == 201, answer.text

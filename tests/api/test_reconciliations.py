@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from flamewire_ledger.commands.decider import Done
+from flamewire_ledger.commands.invoice import record_payment
+from flamewire_ledger.commands.origin import Origin
+from flamewire_ledger.domain.identifiers import command_id
+from flamewire_ledger.domain.invoice import RecordInvoicePayment
+from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.processes.reconciliation.chain_side import ReconciliationLimits
-from tests.api.reconciling import Auditor, kinds, other_id
+from tests.api.reconciling import TAO, Auditor, kinds, other_id
+from tests.api.test_invoices import done, opened, react
 from tests.api.world import World
 
 
@@ -126,3 +133,33 @@ async def test_what_nobody_books_is_missing_however_long_one_waits(ledger: World
     limits = ReconciliationLimits(follower_seconds_max=0.03)
     run, _ = auditor.reconciling(followed=stands_still, limits=limits)
     assert [kind for kind, _ in kinds(await run.settled(None, None))] == ["missing_on_books"]
+
+
+async def test_an_invoice_says_what_its_payment_says(ledger: World):
+    auditor = Auditor(ledger)
+    await auditor.begin()
+    invoice = await opened(ledger)
+    asked = await done(ledger, f"{invoice['id']}/pay", {"pay_with": TAO})
+    await auditor.pay(asked["payment_intent"])
+    await auditor.settle()
+    ledger.clock.turn(minutes=11)  # and nobody tells the invoice
+    assert kinds(await auditor.reconcile()) == [("invoice_not_paid", invoice["id"])]
+    await react(ledger)
+    ledger.clock.turn(minutes=5)
+    again = await auditor.reconcile()
+    assert ([it.settled for it in again.settles], kinds(again)) == (["posted_automatically"], [])
+
+
+async def test_an_invoice_that_counts_what_never_came_is_found(ledger: World):
+    auditor = Auditor(ledger)
+    await auditor.begin()
+    invoice = await opened(ledger)
+    asked = (await done(ledger, f"{invoice['id']}/pay", {"pay_with": TAO}))["payment_intent"]
+    due = Amount.parse(asked["amount"], Asset(asked["currency"], 2))
+    lie = RecordInvoicePayment(invoice["id"], asked["id"], due, (), ledger.clock.now(), 1)
+    origin = Origin(command_id("lie"), ledger.merchant_id, "test")
+    assert isinstance(await ledger.writer.submit(record_payment(origin, lie)), Done)
+    ledger.clock.turn(minutes=40)
+    assert sorted(kinds(await auditor.reconcile(ledger.merchant_id))) == [
+        ("invoice_paid_without_money", invoice["id"]), ("missing_past_term", asked["id"]),
+    ]  # fmt: skip

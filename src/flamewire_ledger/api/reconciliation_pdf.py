@@ -204,7 +204,9 @@ def _amounts(it: Mapping[str, Any]) -> str:
         came = plain(int(it["found_minor"]), 10_000)
         said = f"{came} % of what was asked for came"
     if it["expected"] is None:
-        said = "counted by its payment, in no wallet"
+        is_of_invoice = it["kind"].startswith("invoice_")
+        payment = f"its payment is {it['stream_id']}"
+        said = payment if is_of_invoice else "counted by its payment, in no wallet"
     asset = f" {it['asset_code']}" if it["asset_code"] else ""
     instead = f" ({it['found_instead']})" if it["found_instead"] else ""
     where = f", block {it['block']}" if it["block"] is not None else ""

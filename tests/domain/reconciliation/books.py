@@ -10,6 +10,7 @@ from flamewire_ledger.domain.reconciliation.matching import (
     ChainTransfer,
     Expectation,
     Findings,
+    ForInvoice,
     Kind,
     Movement,
     Receipt,
@@ -117,6 +118,21 @@ def _past_term(books: Books, at: int) -> str:
     return _expecting(receipts=receipts, status="waiting")(books, at)
 
 
+def _for_invoice(status: str, **said: bool) -> Callable[[Books, int], str]:
+    """The wallets have nothing to say against it."""
+
+    def plant(books: Books, at: int) -> str:
+        name = f"inv_{at}"
+        invoice = ForInvoice(name, NOON, **{"is_told": False, "is_counted": False, **said})
+        if status == "ended":
+            del books.chain[at], books.movements[at]
+            books.expectations[at] = replace(books.expectations[at], status="ended", receipts=())
+        books.expectations[at] = replace(books.expectations[at], invoice=invoice)
+        return name
+
+    return plant
+
+
 Plant = tuple[Kind, Callable[[Books, int], str]]
 PLANTS: tuple[Plant, ...] = (
     ("missing_on_books", _missing),
@@ -134,6 +150,8 @@ PLANTS: tuple[Plant, ...] = (
     ("settled_without_money", _worth),
     ("unsettled", _expecting(status="waiting")),
     ("missing_past_term", _past_term),
+    ("invoice_not_paid", _for_invoice("met")),
+    ("invoice_paid_without_money", _for_invoice("ended", is_told=True, is_counted=True)),
 )
 
 

@@ -15,6 +15,7 @@ from flamewire_ledger.domain.reconciliation.matching import (
     ON_ITS_WAY_GRACE,
     TERM_GRACE,
     Expectation,
+    ForInvoice,
     Receipt,
     match,
 )
@@ -88,6 +89,18 @@ def test_a_term_has_a_grace_and_what_is_on_its_way_a_longer_one(
     waiting = Expectation("pi_1", "waiting", (), NOON, is_on_its_way=on_its_way)
     findings = match((), (), [waiting], NOON + late)
     assert [each.kind for each in findings.discrepancies] == found
+
+
+@pytest.mark.parametrize("status", ["met", "ended", "waiting"])
+@pytest.mark.parametrize("said", [(True, True), (True, False), (False, False)])
+def test_an_invoice_is_told_and_counts_what_succeeded(status: Any, said: tuple[bool, bool]) -> None:
+    """What came when nothing was due any more is told, and counts for nothing."""
+    invoice = ForInvoice("inv_1", NOON, *said)
+    receipts = (Receipt("k", 1_000_000 if status == "met" else 0, is_here=False),)
+    paid = Expectation("pi_1", status, receipts, NOON + timedelta(days=1), invoice=invoice)
+    is_wrong = not said[0] if status == "met" else said[1]
+    for late, found in ((TERM_GRACE, 0), (TERM_GRACE + SECOND, int(is_wrong))):
+        assert len(match((), (), [paid], NOON + late).discrepancies) == found
 
 
 def test_what_strangers_receive_is_nobodys_business() -> None:

@@ -37,6 +37,8 @@ Kind: TypeAlias = Literal[
     "unsettled",  # all of it came, and the payment still waits
     "settled_without_money",
     "missing_past_term",  # should have ended, and still waits
+    "invoice_not_paid",  # its payment succeeded, and it does not say so
+    "invoice_paid_without_money",  # it counts a payment that did not succeed
 ]
 How: TypeAlias = Literal["automatic", "manual", "forced"]  # it was met: by whom
 # What became of an expectation, for the counts of the report.
@@ -60,6 +62,8 @@ TO_DO: Final[Mapping[Kind, str]] = {
     "unsettled": "See that the reactor runs, then resolve the payment.",
     "settled_without_money": "Hold what was delivered for it, and look who resolved the payment.",
     "missing_past_term": "See that the reactor runs: it ends what is past its term.",
+    "invoice_not_paid": "See that the reactor runs: it tells the invoice of its payment.",
+    "invoice_paid_without_money": "Hold what was delivered for it, and look what became of its payment.",
 }
 
 
@@ -103,8 +107,18 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class ForInvoice:
+    """The invoice that a payment is to pay, and what it says of it."""
+
+    invoice_id: str
+    since: datetime  # the payment is as it is
+    is_told: bool  # it has heard that the payment succeeded
+    is_counted: bool  # it takes something for paid by it
+
+
+@dataclass(frozen=True, slots=True)
 class Expectation:
-    """A payment that was asked for, or an invoice. Nothing of it is missing in `receipts`."""
+    """A payment that was asked for. Nothing of it is missing in `receipts`."""
 
     expectation_id: str
     status: Literal["waiting", "met", "ended"]
@@ -113,6 +127,7 @@ class Expectation:
     tolerance_ppm: int = 0
     how: How = "automatic"
     is_on_its_way: bool = False  # something that counts was seen, and is not final yet
+    invoice: ForInvoice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +182,7 @@ def match(
     standings: dict[Standing, int] = {}
     for expectation in expectations:
         found += _against_wallets(expectation, booked, at)
+        found += _against_invoice(expectation, at)
         standing = _standing(expectation)
         standings[standing] = standings.get(standing, 0) + 1
     found += _unexpected(booked, expectations)
@@ -293,6 +309,22 @@ def _against_wallets(
             )
         )
     return found
+
+
+def _against_invoice(expectation: Expectation, at: datetime) -> list[Discrepancy]:
+    """A process tells invoices, and has a while to do so."""
+    invoice = expectation.invoice
+    if invoice is None or at <= invoice.since + TERM_GRACE:
+        return []
+    kind: Kind
+    if expectation.status == "met" and not invoice.is_told:
+        kind = "invoice_not_paid"
+    elif expectation.status != "met" and invoice.is_counted:
+        kind = "invoice_paid_without_money"
+    else:
+        return []
+    payment_id = expectation.expectation_id
+    return [Discrepancy(kind, invoice.invoice_id, invoice.since, stream_id=payment_id)]
 
 
 def _unexpected(
