@@ -26,7 +26,9 @@ class Meter:
 
     def read(self, keys: tuple[billing.UsageKey, ...]) -> Mapping[billing.UsageKey, Decimal]:
         return {
-            key: Decimal(sum(count for at, count in self.recorded if key.start <= at < key.end))
+            key: Decimal(
+                sum(count for at, count in self.recorded if _hour(key.start) <= at < _hour(key.end))
+            )
             for key in keys
         }
 
@@ -36,9 +38,18 @@ class Meter:
             assert command is not None
             story.do(command)
 
+    def cancel(self, story: Story, at: datetime) -> None:
+        usage = self.read(billing.usage_until(story.it, at))
+        story.do(billing.cancel(story.it, usage, at, prorate=True))
+
     def change(self, story: Story, at: datetime, quantity: int) -> None:
         usage = self.read(billing.usage_until(story.it, at))
         story.do(billing.change(story.it, story.it.plan, quantity, usage, at, prorate=True))
+
+
+def _hour(at: datetime) -> datetime:
+    """Usage is kept by the hour, as queries/metered_usage.py reads it."""
+    return at.replace(minute=0, second=0, microsecond=0)
 
 
 def asked_for_calls(story: Story) -> int:
@@ -74,6 +85,18 @@ def test_no_more_is_kept_than_can_come_late():
     for number in range(1, KEPT_MAX + 20):
         meter.change(story, day(12, 1) + number * HOUR, 1 + number % 2)
     assert len(story.it.usage) <= KEPT_MAX
+
+
+def test_usage_before_it_began_is_not_its_own_and_that_of_its_last_hour_is():
+    at = NEW_YEAR + timedelta(minutes=45)
+    story, meter = begun(plan(metered=(CALLS,)), at=at), Meter()
+    meter.recorded.append((NEW_YEAR + timedelta(minutes=10), 10_000))  # paid for by credits
+    meter.recorded.append((NEW_YEAR + HOUR, 20_000))
+    meter.change(story, NEW_YEAR + timedelta(minutes=90), 2)
+    meter.recorded.append((NEW_YEAR + timedelta(minutes=100), 30_000))
+    meter.recorded.append((NEW_YEAR + 5 * HOUR, 40_000))
+    meter.cancel(story, NEW_YEAR + 5 * HOUR + timedelta(minutes=5))
+    assert asked_for_calls(story) == 2000 + 3000 + 4000
 
 
 moments = st.lists(

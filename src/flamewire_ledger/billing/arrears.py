@@ -3,6 +3,9 @@
 An invoice that is final is never edited. So what a period's usage has come to since it was billed,
 beyond what was asked for, is a line of the next bill: asked for, or given back. That goes on for as
 long as usage may come late, over as many bills as there are meanwhile.
+
+Usage is kept by the hour. An hour in which bills meet is whole in the later one; that in which a
+subscription began is in none, and that in which it ends is in its last.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from flamewire_ledger.domain.rejection import NotAllowed
 from flamewire_ledger.domain.subscription import BilledUsage, BillLine, Subscription
 
 LATE: Final = timedelta(days=35)  # so long after it happened, usage is still taken
+_HOUR: Final = timedelta(hours=1)
 KEPT_MAX: Final = 300  # stretches that more may come for; beyond these, the oldest are closed
 
 
@@ -38,15 +42,26 @@ Usage: TypeAlias = Mapping[UsageKey, Decimal]
 
 
 def usage_until(it: Subscription, until: datetime) -> tuple[UsageKey, ...]:
-    """What has to be known of usage to bill it up to there."""
+    """What has to be known of usage to bill it up to there, whether or not it ends there."""
     late = tuple(UsageKey(each.price.meter_id, each.start, each.end) for each in it.usage)
-    return (*_used(it, until), *late)
+    used = dict.fromkeys((*_used(it, until), *_used(it, until, is_last=True)))
+    return (*used, *late)
 
 
-def _used(it: Subscription, until: datetime) -> tuple[UsageKey, ...]:
-    if it.usage_from is None or until <= it.usage_from:
+def _used(it: Subscription, until: datetime, *, is_last: bool = False) -> tuple[UsageKey, ...]:
+    if it.period is None or it.usage_from is None:
         return ()
-    return tuple(UsageKey(each.meter_id, it.usage_from, until) for each in it.plan.terms.metered)
+    is_first = it.period.number == 1 and it.usage_from == it.period.start
+    start = _hour_up(it.usage_from) if is_first else it.usage_from
+    end = _hour_up(until) if is_last else until
+    if end <= start:
+        return ()
+    return tuple(UsageKey(each.meter_id, start, end) for each in it.plan.terms.metered)
+
+
+def _hour_up(at: datetime) -> datetime:
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    return hour if hour == at else hour + _HOUR
 
 
 def arrears(
@@ -55,15 +70,17 @@ def arrears(
     until: datetime,
     commitment: Fraction = Fraction(0),
     kept_units: int = 0,
+    *,
+    is_last: bool = False,
 ) -> list[BillLine]:
     """What came late for bills before, what was used since, and what the part of the commitment lacks
-    with what is kept of the period's charges.
+    with what is kept of the period's charges. `is_last`: it ends there.
     """
     if it.period is None or it.usage_from is None:
         return []
     terms = it.plan.terms
     lines: list[BillLine] = []
-    for billed in _used_since(it, usage, until):
+    for billed in _used_since(it, usage, until, is_last=is_last):
         lines += _rated(billed, terms.currency)
     if terms.commitment is not None and commitment:
         least = for_the_rest(terms.commitment, commitment).units
@@ -85,11 +102,13 @@ def billed_usage(it: Subscription, usage: Usage, until: datetime) -> tuple[Bille
     return (*late, *_used_since(it, usage, until))[-KEPT_MAX:]
 
 
-def _used_since(it: Subscription, usage: Usage, until: datetime) -> tuple[BilledUsage, ...]:
+def _used_since(
+    it: Subscription, usage: Usage, until: datetime, *, is_last: bool = False
+) -> tuple[BilledUsage, ...]:
     terms = it.plan.terms
     return tuple(
         BilledUsage(metered, terms.tax_rate, key.start, key.end, f"{_read(usage, key):f}")
-        for key, metered in zip(_used(it, until), terms.metered, strict=False)
+        for key, metered in zip(_used(it, until, is_last=is_last), terms.metered, strict=False)
     )
 
 

@@ -214,7 +214,7 @@ def cancel(
     left = _left(it, until) if prorate else Fraction(0)
     unused_units = _unused_in_advance(it, left)
     kept = it.charged_units - sum(unused_units.values())
-    lines = arrears(it, usage, until, 1 - left, kept)
+    lines = arrears(it, usage, until, 1 - left, kept, is_last=True)
     bill, carried = _billed(it, it.plan, lines, until, f"{period.number}.end")
     refund, rest = _refund(it, unused_units, until)
     if rest:
