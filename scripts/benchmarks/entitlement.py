@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+import uvloop
 
 from scripts.benchmarks.figure import BenchmarkFailed, Figure
 from scripts.benchmarks.load.connection import Connection, connect
@@ -51,8 +52,8 @@ def run(options: Options) -> list[Figure]:
             ]
             empty = [f"GET /health/live HTTP/1.1\r\n{head}".encode()]
             pids = {"API": child.pid, "Postgres": server.pid}
-            waits, parts = asyncio.run(_paced(address, checks, pids, options))
-            reference, _ = asyncio.run(_paced(address, empty, pids, options))
+            waits, parts = uvloop.run(_paced(address, checks, pids, options))
+            reference, _ = uvloop.run(_paced(address, empty, pids, options))
     p99, beside = (1e3 * percentile(sorted(each), 0.99) for each in (waits, reference))
     p50 = 1e3 * percentile(sorted(waits), 0.5)
     return [
