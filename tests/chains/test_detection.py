@@ -14,6 +14,7 @@ from tests.chains.test_addresses import ALICE, ALICE_42, EIP_55
 
 ACCOUNT = EIP_55[2]
 CHAINS = ("ethereum", "bittensor", "sui")
+WRONG_CASE = ACCOUNT.swapcase().replace("0X", "0x")
 
 
 def detected(text: str) -> Detection:
@@ -77,6 +78,11 @@ def test_what_can_be_several_things_is_ambiguous():
         (ALICE_42[:-1] + "Z", "checksum"),
         (ss58_address(ALICE, 2), "prefix 2"),
         (f"ethereum:{ACCOUNT.swapcase().replace('0X', '0x')}", "EIP-55"),
+        (f"eip155:1:{WRONG_CASE}", "EIP-55"),
+        (f"{BITTENSOR}:{ALICE_42[:-1]}Z", "checksum"),
+        (f"polkadot:91b171bb158e2d3848fa23a9f1c25182:{ALICE_42}", "which is no network here"),
+        (f"ethereum:{ACCOUNT}@1/transfer?address={WRONG_CASE}&uint256=1", "EIP-55"),
+        (f"ethereum:{ACCOUNT}@1/transfer?uint256=1", "names no receiver"),
         ("solana:4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi", "like no"),
         ("", "like no"),
         ("x" * 3000, "that long"),
@@ -93,6 +99,12 @@ def test_a_payment_on_a_chain_that_is_not_here_says_so():
     elsewhere = detect(f"ethereum:{ACCOUNT}@8453", only)
     assert elsewhere.candidates == ()
     assert "eip155:8453" in elsewhere.reason
+
+
+def test_an_account_on_a_chain_that_is_not_here_says_so():
+    only = [find_realm((), "eip155:1")]
+    assert detect(f"eip155:1:{ACCOUNT}", only).candidates
+    assert "eip155:8453, which is no network here" in detect(f"eip155:8453:{ACCOUNT}", only).reason
 
 
 @given(st.text(max_size=90))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+from urllib.parse import parse_qs
 
 import base58
 
@@ -28,6 +29,8 @@ _EIP_681: Final = re.compile(
     r"ethereum:(?:pay-)?(0x[0-9a-fA-F]{40})(?:@([1-9][0-9]{0,30}))?(?:/[A-Za-z0-9_]+)?(?:\?.*)?\Z",
     re.ASCII,
 )
+_TOKEN_CALL: Final = re.compile(r"/transfer(?:\?(.*))?\Z", re.ASCII)
+_CAIP_10: Final = re.compile(r"((?:eip155|polkadot|sui):[-_a-zA-Z0-9]{1,32}):[^:]+\Z")
 _PAYMENT_KIT: Final = re.compile(r"sui:pay\?(?:.*&)?receiver=([^&]*)(?:&.*)?\Z")
 _URI: Final = re.compile(r"([a-z][a-z0-9+.:-]*?)[:/](?://)?([1-9A-Za-z0]{32,70})(?:\?.*)?\Z")
 
@@ -143,23 +146,33 @@ def _with_colon(text: str, realms: Sequence[Realm]) -> Iterator[Candidate]:
         for realm in _of("sui", realms):
             yield _candidate("payment_uri", realm, text, "a payment by the Sui Payment Kit")
         return
+    if found := _CAIP_10.match(text):
+        yield _account(found[1], text, realms)
+        return
+    yield from _plain_uri(text, realms)
+
+
+def _account(chain_id: str, text: str, realms: Sequence[Realm]) -> Candidate:
+    """A CAIP-10 account. Raises InvalidAddress, and where its chain is none of these."""
     for realm in realms:
         try:
             named, address = within(realm, text)
-            spelled = named.canonical(address)
         except InvalidAddress:
             continue
-        if named.chain_id is not None and text == f"{named.chain_id}:{address}":
-            canonical = f"{named.chain_id}:{spelled}"
-            yield _candidate("address", named, canonical, "a CAIP-10 account of this chain")
-            return
-    yield from _plain_uri(text, realms)
+        canonical = f"{chain_id}:{named.canonical(address)}"
+        return _candidate("address", named, canonical, "a CAIP-10 account of this chain")
+    raise InvalidAddress(f"a CAIP-10 account of {chain_id}, which is no network here")
 
 
 def _eip_681(
     address: str, number: str | None, text: str, realms: Sequence[Realm]
 ) -> Iterator[Candidate]:
     addresses.parse_evm(address)
+    if call := _TOKEN_CALL.search(text):
+        receivers = parse_qs(call[1] or "").get("address", [])
+        if not receivers:
+            raise InvalidAddress("EIP-681 for a token that names no receiver: it has no address=")
+        addresses.parse_evm(receivers[0])
     if number is None:
         reason = "EIP-681 without a chain: a payment on any EVM chain"
         for realm in _of("evm", realms):
