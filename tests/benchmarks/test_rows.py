@@ -66,7 +66,7 @@ def test_how_long_until_it_is_seen(whole: RunningLedger):
 @pytest.mark.slow
 def test_a_soak_under_faults(whole: RunningLedger, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(soak, "KILLS", 2)  # the writer and the backstage; a broker takes 20 s
-    options = replace(SMALL, seconds=15.0, commands_per_second=100.0, kill=True)
+    options = replace(SMALL, seconds=6.0, commands_per_second=100.0, kill=True)
     figures = soak.measure(whole, options)
     assert_measured(figures, 4)
     assert "killed: API, backstage" in figures[0].note
