@@ -7,8 +7,9 @@ be recorded although nobody is there any more to hear so, and even some time lat
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from flamewire_ledger.store.event_store import (
     Turn,
     Verdict,
 )
+from flamewire_ledger.store.usage_items import ClaimedBatch, NewBatch, UsageItems
 from tests.simulation.weather import Line, Weather
 
 T = TypeVar("T")
@@ -190,6 +192,43 @@ class ReachedTurn:
         return await self._reached.write(
             lambda: self._turn.append(partition, appends), may_be_overtaken=False
         )
+
+
+class ReachedUsageItems:
+    """Items of usage beside the log."""
+
+    def __init__(self, items: UsageItems, reached: Reached) -> None:
+        self._items = items
+        self._reached = reached
+
+    async def claim(
+        self,
+        merchant_id: str,
+        claimed_at: datetime,
+        meter_ids: Sequence[str],
+        batches: Sequence[NewBatch],
+    ) -> Mapping[UUID, Sequence[int]]:
+        return await self._reached.write(
+            lambda: self._items.claim(merchant_id, claimed_at, meter_ids, batches)
+        )
+
+    async def settle(self, positions: Mapping[UUID, int], given_back: Sequence[UUID]) -> None:
+        await self._reached.write(lambda: self._items.settle(positions, given_back))
+
+    async def unfinished_of(self, keys: Sequence[UUID]) -> Sequence[UUID]:
+        return await self._reached.read(lambda: self._items.unfinished_of(keys))
+
+    async def counted(self, keys: Sequence[UUID]) -> Collection[UUID]:
+        return await self._reached.read(lambda: self._items.counted(keys))
+
+    async def unfinished(self, seconds: float, limit: int) -> Sequence[UUID]:
+        return await self._reached.read(lambda: self._items.unfinished(seconds, limit))
+
+    async def batches(self, batch_ids: Sequence[UUID]) -> Sequence[ClaimedBatch]:
+        return await self._reached.read(lambda: self._items.batches(batch_ids))
+
+    async def places(self, keys: Sequence[UUID]) -> Mapping[UUID, tuple[UUID, int]]:
+        return await self._reached.read(lambda: self._items.places(keys))
 
 
 class ReachedCheckpoints:

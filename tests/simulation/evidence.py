@@ -10,17 +10,27 @@ from typing import Any
 from flamewire_ledger.chains.sandbox.chain import SandboxChain
 from flamewire_ledger.commands.credit_account import CREDIT_ACCOUNT
 from flamewire_ledger.commands.decider import Decider
+from flamewire_ledger.commands.entitlement import ENTITLEMENT
 from flamewire_ledger.commands.invoice import INVOICE, REGISTER
 from flamewire_ledger.commands.merchant import MERCHANT
+from flamewire_ledger.commands.meter import METER
+from flamewire_ledger.commands.ownership import OWNERSHIP
 from flamewire_ledger.commands.payment import PAYMENT
+from flamewire_ledger.commands.plan import PLAN
 from flamewire_ledger.commands.price_lock import PRICE_LOCK
+from flamewire_ledger.commands.subscription import SUBSCRIPTION
+from flamewire_ledger.commands.top_up import TOP_UP
 from flamewire_ledger.commands.unclaimed_transfer import UNCLAIMED_TRANSFER
+from flamewire_ledger.commands.usage import USAGE
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.domain.credit_account import CreditAccount
+from flamewire_ledger.domain.invoice import Invoice
 from flamewire_ledger.domain.payment import Payment
 from flamewire_ledger.domain.transfer import Block, Transfer
 from flamewire_ledger.store.event_store import RecordedCommand, RecordedEvent, StateSnapshot
+from flamewire_ledger.store.usage_items import MemoryUsageItems
 from tests.domain.books import Books
+from tests.simulation.business import Business
 from tests.simulation.chains import shared_address
 from tests.simulation.client import Client, Sent
 from tests.simulation.roles import CODEC, Durable
@@ -31,8 +41,16 @@ DECIDERS: dict[str, Decider] = {
     "pl": PRICE_LOCK,
     "inv": INVOICE,
     "ir": REGISTER,
+    "cnr": REGISTER,
     "mer": MERCHANT,
     "ut": UNCLAIMED_TRANSFER,
+    "plan": PLAN,
+    "sub": SUBSCRIPTION,
+    "me": METER,
+    "us": USAGE,
+    "tu": TOP_UP,
+    "en": ENTITLEMENT,
+    "own": OWNERSHIP,
 }
 
 
@@ -68,6 +86,9 @@ class Evidence:
     books: Books
     payments: dict[str, Payment]
     accounts: dict[str, CreditAccount]
+    invoices: dict[str, Invoice]  # those that were drafted
+    business: Business
+    usage_items: MemoryUsageItems
     now: datetime
 
     def facts(self, *types: type[Any]) -> list[Seen]:
@@ -84,7 +105,9 @@ def fold(seen: Sequence[Seen]) -> Any:
     return state
 
 
-async def gather(durable: Durable, client: Client, chains: dict[str, SandboxChain]) -> Evidence:
+async def gather(
+    durable: Durable, client: Client, chains: dict[str, SandboxChain], business: Business
+) -> Evidence:
     """Read all of it, past every fault."""
     partitions = [
         [Seen(event, CODEC.decode(event)) for event in await durable.store.read(each, 0, 10**9)]
@@ -112,6 +135,13 @@ async def gather(durable: Durable, client: Client, chains: dict[str, SandboxChai
         books=Books(seen.fact for some in partitions for seen in some),
         payments={id_: it for id_, it in states.items() if isinstance(it, Payment)},
         accounts={id_: it for id_, it in states.items() if isinstance(it, CreditAccount)},
+        invoices={
+            id_: it
+            for id_, it in states.items()
+            if isinstance(it, Invoice) and it.drafted is not None
+        },
+        business=business,
+        usage_items=durable.usage_items,
         now=durable.clock.now(),
     )
 

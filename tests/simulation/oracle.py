@@ -12,25 +12,38 @@ from contextlib import suppress
 
 from flamewire_ledger.chains.sandbox.chain import SandboxChain
 from flamewire_ledger.commands.writer import Writer
-from flamewire_ledger.processes.assignment import Assignment
 from flamewire_ledger.processes.checkpoint import MemoryCheckpoints, MemoryDeadLetters
 from flamewire_ledger.processes.reaction import Reactions
 from flamewire_ledger.processes.reactor import Reactor
-from flamewire_ledger.processes.reversal import Reversal
-from flamewire_ledger.processes.settlement import Settlement
-from tests.simulation import rules_credits, rules_money, rules_recorded
+from flamewire_ledger.wiring.roles import processes
+from tests.simulation import (
+    rules_billing,
+    rules_credits,
+    rules_money,
+    rules_recorded,
+    rules_usage,
+)
 from tests.simulation.broken import Broken
+from tests.simulation.business import Business
 from tests.simulation.client import Client
 from tests.simulation.evidence import Evidence, gather
 from tests.simulation.roles import CODEC, Durable
 
-RULES = (*rules_recorded.RULES, *rules_money.RULES, *rules_credits.RULES)
+RULES = (
+    *rules_recorded.RULES,
+    *rules_money.RULES,
+    *rules_credits.RULES,
+    *rules_billing.RULES,
+    *rules_usage.RULES,
+)
 
 
-async def check(durable: Durable, client: Client, chains: dict[str, SandboxChain]) -> Counter[str]:
+async def check(
+    durable: Durable, client: Client, chains: dict[str, SandboxChain], business: Business
+) -> Counter[str]:
     """Hold every rule against the evidence; raises Broken. How many payments have each status."""
     _nothing_went_wrong_unexpectedly(durable)
-    evidence = await gather(durable, client, chains)
+    evidence = await gather(durable, client, chains, business)
     for rule in RULES:
         rule(evidence)
     return _statuses(evidence)
@@ -42,7 +55,7 @@ async def react_from_the_beginning(durable: Durable, writer: Writer) -> None:
     reactor = Reactor(
         durable.store,
         Reactions(durable.store, CODEC, writer),
-        (Settlement(), Reversal(), Assignment()),
+        processes(),
         MemoryCheckpoints(),
         MemoryDeadLetters(),
     )

@@ -8,9 +8,10 @@ from random import Random
 from typing import Any
 
 from flamewire_ledger.chains.sandbox.chain import SandboxChain
-from flamewire_ledger.domain.payment import PaymentOption, RequestPayment
+from flamewire_ledger.domain.payment import PaymentOption, PaymentRequested, RequestPayment
 from tests.simulation.chains import ROLLUP
 from tests.simulation.clock import Clock
+from tests.simulation.known import Known
 from tests.simulation.traffic import Traffic
 
 _BEHAVIOURS = {
@@ -24,6 +25,7 @@ class Payers:
     """Pay what was asked for lately, one way or another."""
 
     traffic: Traffic
+    known: Known
     clock: Clock
     chance: Random
     chains: dict[str, SandboxChain]
@@ -31,7 +33,10 @@ class Payers:
 
     async def somebody_pays(self) -> None:
         """One payer's doings: one transfer, or two."""
-        asked = self.traffic.payments[-12:]
+        asked = [
+            *self.traffic.payments[-12:],
+            *self.known.requested_by_processes[-3:],
+        ]
         if not asked:
             return
         _, requested = self.chance.choice(asked)
@@ -61,7 +66,7 @@ class Payers:
             self.counts[how] += 1
         return max(1, units)
 
-    def _come_late(self, requested: RequestPayment) -> None:
+    def _come_late(self, requested: RequestPayment | PaymentRequested) -> None:
         seconds = (requested.expires_at - self.clock.now()).total_seconds()
         if seconds > 0:
             self.clock.advance(seconds + self.chance.choice([-1, 1, 200]))

@@ -9,25 +9,46 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypeVar
 
-from flamewire_ledger.domain import credit_account, payment, price_lock, unclaimed_transfer
-from flamewire_ledger.domain.credit_account import CreditAccount
+from flamewire_ledger.billing.arrears import UsageKey
+from flamewire_ledger.domain import (
+    credit_account,
+    invoice,
+    payment,
+    price_lock,
+    subscription,
+    top_up,
+    unclaimed_transfer,
+)
+from flamewire_ledger.domain.invoice import Invoice
 from flamewire_ledger.domain.merchant import MerchantRegistered
 from flamewire_ledger.domain.payment import Payment, PaymentRequested
-from flamewire_ledger.domain.price_lock import PriceLock
+from flamewire_ledger.domain.subscription import Subscription
+from flamewire_ledger.domain.top_up import TopUp
 from flamewire_ledger.domain.unclaimed_transfer import UnclaimedTransfer
+from flamewire_ledger.domain.usage import UsageRecorded
+from flamewire_ledger.queries.metered_usage import UsageBehind
 from flamewire_ledger.store.codec import Codec
-from flamewire_ledger.store.event_store import EventStore, RecordedEvent
+from flamewire_ledger.store.event_store import EventStore, RecordedEvent, partition_of
+from tests.simulation.due import due_rows, top_up_row
+from tests.simulation.known import Known
 from tests.simulation.weather import Weather
 
 Row = dict[str, Any]
+T = TypeVar("T")
 _FOLDS = {
     "pi": payment.evolve,
     "ca": credit_account.evolve,
     "pl": price_lock.evolve,
     "ut": unclaimed_transfer.evolve,
+    "inv": invoice.evolve_invoice,
+    "sub": subscription.evolve,
+    "tu": top_up.evolve,
 }
+_USAGE_SECONDS_MAX = 2.0
+_OVER = ("succeeded", "expired", "canceled", "failed")
 
 
 class Readings:
@@ -42,6 +63,9 @@ class Readings:
         self._deposits: dict[tuple[str, str], list[Row]] = {}
         self._states: dict[str, Any] = {}
         self._due: dict[str, list[Row]] = {}
+        self._owners: dict[str, str] = {}
+        self._used: dict[tuple[str, str], list[tuple[datetime, Decimal]]] = {}
+        self.known = Known()
 
     async def run(self) -> None:
         while True:
@@ -72,7 +96,12 @@ class Readings:
     async def ask(
         self, projection: str, question: str, parameters: Mapping[str, Any]
     ) -> Sequence[Row]:
-        """The two questions about payments at an address of many, newest first."""
+        """Questions about payments at an address of many, newest first; and what is due."""
+        match question:
+            case "subscriptions_due":
+                return self._subscriptions_due(parameters)
+            case "top_ups_due" | "top_ups_to_close":
+                return self._top_ups(question, parameters)
         rows = await self.deposits_at(parameters["network"], sorted(set(parameters["addresses"])))
         match question:
             case "deposits_marked":
@@ -99,6 +128,72 @@ class Readings:
             return None
         asset = state.requested.amount.asset
         return {"currency": asset.code, "decimals": asset.decimals}
+
+    def _subscriptions_due(self, parameters: Mapping[str, Any]) -> Sequence[Row]:
+        found = []
+        for stream_id, state in self._states.items():
+            step = state.next_step if isinstance(state, Subscription) else None
+            if step is not None and step[1] <= parameters["now"]:
+                row = {"subscription_id": stream_id, "next_at": step[1]}
+                found.append({**row, "merchant_id": self._owners[stream_id]})
+        after = (parameters["after_due_at"], parameters["after_subscription_id"])
+        places = sorted((row["next_at"], row["subscription_id"], row) for row in found)
+        rows = [row for *place, row in places if after[0] is None or tuple(place) > after]
+        return rows[: parameters["limit"]]
+
+    def _top_ups(self, question: str, parameters: Mapping[str, Any]) -> Sequence[Row]:
+        found = []
+        for stream_id in sorted(self._states):
+            state = self._states[stream_id]
+            if not isinstance(state, TopUp) or stream_id <= parameters["after"]:
+                continue
+            if question == "top_ups_to_close":
+                row = None
+                asked = (
+                    None if state.pending is None else self._states.get(state.pending.payment_id)
+                )
+                if asked is not None and asked.status in _OVER:
+                    row = {
+                        "top_up_id": stream_id,
+                        "account_id": state.rule.account_id,
+                        "payment_id": asked.requested.payment_id,
+                    }
+            else:
+                account = self._states.get(state.rule.account_id)
+                row = top_up_row(stream_id, state, account, parameters["now"])
+            if row is not None:
+                found.append({**row, "merchant_id": self._owners[stream_id]})
+        return found[: parameters["limit"]]
+
+    async def metered(
+        self, merchant_id: str, credit_account_id: str, keys: Sequence[UsageKey]
+    ) -> Mapping[UsageKey, Decimal]:
+        """What queries.metered_usage answers: by whole hours, once all that is recorded is counted."""
+        partition = partition_of(merchant_id, self._store.partitions)
+        head = await self._store.head(partition)
+        if not await self.wait_for(partition, head, (), _USAGE_SECONDS_MAX):
+            raise UsageBehind("usage is not counted yet")
+        return {key: self._quantity(credit_account_id, key) for key in keys}
+
+    def _quantity(self, account_id: str, key: UsageKey) -> Decimal:
+        begin, end = hour_of(key.start), hour_of(key.end)
+        used = self._used.get((account_id, key.meter), ())
+        return sum((units for hour, units in used if begin <= hour < end), Decimal(0))
+
+    def subscription(self, subscription_id: str) -> Subscription | None:
+        return self._states.get(subscription_id)
+
+    def all_of(self, kind: type[T]) -> list[tuple[str, str, T]]:
+        """(merchant, id, state) of all streams of a kind, the oldest first."""
+        return [
+            (self._owners[stream_id], stream_id, state)
+            for stream_id, state in self._states.items()
+            if isinstance(state, kind)
+        ]
+
+    def invoices(self) -> list[tuple[str, str, Invoice]]:
+        """Those that were drafted."""
+        return [it for it in self.all_of(Invoice) if it[2].drafted is not None]
 
     def unclaimed(self) -> list[str]:
         """What an operator is shown: transfers that wait for a decision."""
@@ -127,12 +222,18 @@ class Readings:
                 self._merchants[fact.merchant_id] = {"livemode": fact.livemode}
             case PaymentRequested():
                 self._give_out(event.merchant_id, fact)
+            case UsageRecorded():
+                for delta in (it for bundle in fact.bundles for it in bundle.deltas):
+                    used = self._used.setdefault((fact.account_id, delta.meter_id), [])
+                    used.append((delta.hour, delta.quantity or Decimal(0)))
+        self.known.take(event, fact)
+        self._owners[stream_id] = event.merchant_id
         fold = _FOLDS.get(stream_id.partition("_")[0])
         if fold is None:
             return
         state = self._states[stream_id] = fold(self._states.get(stream_id), fact)
         self._due.pop(stream_id, None)
-        if due := _due(state):
+        if due := due_rows(state):
             self._due[stream_id] = [
                 {"stream_id": stream_id, "merchant_id": event.merchant_id, **row} for row in due
             ]
@@ -157,25 +258,5 @@ def _place(row: Row) -> tuple[datetime, str]:
     return row["due_at"], row["subject_id"]
 
 
-def _due(state: Any) -> list[Row]:
-    match state:
-        case Payment(requested=requested):
-            is_undone = state.status == "processing" and "reorged" in state.labels
-            if state.status == "requires_payment" or is_undone:
-                return [_row("payment", requested.payment_id, requested.expires_at)]
-        case PriceLock(locked=locked):
-            if state.used_by is None and not state.is_expired:
-                return [_row("price_lock", locked.lock_id, locked.expires_at)]
-        case CreditAccount():
-            holds = [_row("hold", it.hold_id, it.expires_at) for it in state.holds.values()]
-            grants = [
-                _row("grant", it.terms.grant_id, it.terms.expires_at)
-                for it in state.grants
-                if it.remaining and it.terms.expires_at is not None
-            ]
-            return holds + grants
-    return []
-
-
-def _row(kind: str, subject_id: str, due_at: datetime) -> Row:
-    return {"kind": kind, "subject_id": subject_id, "due_at": due_at}
+def hour_of(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)

@@ -10,25 +10,28 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from flamewire_ledger.chains.follow import Follower
 from flamewire_ledger.chains.progress import MemoryFollowerState
 from flamewire_ledger.chains.sandbox.journal import MemorySandboxJournal
 from flamewire_ledger.commands.decider import Envelope, Outcome
+from flamewire_ledger.commands.usage_recording import UsageRecorder
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.prices.board import PriceBoard
 from flamewire_ledger.prices.sandbox import sandbox_feeds
-from flamewire_ledger.processes.assignment import Assignment
 from flamewire_ledger.processes.checkpoint import MemoryCheckpoints, MemoryDeadLetters
 from flamewire_ledger.processes.deadlines import Deadlines
 from flamewire_ledger.processes.reaction import Reactions
 from flamewire_ledger.processes.reactor import Reactor
-from flamewire_ledger.processes.reversal import Reversal
-from flamewire_ledger.processes.settlement import Settlement
+from flamewire_ledger.processes.renewals import Renewals
+from flamewire_ledger.processes.topping_up import Intents, ToppingUp
 from flamewire_ledger.processes.watching import Watching, watch
 from flamewire_ledger.store.codec import Codec
 from flamewire_ledger.store.memory import MemoryEventStore
+from flamewire_ledger.store.usage_items import MemoryUsageItems
+from flamewire_ledger.wiring.roles import processes
+from flamewire_ledger.wiring.usage import finish_usage
 from tests.simulation import chains
 from tests.simulation.clock import Clock
 from tests.simulation.deliveries import Deliveries
@@ -38,11 +41,13 @@ from tests.simulation.durable import (
     ReachedDeadLetters,
     ReachedFollowerState,
     ReachedStore,
+    ReachedUsageItems,
 )
 from tests.simulation.readings import Readings
 from tests.simulation.weather import Line, Weather
 
 CODEC = Codec()
+T = TypeVar("T")
 
 
 @dataclass
@@ -56,6 +61,7 @@ class Durable:
     checkpoints: MemoryCheckpoints = field(default_factory=MemoryCheckpoints)
     dead_letters: MemoryDeadLetters = field(default_factory=MemoryDeadLetters)
     followed: MemoryFollowerState = field(default_factory=MemoryFollowerState)
+    usage_items: MemoryUsageItems = field(default_factory=MemoryUsageItems)
     underway: list[asyncio.Task[Any]] = field(default_factory=list)
     writers: list[Writer] = field(default_factory=list)  # those in use, for their folded states
     starts: dict[str, int] = field(default_factory=dict)  # where the chains were when it began
@@ -125,13 +131,28 @@ class Process:
 
 
 class Api(Process):
-    """Takes commands. `ask` answers None when the process died before it could."""
+    """Takes commands, and usage. Answers None when the process died before it could."""
+
+    usage_items: ReachedUsageItems
+    recorder: UsageRecorder
+
+    def works(self, store: ReachedStore, writer: Writer) -> Sequence[Coroutine[Any, Any, Any]]:
+        self.usage_items = ReachedUsageItems(self.durable.usage_items, self.reached)
+        self.recorder = UsageRecorder(self.usage_items, store, CODEC, writer)
+        return ()
 
     async def ask(self, envelope: Envelope, timeout_seconds: float) -> Outcome | None:
         """Raises StoreUnavailable as the writer does, and TimeoutError for a caller who left."""
         if self.writer is None:
             return None
-        asked = asyncio.create_task(self.writer.submit(envelope))
+        return await self.alive(self.writer.submit(envelope), timeout_seconds)
+
+    async def alive(self, work: Coroutine[Any, Any, T], timeout_seconds: float) -> T | None:
+        """What comes of it, as long as this process lives. Raises TimeoutError as above."""
+        if self.writer is None:
+            work.close()
+            return None
+        asked = asyncio.create_task(work)
         self._tasks = [task for task in self._tasks if not task.done()]
         self._tasks.append(asked)
         await asyncio.wait([asked], timeout=timeout_seconds)
@@ -179,11 +200,16 @@ class _MachineClock:
 
 
 class ReactorProcess(Process):
-    """Reacts to events, from deliveries or from the store alone, and meets deadlines."""
+    """Reacts to events, from deliveries or from the store alone; meets deadlines, renews, tops up, and
+    records usage that others claimed.
+    """
 
-    def __init__(self, name: str, durable: Durable, readings: Readings, chance: Random) -> None:
+    def __init__(
+        self, name: str, durable: Durable, readings: Readings, chance: Random, intents: Intents
+    ) -> None:
         super().__init__(name, durable)
         self._readings = readings
+        self._intents = intents
         self._chance = chance
         self._clock = _MachineClock(durable.clock.on_a_machine(chance.uniform(-3, 3)))
 
@@ -192,17 +218,22 @@ class ReactorProcess(Process):
         reactor = Reactor(
             store,
             Reactions(store, CODEC, writer),
-            (Settlement(), Reversal(), Assignment()),
+            processes(),
             ReachedCheckpoints(durable.checkpoints, self.reached),
             ReachedDeadLetters(durable.dead_letters, self.reached),
             batch_events_max=self._chance.choice([3, 20, 500]),
         )
-        deadlines = Deadlines(
-            self._readings, writer, {False: self._clock}, poll_seconds=1, page_rows_max=50
-        )
+        readings, clocks = self._readings, {False: self._clock}
+        deadlines = Deadlines(readings, writer, clocks, poll_seconds=1, page_rows_max=50)
+        renewals = Renewals(readings, readings, store, CODEC, writer, clocks, page_rows_max=20)
+        topping_up = ToppingUp(readings, writer, self._intents, clocks, poll_seconds=1)
+        items = ReachedUsageItems(durable.usage_items, self.reached)
+        finishing = finish_usage(UsageRecorder(items, store, CODEC, writer))
         tails = self._chance.random() < 0.5
         news = None if tails else Deliveries(durable.store, durable.weather)
-        return [reactor.run(news), deadlines.run()]
+        return [
+            reactor.run(news), deadlines.run(), renewals.run(), topping_up.run(), finishing,
+        ]  # fmt: skip
 
 
 async def keep_killing(process: Process, chance: Random, weather: Weather) -> None:

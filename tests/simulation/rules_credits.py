@@ -9,10 +9,12 @@ from typing import Any, Final
 
 from flamewire_ledger.domain.credit_account import (
     CreditAccount,
-    CreditAccountOpened,
     CreditsConsumed,
     CreditsGranted,
     CreditsHeld,
+    CreditsRefunded,
+    CreditsTransferredIn,
+    CreditsTransferredOut,
     GrantExpired,
     GrantReversed,
     HoldCaptured,
@@ -20,6 +22,8 @@ from flamewire_ledger.domain.credit_account import (
     balance,
 )
 from flamewire_ledger.domain.invoice import (
+    CreditNoteIssued,
+    InvoiceFinalised,
     InvoiceIssued,
     InvoiceNumberAssigned,
     InvoiceVoided,
@@ -29,7 +33,13 @@ from flamewire_ledger.domain.payment import (
     PaymentSucceeded,
     PaymentTransferReorganised,
 )
-from flamewire_ledger.domain.posting import credits_available, credits_held
+from flamewire_ledger.domain.posting import (
+    CREDITS_BREAKAGE,
+    CREDITS_CONSUMED,
+    CREDITS_OWED,
+    credits_available,
+    credits_held,
+)
 from flamewire_ledger.domain.price_lock import PriceLock
 from tests.simulation.broken import Broken
 from tests.simulation.evidence import Evidence, Seen, fold
@@ -87,20 +97,32 @@ def _sales(stream: list[Seen], in_force: set[int]) -> int:
         if isinstance(fact, PaymentSucceeded | PaymentResolved) and fact.uses:
             number += 1
             is_sale = isinstance(fact, PaymentSucceeded) or fact.grant_id is not None
-            sales += is_sale and number in in_force
+            sales += is_sale and number in in_force and not _pays_invoice(stream, fact)
     return sales
 
 
+def _pays_invoice(stream: list[Seen], fact: Any) -> bool:
+    """What is paid for an invoice has its paper already."""
+    return isinstance(fact, PaymentSucceeded) and stream[0].fact.invoice_id is not None
+
+
 def invoice_numbers_have_no_gaps(evidence: Evidence) -> None:
+    """Receipts and invoices from one register a year, credit notes from another."""
     numbers: dict[str, list[int]] = {}
-    issued = {seen.fact.invoice_id: seen.fact for seen in evidence.facts(InvoiceIssued)}
+    issued = {
+        seen.fact.credit_note_id
+        if isinstance(seen.fact, CreditNoteIssued)
+        else seen.fact.invoice_id: seen.fact.number
+        for seen in evidence.facts(InvoiceIssued, InvoiceFinalised, CreditNoteIssued)
+    }
     for seen in evidence.facts(InvoiceNumberAssigned):
         fact = seen.fact
         numbers.setdefault(fact.register_id, []).append(fact.sequence)
         year = fact.register_id.rpartition("_")[2]
-        receipt = issued.pop(fact.document_id, None)
-        if receipt is None or receipt.number != f"{year}-{fact.sequence:06d}":
-            raise Broken("a number that was given is used", f"{fact} is not on {receipt}")
+        series = "CN-" if fact.register_id.startswith("cnr_") else ""
+        number = issued.pop(fact.document_id, None)
+        if number != f"{series}{year}-{fact.sequence:06d}":
+            raise Broken("a number that was given is used", f"{fact} is not {number}")
     if issued:
         raise Broken("every invoice has its number from a register", f"{list(issued)} have not")
     for register, sequences in numbers.items():
@@ -129,12 +151,11 @@ class _Tally:
     """Sums of what the facts say, kept without knowing how a state folds."""
 
     def __init__(self) -> None:
-        self.granted = self.consumed = self.held = self.owed = self.overage_max = 0
+        self.granted = self.consumed = self.held = self.owed = 0
+        self.came = self.left = 0  # from and to other accounts
 
     def take(self, fact: Any) -> None:
         match fact:
-            case CreditAccountOpened(overage_max=overage_max):
-                self.overage_max = overage_max.units
             case CreditsGranted(amount=amount, settles=settles):
                 self.granted += amount.units
                 self.owed -= settles.units
@@ -151,19 +172,29 @@ class _Tally:
                 self.held -= amount.units
             case GrantReversed(owed=owed):
                 self.owed += owed.units
+            case CreditsRefunded(amount=amount, owed=owed):
+                self.consumed -= amount.units
+                self.owed -= owed.units
+            case CreditsTransferredIn(amount=amount, settles=settles):
+                self.came += amount.units
+                self.owed -= settles.units
+            case CreditsTransferredOut(amount=amount):
+                self.left += amount.units
 
     def check(self, state: CreditAccount, where: str) -> None:
         available = sum(grant.remaining for grant in state.grants)
         held = sum(hold.units for hold in state.holds.values())
         if any(grant.remaining < 0 or grant.held < 0 for grant in state.grants):
             raise Broken("available credits never go below zero", where)
-        told = (state.granted, state.consumed, held, state.owed)
-        if told != (self.granted, self.consumed, self.held, self.owed):
+        moved = (state.seldom.transferred_in, state.seldom.transferred_out)
+        told = (state.granted, state.consumed, held, state.owed, *moved)
+        if told != (self.granted, self.consumed, self.held, self.owed, self.came, self.left):
             raise Broken("an account adds up to its facts", f"{where}: {told}")
-        spent = available + held + state.consumed + state.expired + state.taken_back
-        if state.granted + state.owed != spent:
+        spent = available + held + state.consumed + state.expired + state.taken_back + self.left
+        if state.granted + state.owed + self.came != spent:
             raise Broken(
-                "granted + owed = available + held + consumed + expired + taken back", where
+                "granted + owed + came = available + held + consumed + expired + taken back + left",
+                where,
             )
 
 
@@ -179,6 +210,25 @@ def books_say_what_accounts_say(evidence: Evidence) -> None:
             raise Broken(
                 "the books say what the account says",
                 f"{account_id}: {on_the_books} on the books, {(available, held)} in the account",
+            )
+
+
+def credits_add_up_over_all_accounts(evidence: Evidence) -> None:
+    """In the books too. What left one account came to another."""
+    accounts = evidence.accounts.values()
+    came = sum(it.seldom.transferred_in for it in accounts)
+    left = sum(it.seldom.transferred_out for it in accounts)
+    if came != left:
+        raise Broken("what left one account came to another", f"{left} left, {came} came")
+    for account, units in (
+        (CREDITS_CONSUMED, sum(it.consumed for it in accounts)),
+        (CREDITS_BREAKAGE, sum(it.expired for it in accounts)),
+        (CREDITS_OWED, sum(it.owed for it in accounts)),
+    ):
+        if abs(evidence.books.debit(account, "CREDIT")) != units:
+            raise Broken(
+                "the books have what all accounts have",
+                f"{account}: {evidence.books.debit(account, 'CREDIT')}, not {units}",
             )
 
 
@@ -206,5 +256,6 @@ RULES: Final = (
     invoice_numbers_have_no_gaps,
     credits_add_up_at_every_moment,
     books_say_what_accounts_say,
+    credits_add_up_over_all_accounts,
     everything_past_its_time_is_over,
 )

@@ -42,6 +42,19 @@ def test_the_runs_had_everything_in_them(run_of: Callable[[int], Report]) -> Non
         "normal", "reorg", "reorg_before_final", "reorg_and_back", "drop", "failed", "late",
         "wrong_asset", "wrong_network", "no mark", "a wrong mark", "double", "under", "over", "a little under",
     }  # fmt: skip
+    requests: Counter[str] = sum((it.requests for it in reports.values()), Counter())
+    assert requests.keys() >= {
+        "transfer: done", "refund: done", "refund purchase: done", "set recurring grant: done",
+        "set top-up: done", "usage: accepted", "usage: duplicate", "usage: insufficient_credits",
+        "subscribe: done", "change plan: done", "pause: done", "resume: done", "cancel now: done",
+        "finalise: done", "ask for payment of invoice: done", "pay elsewhere: done", "void: done",
+        "credit note: done", "own an address: done",
+    }  # fmt: skip
+    recorded = {event.type for report in reports.values() for event in report.events}
+    assert recorded >= {
+        "top_up.requested.v1", "top_up.closed.v1", "subscription.past_due.v1",
+        "subscription.recovered.v1", "invoice.paid.v1", "usage.threshold_reached.v1",
+    }  # fmt: skip
     assert faults.keys() >= {
         "the api is killed",
         "the watcher is killed",

@@ -60,7 +60,7 @@ _POLICIES = (
 )
 
 
-def _answer(decision: Decision) -> bytes:
+def answer_of(decision: Decision) -> bytes:
     """What an answer is made of: every fact, to the byte."""
     return b"|".join(
         CODEC.encode(event).data for events in decision.facts.values() for event in events
@@ -91,7 +91,7 @@ class Traffic:
         for number in range(merchants):
             merchant_id = derived_id("mer", self.clock.now(), str(number))
             command = RegisterMerchant(merchant_id, f"merchant {number}", False, self.clock.now())
-            await self._send("register", merchant_id, lambda o, c=command: merchant.envelope(o, c))
+            await self.send("register", merchant_id, lambda o, c=command: merchant.envelope(o, c))
             self.merchants.append(merchant_id)
             await self.open_account(merchant_id)
 
@@ -112,24 +112,24 @@ class Traffic:
         merchant_id, account_id = self.chance.choice(self.accounts)
         for _ in range(2):
             now = self.clock.now()
-            grant = GrantCredits(account_id, self._name("gr"), self._credits(30), "granted", now)
-            await self._on_account("grant", merchant_id, grant)
+            grant = GrantCredits(account_id, self.name("gr"), self.credits(30), "granted", now)
+            await self.on_account("grant", merchant_id, grant)
         commands = [
-            ConsumeCredits(account_id, self._credits(4), self.clock.now())
+            ConsumeCredits(account_id, self.credits(4), self.clock.now())
             for _ in range(self.chance.randint(10, 40))
         ]
         await asyncio.gather(
-            *(self._on_account("consume", merchant_id, command) for command in commands)
+            *(self.on_account("consume", merchant_id, command) for command in commands)
         )
 
     async def open_account(self, merchant_id: str | None = None) -> None:
         merchant_id = merchant_id or self.chance.choice(self.merchants)
-        account_id = self._name("ca")
+        account_id = self.name("ca")
         overage = self.chance.choice([0, 0, 0, 5_000_000])
         command = OpenCreditAccount(
             account_id, None, None, self.clock.now(), overage_max=Amount(CREDIT, overage)
         )
-        if await self._on_account("open account", merchant_id, command):
+        if await self.on_account("open account", merchant_id, command):
             self.accounts.append((merchant_id, account_id))
 
     async def ask_for_payment(self) -> None:
@@ -137,9 +137,23 @@ class Traffic:
         mine = [account for owner, account in self.accounts if owner == merchant_id]
         account_id = self.chance.choice(mine) if mine and self.chance.random() < 0.6 else None
         amount = Amount(USD, self.chance.randint(1, 100_00))
-        payment_id, now = self._name("pi"), self.clock.now()
+        command, locks = await self.payment_for(merchant_id, amount, account_id)
+        if await self.send(
+            "ask for payment", merchant_id, lambda o: payment.request(o, command, locks, answer_of)
+        ):
+            self.payments.append((merchant_id, command))
+
+    async def payment_for(
+        self,
+        merchant_id: str,
+        amount: Amount,
+        account_id: str | None = None,
+        invoice_id: str | None = None,
+    ) -> tuple[RequestPayment, list[LockPrice | UsePriceLock]]:
+        """A request for a payment, with whatever terms."""
+        payment_id, now = self.name("pi"), self.clock.now()
         expires_at = now + timedelta(seconds=self.chance.choice([60, 300, 900]))
-        options, locks = await self._options(merchant_id, payment_id, amount, expires_at)
+        options, locks = await self.options(merchant_id, payment_id, amount, expires_at)
         command = RequestPayment(
             payment_id=payment_id,
             amount=amount,
@@ -151,13 +165,11 @@ class Traffic:
             expires_at=expires_at,
             tolerance_ppm=self.chance.choice([0, 0, 20_000]),
             late_policy=self.chance.choice(_POLICIES),
+            invoice_id=invoice_id,
         )
-        if await self._send(
-            "ask for payment", merchant_id, lambda o: payment.request(o, command, locks, _answer)
-        ):
-            self.payments.append((merchant_id, command))
+        return command, locks
 
-    async def _options(
+    async def options(
         self, merchant_id: str, payment_id: str, amount: Amount, expires_at: Any
     ) -> tuple[list[PaymentOption], list[LockPrice | UsePriceLock]]:
         """Ways to pay at locked rates; each takes an address of its own network."""
@@ -166,7 +178,7 @@ class Traffic:
         names = sorted(self.chance.sample(sorted(self.chains), self.chance.randint(1, 3)))
         for name in (name for name in names if name != "rollup" or names == ["rollup"]):
             chain = self.chains[name]
-            deposit = chain.deposit(self._next())
+            deposit = chain.deposit(self.next_number())
             for token in chain.network.tokens[: self.chance.randint(1, 2)]:
                 lock = await self._lock(token.asset, expires_at, payment_id)
                 locks.append(lock)
@@ -196,24 +208,24 @@ class Traffic:
     async def _lock(self, asset: Asset, expires_at: Any, payment_id: str | None) -> LockPrice:
         now = self.clock.now()
         rate, quotes = await self._board.rate(asset, USD, now)
-        return LockPrice(self._name("pl"), rate, quotes, now, expires_at, payment_id)
+        return LockPrice(self.name("pl"), rate, quotes, now, expires_at, payment_id)
 
     async def lock_price(self) -> None:
         merchant_id = self.chance.choice(self.merchants)
         token = self.chance.choice(self.chains["bittensor"].network.tokens)
         expires_at = self.clock.now() + timedelta(seconds=self.chance.choice([30, 900]))
         lock = await self._lock(token.asset, expires_at, None)
-        if await self._send(
-            "lock price", merchant_id, lambda o: price_lock.envelope(o, lock, _answer)
+        if await self.send(
+            "lock price", merchant_id, lambda o: price_lock.envelope(o, lock, answer_of)
         ):
             self.locks.append((merchant_id, lock))
 
     async def cancel(self) -> None:
-        await self._on_payment("cancel", lambda it: CancelPayment(it, self.clock.now()))
+        await self.on_payment("cancel", lambda it: CancelPayment(it, self.clock.now()))
 
     async def resolve(self) -> None:
         choice: Any = self.chance.choice(["accept", "credit", "refund", "write_off"])
-        await self._on_payment(
+        await self.on_payment(
             "resolve", lambda it: ResolvePayment(it, choice, "looked at", self.clock.now())
         )
 
@@ -231,10 +243,10 @@ class Traffic:
         else:
             choice: Any = self.chance.choice(["refund", "write_off"])
             command = GiveUpTransfer(unclaimed_id, choice, "looked at", now)
-        await self._send(
+        await self.send(
             "decide on unclaimed",
             OPERATOR,
-            lambda o: unclaimed_transfer.envelope(o, command, _answer),
+            lambda o: unclaimed_transfer.envelope(o, command, answer_of),
         )
 
     async def grant(self) -> None:
@@ -243,26 +255,26 @@ class Traffic:
         now = self.clock.now()
         command = GrantCredits(
             account_id,
-            self._name("gr"),
-            self._credits(30),
+            self.name("gr"),
+            self.credits(30),
             self.chance.choice(["granted", "promotion", "refund"]),
             now,
             priority=self.chance.choice([10, 50, 90]),
             expires_at=None if lives is None else now + timedelta(seconds=lives),
         )
-        await self._on_account("grant", merchant_id, command)
+        await self.on_account("grant", merchant_id, command)
 
     async def consume(self) -> None:
         merchant_id, account_id = self.chance.choice(self.accounts)
-        command = ConsumeCredits(account_id, self._credits(20), self.clock.now())
-        await self._on_account("consume", merchant_id, command)
+        command = ConsumeCredits(account_id, self.credits(20), self.clock.now())
+        await self.on_account("consume", merchant_id, command)
 
     async def hold(self) -> None:
         merchant_id, account_id = self.chance.choice(self.accounts)
-        hold_id, now = self._name("ho"), self.clock.now()
+        hold_id, now = self.name("ho"), self.clock.now()
         expires_at = now + timedelta(seconds=self.chance.choice([20, 600]))
-        command = HoldCredits(account_id, hold_id, self._credits(15), expires_at, now)
-        if await self._on_account("hold", merchant_id, command):
+        command = HoldCredits(account_id, hold_id, self.credits(15), expires_at, now)
+        if await self.on_account("hold", merchant_id, command):
             self.holds.append((merchant_id, account_id, hold_id))
 
     async def end_hold(self) -> None:
@@ -272,11 +284,11 @@ class Traffic:
         now = self.clock.now()
         if self.chance.random() < 0.5:
             release = ReleaseHold(account_id, hold_id, now)
-            await self._on_account("release", merchant_id, release)
+            await self.on_account("release", merchant_id, release)
         else:
-            part = None if self.chance.random() < 0.5 else self._credits(8)
+            part = None if self.chance.random() < 0.5 else self.credits(8)
             capture = CaptureHold(account_id, hold_id, now, amount=part)
-            await self._on_account("capture", merchant_id, capture)
+            await self.on_account("capture", merchant_id, capture)
 
     async def repeat(self) -> None:
         """Something that was sent before, once more; or its key with other content."""
@@ -286,19 +298,19 @@ class Traffic:
         else:
             await self.client.send(sent)
 
-    async def _on_account(self, kind: str, merchant_id: str, command: Any) -> bool:
-        return await self._send(
-            kind, merchant_id, lambda o: credit_account.envelope(o, command, _answer)
+    async def on_account(self, kind: str, merchant_id: str, command: Any) -> bool:
+        return await self.send(
+            kind, merchant_id, lambda o: credit_account.envelope(o, command, answer_of)
         )
 
-    async def _on_payment(self, kind: str, make: Callable[[str], Any]) -> None:
+    async def on_payment(self, kind: str, make: Callable[[str], Any]) -> None:
         if self.payments:
             merchant_id, requested = self.chance.choice(self.payments[-60:])
             command = make(requested.payment_id)
-            await self._send(kind, merchant_id, lambda o: payment.envelope(o, command, _answer))
+            await self.send(kind, merchant_id, lambda o: payment.envelope(o, command, answer_of))
 
-    async def _send(self, kind: str, merchant_id: str, make: Callable[[Origin], Envelope]) -> bool:
-        id_ = command_id("client", str(self._next()))
+    async def send(self, kind: str, merchant_id: str, make: Callable[[Origin], Envelope]) -> bool:
+        id_ = command_id("client", str(self.next_number()))
 
         def envelope(fingerprint: bytes) -> Envelope:
             return make(Origin(id_, merchant_id, "key:simulated", fingerprint))
@@ -310,12 +322,12 @@ class Traffic:
             return await twin or is_done
         return await self.client.send(sent)
 
-    def _credits(self, major_max: int) -> Amount:
+    def credits(self, major_max: int) -> Amount:
         return Amount(CREDIT, self.chance.randint(1, major_max * 1_000_000))
 
-    def _next(self) -> int:
+    def next_number(self) -> int:
         self._made += 1
         return self._made
 
-    def _name(self, prefix: str) -> str:
-        return derived_id(prefix, self.clock.now(), str(self._next()))
+    def name(self, prefix: str) -> str:
+        return derived_id(prefix, self.clock.now(), str(self.next_number()))

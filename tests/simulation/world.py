@@ -20,8 +20,10 @@ from flamewire_ledger.store.event_store import RecordedEvent
 from flamewire_ledger.store.memory import MemoryEventStore
 from tests.simulation import chains, oracle
 from tests.simulation.broken import Broken
+from tests.simulation.business import Business
 from tests.simulation.client import Client
 from tests.simulation.clock import Clock, run
+from tests.simulation.intents import SimulatedIntents
 from tests.simulation.payers import Payers
 from tests.simulation.readings import Readings
 from tests.simulation.roles import (
@@ -37,12 +39,12 @@ from tests.simulation.traffic import Traffic
 from tests.simulation.weather import Seed, Weather
 
 ACTIONS = 1_000
-_ROUNDS_MAX = 24
+_ROUNDS_MAX = 120
 _ROUND_ADVANCE_SECONDS = 1_800
 _ROUND_SECONDS = 20
 # A stream by its id, or a transaction as its chain spells it.
 _NAMED = re.compile(
-    r"\b(pi|ca|pl|inv|ir|mer|ut)_\w{26,}|0x[0-9a-f]{64}|\b[1-9A-HJ-NP-Za-km-z]{43,44}\b"
+    r"\b(pi|ca|pl|inv|ir|cnr|mer|ut|sub|us|tu|plan|en)_\w{26,}|0x[0-9a-f]{64}|\b[1-9A-HJ-NP-Za-km-z]{43,44}\b"
 )
 _STEADY_ROUNDS = 6  # three hours of sandbox time: past every expiry and every wait
 
@@ -84,11 +86,14 @@ class World:
         self.durable = Durable(self.clock, self.weather, store)
         self.readings = Readings(store, CODEC, self.weather)
         self.apis = [Api("api-1", self.durable), Api("api-2", self.durable)]
+        intents = SimulatedIntents()
         self.processes: list[Process] = [
             *self.apis,
             Watcher(self.durable, self.readings),
-            ReactorProcess("reactor-1", self.durable, self.readings, seed.chance("reactor-1")),
-            ReactorProcess("reactor-2", self.durable, self.readings, seed.chance("reactor-2")),
+            *(
+                ReactorProcess(name, self.durable, self.readings, seed.chance(name), intents)
+                for name in ("reactor-1", "reactor-2")
+            ),
         ]
         self.client = Client(self.apis, seed.chance("client"))
         outside = {
@@ -98,7 +103,11 @@ class World:
         self.traffic = Traffic(
             self.client, self.clock, seed.chance("traffic"), outside, self.readings.unclaimed
         )
-        self.payers = Payers(self.traffic, self.clock, seed.chance("payers"), outside)
+        intents.traffic = self.traffic
+        self.business = Business(self.traffic, self.readings, self.apis)
+        self.payers = Payers(
+            self.traffic, self.readings.known, self.clock, seed.chance("payers"), outside
+        )
 
     async def live(self, actions: int) -> Report:
         """All of it; raises Broken at the first rule that does not hold."""
@@ -114,13 +123,17 @@ class World:
         reading = asyncio.create_task(self.readings.run())
         for process in self.processes:
             process.start()
-        await self._in_fair_weather(self.traffic.open_the_doors(self.chance.randint(1, 3)))
+        await self._in_fair_weather(self._open_the_doors())
         await self._under_faults(actions)
         await self._settle()
-        statuses = await oracle.check(self.durable, self.client, self.chains)
+        statuses = await oracle.check(self.durable, self.client, self.chains, self.business)
         reading.cancel()
         await self._nothing_follows_a_second_time()
         return await self._report(actions, statuses)
+
+    async def _open_the_doors(self) -> None:
+        await self.traffic.open_the_doors(self.chance.randint(1, 3))
+        await self.business.open_the_doors()
 
     async def _in_fair_weather(self, work: object) -> None:
         self.weather.is_calm = True
@@ -136,10 +149,12 @@ class World:
         ]
         keepers.append(asyncio.create_task(self._take_the_store_down()))
         doing: list[asyncio.Task[None]] = []
-        for _ in range(actions):
+        months_from = actions * 3 // 4
+        for number in range(actions):
             await asyncio.sleep(self.chance.expovariate(4))
             doing = _still_going(doing)
-            doing.append(asyncio.create_task(self._act()))
+            act = self._act if number < months_from else self._act_in_months
+            doing.append(asyncio.create_task(act()))
         for task in doing:
             await task
         for keeper in keepers:
@@ -153,8 +168,22 @@ class World:
             self.clock.advance(self.chance.choice([10, 100, 1_000]))
         elif which < 0.32:
             await self.traffic.a_rush()
+        elif which < 0.45:
+            await self.business.something()
         else:
             await self.traffic.something()
+
+    async def _act_in_months(self) -> None:
+        """Towards the end hours and days go by, so that periods begin and end."""
+        which = self.chance.random()
+        if which < 0.15:
+            await self.payers.somebody_pays()
+        elif which < 0.3:
+            self.clock.advance(self.chance.choice([600, 3_600, 20_000, 86_400, 200_000]))
+        elif which < 0.4:
+            await self.traffic.something()
+        else:
+            await self.business.something()
 
     async def _take_the_store_down(self) -> None:
         while True:
@@ -169,10 +198,12 @@ class World:
                 process.start()
         if self.durable.underway:
             await asyncio.wait(self.durable.underway)
+        await asyncio.sleep(_ROUND_SECONDS)
+        await self.business.end_what_recurs()
         steady, heads = 0, await self._heads()
         for _ in range(_ROUNDS_MAX):
-            await asyncio.sleep(_ROUND_SECONDS)
             self.clock.advance(_ROUND_ADVANCE_SECONDS)
+            await asyncio.sleep(_ROUND_SECONDS)
             before, heads = heads, await self._heads()
             steady = steady + 1 if heads == before else 0
             if steady == _STEADY_ROUNDS:
@@ -218,7 +249,7 @@ class World:
             now=self.clock.now(),
             virtual_seconds=asyncio.get_running_loop().time(),
             faults=self.weather.counts,
-            requests=self.client.counts,
+            requests=self.client.counts + self.business.counts,
             payers=self.payers.counts,
             statuses=statuses,
         )
