@@ -237,3 +237,20 @@ async def test_over_http_the_preview_comes_true_at_any_time(
     assert (invoice["total"], invoice["tax"]) == (seen["total"], seen["tax"])
     assert [it["amount"] for it in invoice["lines"]] == [it["amount"] for it in seen["lines"]]
     await shop.act(made, "cancel", when="now")
+
+
+async def test_what_an_account_used_is_billed_by_one_subscription(shop: Shop):
+    await metered_plan(shop)
+    await shop.plan(code="mini", fixed_prices=[{"name": "Mini", "amount": "30"}])
+    first = await shop.subscribe()
+    body = {"credit_account_id": shop.account, "plan": "pro"}
+    refused = await shop.ledger.post("/v1/subscriptions", body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_allowed"), refused.text
+    assert first["id"] in refused.json()["detail"]
+    other = await shop.subscribe("mini")  # which bills no usage
+    path = f"/v1/subscriptions/{other['id']}/change_plan"
+    for when in ("now", "period_end"):
+        assert (await shop.ledger.post(path, {"plan": "pro", "when": when})).status_code == 409
+    await shop.act(first, "change_plan", plan="pro", quantity=2)
+    await shop.act(first, "cancel", when="now")
+    await shop.act(other, "change_plan", plan="pro")
