@@ -1,5 +1,5 @@
 """Schemas of webhooks, each with an example: what is told of an event in the projections' examples,
-or in webhook_stories.json.
+or in examples/webhooks.json.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from flamewire_ledger.webhooks.endpoint_messages import TEST
 from flamewire_ledger.webhooks.message import Kind, Message, Told, message_id, to_json
 
 PROJECTIONS = Path(__file__).parents[1] / "projections"
-STORIES = Path(__file__).parent / "webhook_stories.json"  # of events that no projection reads so
+STORIES = Path(__file__).parent / "examples" / "webhooks.json"  # of events that no projection reads so
 _CODEC = Codec()
 _AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 
