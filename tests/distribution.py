@@ -1,8 +1,8 @@
 """Which tests of a whole run share a worker, and which come first.
 
 Workers take tests from one queue. What a module sets up for all of its tests, a running ledger say, would
-be set up by each of them: such a module is a group, and one worker's. And what takes long is begun
-first, so that no worker is left with a minute of work when the others have none.
+be set up by each of them: such a module is a group, and one worker's. And what takes long is not left for
+the end, when one worker would have a minute of work and the others none.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from typing import Final
 
 import pytest
 
-# Folders whose tests start processes or wait for them, those that take longest first. All others
-# are a matter of milliseconds, and come last, in the order they are found in.
-LONG_FIRST: Final = (
+# What needs no server comes first: they start meanwhile. Then what starts processes or waits for them.
+# All others are a matter of milliseconds, and fill up the end, in the order they are found in.
+FIRST: Final = (
+    "tests/domain/",
+    "tests/signatures/",
     "tests/system/",
     "tests/relay/",
     "tests/benchmarks/",
@@ -27,7 +29,7 @@ LONG_FIRST: Final = (
 
 @pytest.hookimpl(tryfirst=True)  # before the names of groups are read
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give each module with fixtures of its own a group, and put what takes long in front."""
+    """Give each module with fixtures of its own a group, and put them in an order."""
     if not hasattr(config, "workerinput"):
         return  # in one process the order they are found in is the best
     for item in items:
@@ -44,5 +46,5 @@ def _shares_a_fixture(item: pytest.Item) -> bool:
 
 
 def _turn(item: pytest.Item) -> int:
-    turns = (turn for turn, folder in enumerate(LONG_FIRST) if item.nodeid.startswith(folder))
-    return next(turns, len(LONG_FIRST))
+    turns = (turn for turn, folder in enumerate(FIRST) if item.nodeid.startswith(folder))
+    return next(turns, len(FIRST))
