@@ -16,6 +16,7 @@ from flamewire_ledger.processes.reactor import Reactor
 from flamewire_ledger.processes.subscribing import SubscriptionBilling
 from flamewire_ledger.store.event_store import StoreUnavailable
 from tests.api.subscribing import DAY, Shop
+from tests.api.test_invoices import react, succeed, take_back
 from tests.api.world import World
 from tests.billing.subscribers import (
     CALLS,
@@ -254,3 +255,20 @@ async def test_what_an_account_used_is_billed_by_one_subscription(shop: Shop):
     await shop.act(first, "change_plan", plan="pro", quantity=2)
     await shop.act(first, "cancel", when="now")
     await shop.act(other, "change_plan", plan="pro")
+
+
+async def test_what_a_chain_takes_back_makes_it_past_due_again(shop: Shop):
+    await shop.plan(due_days=3, unpaid_days=30)
+    made = await shop.subscribe()
+    (invoice,) = await shop.invoices()
+    await shop.later(3 * DAY + 1)
+    assert (await shop.look(made))["status"] == "past_due"
+    asked = await shop.ledger.post(f"/v1/invoices/{invoice['id']}/pay", {})
+    intent = asked.json()["payment_intent"]
+    for happens, status in ((succeed, "active"), (take_back, "past_due")):
+        await happens(shop.ledger, intent)
+        await react(shop.ledger)
+        await shop.settle()
+        await shop.later(60)
+        assert (await shop.look(made))["status"] == status
+    assert (await shop.invoices())[0]["amount_due"] == "30.00"
