@@ -228,9 +228,7 @@ class RemoveTopUpRule:
 
 @dataclass(frozen=True, slots=True)
 class RequestTopUp:
-    """`available_units` is what the account has when this is decided, less what it owes: below zero
-    where that is more. `amount` is what the intent buys.
-    """
+    """`available_units`: when this is decided, less what is owed, and so below zero at times."""
 
     top_up_id: str
     payment_id: str
@@ -256,9 +254,7 @@ class RefuseTopUp:
     at: datetime
 
 
-TopUpCommand: TypeAlias = (
-    SetTopUpRule | RemoveTopUpRule | RequestTopUp | CloseTopUp | RefuseTopUp
-)  # fmt: skip
+TopUpCommand: TypeAlias = SetTopUpRule | RemoveTopUpRule | RequestTopUp | CloseTopUp | RefuseTopUp
 Facts: TypeAlias = tuple[TopUpEvent, ...]
 
 
@@ -318,13 +314,9 @@ def _set(top_up: TopUp | None, command: SetTopUpRule) -> Facts:
         expires_in_seconds=command.expires_in_seconds,
         set_at=command.at,
     )
-    if (
-        top_up is not None
-        and top_up.is_on
-        and replace(rule, set_at=top_up.rule.set_at) == (top_up.rule)
-    ):
-        return ()
-    return (rule,)
+    known = top_up.rule if top_up is not None and top_up.is_on else None
+    is_same = known is not None and replace(rule, set_at=known.set_at) == known
+    return () if is_same else (rule,)
 
 
 def _request(top_up: TopUp, command: RequestTopUp) -> Facts:
@@ -357,9 +349,7 @@ def _request(top_up: TopUp, command: RequestTopUp) -> Facts:
     recent = [at for at in (*top_up.recent, command.at) if at > command.at - ALARM_WITHIN]
     if len(recent) < ALARM_REQUESTS:
         return (requested,)
-    alarm = TopUpAlarmed(
-        command.top_up_id, rule.account_id, len(recent), min(recent), command.at
-    )  # fmt: skip
+    alarm = TopUpAlarmed(command.top_up_id, rule.account_id, len(recent), min(recent), command.at)
     return requested, alarm
 
 
