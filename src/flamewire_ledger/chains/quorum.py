@@ -72,6 +72,7 @@ class Quorum(Generic[E]):
         self._votes: OrderedDict[str, _Votes] = OrderedDict()  # by block hash
         self._agreed: tuple[int, str] | None = None  # the last final block all had
         self._fork_since: float | None = None
+        self._withheld_since: dict[int, float] = {}  # by endpoint
         self._heads: Heads | None = None  # what was agreed last
 
     async def look(self) -> Sequence[EndpointReport]:
@@ -131,7 +132,22 @@ class Quorum(Generic[E]):
                     await self._settle(height)
                 break
             agreed.append(rivals[0])
+        self._note_withheld(answers, is_stuck=not agreed)
         return agreed
+
+    def _note_withheld(
+        self, answers: Sequence[tuple[int, Sequence[BlockTransfers]]], *, is_stuck: bool
+    ) -> None:
+        """Who tells of a head and for long does not give out the blocks below it holds up all others."""
+        most, now = max(len(blocks) for _, blocks in answers), self._clock()
+        for number, blocks in answers:
+            if not is_stuck or len(blocks) == most:
+                self._withheld_since.pop(number, None)
+                continue
+            since = self._withheld_since.setdefault(number, now)
+            if now - since >= self._endpoints.limits.fork_seconds_max:
+                del self._withheld_since[number]
+                self._endpoints.set_aside(number, "it does not give out blocks that others have")
 
     async def _settle_fork(self, height: int) -> None:
         """Rival blocks near the head may all be right for a while; then the majority is."""

@@ -183,13 +183,17 @@ def raises_amounts(node: Endpoint, _: Watch) -> None:
     node.lie = lies.raising_amounts
 
 
+def withholds(node: Endpoint, _: Watch) -> None:
+    node.has_blocks = False
+
+
 def is_too_early(node: Endpoint, _: Watch) -> None:
     node.calls_the_head_final = True
 
 
 FAULTS: list[Fault] = [
     dies, stalls, refuses, breaks, drops, lags, goes_back, forks, forks_the_past, hides, invents,
-    raises_amounts, is_too_early,
+    raises_amounts, withholds, is_too_early,
 ]  # fmt: skip
 
 

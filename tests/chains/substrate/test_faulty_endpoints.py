@@ -213,6 +213,17 @@ def raises_amounts(node: ScriptedNode, watch: Watch) -> None:
     with_other_contents(node, watch, 10**6, 10**6 + 1)
 
 
+def withholds(node: ScriptedNode, watch: Watch) -> None:
+    """It tells of its head, and of no block from here on."""
+    height = watch.script.height
+
+    def withhold(method: str, params: list[Any], result: Any) -> Any:
+        is_above = method == "chain_getBlockHash" and params and params[0] >= height
+        return None if is_above else result
+
+    node.spoils = withhold
+
+
 def is_too_early(node: ScriptedNode, watch: Watch) -> None:
     node.chain = copy.deepcopy(watch.script)
     node.chain.final_height = node.chain.height
@@ -232,8 +243,8 @@ WEAK: list[Fault] = [
     throttles,
 ]
 FAULTS: list[Fault] = [
-    *WEAK, lags, goes_back, forks, forks_the_past, hides, invents, raises_amounts, is_too_early,
-    is_of_another_chain,
+    *WEAK, lags, goes_back, forks, forks_the_past, hides, invents, raises_amounts, withholds,
+    is_too_early, is_of_another_chain,
 ]  # fmt: skip
 
 
