@@ -139,6 +139,8 @@ async def test_it_says_that_it_is_no_advice_and_reads_as_csv(ledger: World):
     lines = as_csv(told).splitlines()
     assert lines[0] == ",".join(COLUMNS)
     assert len(lines) == len(told["disposals"]) + 2
+    answer = await ledger.get("/v1/reports/tax_lots.csv", year=2026)
+    assert answer.text == as_csv(told)
 
 
 async def test_the_same_position_gives_the_same_report(ledger: World):

@@ -141,14 +141,16 @@ def test_the_same_position_gives_the_same_bytes_after_every_rebuild(
 def paths(position: int, reconciliation_id: str) -> Iterator[str]:
     """Every report in every format."""
     for name in NAMES:
-        for kind in ("", ".csv"):
+        for kind in ("", ".csv", ".svg"):
             yield f"/v1/reports/{name}{kind}?as_of={position}"
     for method in METHODS:
-        yield f"/v1/reports/tax_lots?year=2026&method={method}&lots=true&as_of={position}"
+        for kind in ("", ".csv"):
+            asked = f"year=2026&method={method}&lots=true&as_of={position}"
+            yield f"/v1/reports/tax_lots{kind}?{asked}"
     for name in FORMATS:
         yield f"/v1/exports/{name}?as_of={position}"
     yield f"/v1/ledger/trial_balance?valuation=USD&as_of={position}"
-    for kind in ("", ".pdf"):
+    for kind in ("", ".csv", ".pdf"):
         yield f"/v1/reconciliations/{reconciliation_id}{kind}"
 
 

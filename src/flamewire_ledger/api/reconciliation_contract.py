@@ -22,6 +22,8 @@ RECONCILIATIONS: Final = (
     Operation("list_reconciliations", "GET", _RUNS, "List reconciliations, newest first",
         "ledger:read", handler=reconciliations.list_all, response=models.Reconciliations,
         query=models.ListReconciliations),
+    Operation("get_reconciliation_csv", "GET", f"{_RUNS}/{{id}}.csv", "A reconciliation as a table",
+        "ledger:read", handler=reconciliations.get_csv, query=Fresh, gives=reconciliations.CSV),
     Operation("get_reconciliation_pdf", "GET", f"{_RUNS}/{{id}}.pdf", "A reconciliation to print",
         "ledger:read", handler=reconciliations.get_pdf, query=Fresh, gives=PDF),
     Operation("get_reconciliation", "GET", f"{_RUNS}/{{id}}", "The report of a reconciliation",

@@ -20,7 +20,12 @@ from flamewire_ledger.api.operation import PDF
 from flamewire_ledger.api.parts import ChainSilent
 from flamewire_ledger.api.reading import Row, find, head_reached, listed, page_of
 from flamewire_ledger.api.reconciliation_pdf import pdf_of
-from flamewire_ledger.api.reconciliation_report import exception_of, report_of, summary_of
+from flamewire_ledger.api.reconciliation_report import (
+    csv_of,
+    exception_of,
+    report_of,
+    summary_of,
+)
 from flamewire_ledger.api.rendering import as_list, time, to_json
 from flamewire_ledger.api.submitting import POSITION_HEADER
 from flamewire_ledger.commands import reconciliation as commands
@@ -31,6 +36,7 @@ from flamewire_ledger.queries import reconciliations as queries
 
 RUN: Final = "rc"
 EXCEPTION: Final = "rx"
+CSV: Final = "text/csv"
 
 
 async def create(call: Call) -> Answer:
@@ -55,6 +61,12 @@ async def create(call: Call) -> Answer:
 
 async def get(call: Call) -> Answer:
     return Answer(to_json(await _report(call, await _run(call))))
+
+
+async def get_csv(call: Call) -> Answer:
+    report = await _report(call, await _run(call))
+    headers = {"Content-Disposition": f'attachment; filename="{report["id"]}.csv"'}
+    return Answer(csv_of(report), headers, media_type=CSV)
 
 
 async def get_pdf(call: Call) -> Answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from flamewire_ledger.api import problems
 from flamewire_ledger.api.call import Answer, Call
@@ -13,6 +13,7 @@ from flamewire_ledger.api.valuing import Counted, journal_of, moment_of
 from flamewire_ledger.exports.chart import Picture, drawn
 from flamewire_ledger.exports.format import FormatUnavailable
 from flamewire_ledger.exports.report import NAMES, Report, as_csv
+from flamewire_ledger.exports.tax_report import as_csv as tax_csv
 from flamewire_ledger.exports.tax_report import tax_report
 from flamewire_ledger.exports.turnover import turnover
 from flamewire_ledger.queries.happenings import happenings
@@ -24,9 +25,19 @@ PNG: Final = "image/png"
 
 async def get_tax_lots(call: Call) -> Answer:
     """As `flamewire report tax` says it."""
+    return Answer(to_json(await _tax_lots(call)))
+
+
+async def get_tax_lots_csv(call: Call) -> Answer:
+    """The lines alone."""
+    headers = {"Content-Disposition": 'attachment; filename="tax_lots.csv"'}
+    return Answer(tax_csv(await _tax_lots(call)).encode(), headers, media_type=CSV)
+
+
+async def _tax_lots(call: Call) -> dict[str, Any]:
     query: GetTaxLots = call.query
     moment = await moment_of(call, query.as_of, query.valuation)
-    report = await tax_report(
+    return await tax_report(
         journal_of(call, moment, with_credits=False),
         moment,
         year=query.year,
@@ -35,7 +46,6 @@ async def get_tax_lots(call: Call) -> Answer:
         with_lots=query.lots,
         count=Counted().take,
     )
-    return Answer(to_json(report))
 
 
 async def get_report(call: Call) -> Answer:

@@ -110,6 +110,7 @@ class OwnReconciler:
     def __init__(self, ledger: Ledger, writer: Writer) -> None:
         self._ledger = ledger
         self._writer = writer
+        self._running: set[tuple[str, str]] = set()
 
     async def run(
         self,
@@ -121,6 +122,10 @@ class OwnReconciler:
     ) -> tuple[str, int]:
         chain = chain_called(self._ledger, chain_id)
         scope = Scope(merchant_id, is_everybody=False)
+        place = merchant_id, chain_id
+        if place in self._running:  # two at once would open every exception twice
+            raise NotAllowed("these books are being reconciled: wait until that is done")
+        self._running.add(place)
         try:
             told = await record_run(
                 self._ledger, self._writer, chain, scope, actor, first, last, limits=_SHORT
@@ -129,6 +134,8 @@ class OwnReconciler:
             raise NotAllowed(str(error)) from None
         except (ChainUnavailable, ListenerBusy) as error:
             raise ChainSilent(str(error)) from None
+        finally:
+            self._running.remove(place)
         return told.reconciliation_id, told.position
 
 
