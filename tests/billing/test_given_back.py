@@ -8,7 +8,12 @@ import pytest
 
 from flamewire_ledger.billing import subscriptions as billing
 from flamewire_ledger.domain.plan_terms import IncludedCredits
-from flamewire_ledger.domain.subscription import PauseSubscription, ResumeSubscription
+from flamewire_ledger.domain.subscription import (
+    NotePastDue,
+    NoteSettled,
+    PauseSubscription,
+    ResumeSubscription,
+)
 from tests.billing.subscribers import (
     CALLS,
     MONTHLY_CREDITS,
@@ -147,3 +152,13 @@ def test_a_preview_is_the_bill_behind_a_change_without_proration():
     seen = billing.upcoming(story.it, story.usage(keys, {"calls": "777"}))
     (renewed,) = story.until(day(2, 1), {"calls": "777"})
     assert (seen.bill, seen.carried) == (renewed.bill, renewed.carried)
+
+
+def test_a_pause_that_is_noted_late_gives_no_time_that_was_before_the_period():
+    story = begun(plan(unpaid_days=7))
+    story.until(day(2, 1))
+    story.do(NotePastDue(SUB, "inv_1", day(1, 20)))  # the process was down until now
+    story.until(day(2, 1, 1))
+    assert (story.it.status, story.it.paused_at) == ("paused", day(2, 1))
+    story.do(NoteSettled(SUB, "inv_1", day(3, 1)))
+    assert story.it.period.end == day(3, 1) + (day(3, 1) - day(2, 1))

@@ -116,7 +116,9 @@ def due(it: Subscription, usage: Usage, at: datetime) -> SubscriptionCommand | N
         case "unpaid":
             if it.plan.terms.when_unpaid == "cancel":
                 return cancel(it, usage, at, prorate=True, reason="unpaid")
-            return PauseSubscription(it.subscription_id, "unpaid", None, step[1])
+            # That it is past due may be noted late: time it has lived since is not paused.
+            at = max(step[1], it.latest_at or step[1])
+            return PauseSubscription(it.subscription_id, "unpaid", None, at)
         case other:
             assert_never(other)
 
