@@ -4,7 +4,12 @@ was kept.
 
 from __future__ import annotations
 
+from datetime import timedelta
+from fractions import Fraction
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flamewire_ledger.billing import subscriptions as billing
 from flamewire_ledger.domain.plan_terms import IncludedCredits
@@ -162,3 +167,36 @@ def test_a_pause_that_is_noted_late_gives_no_time_that_was_before_the_period():
     assert (story.it.status, story.it.paused_at) == ("paused", day(2, 1))
     story.do(NoteSettled(SUB, "inv_1", day(3, 1)))
     assert story.it.period.end == day(3, 1) + (day(3, 1) - day(2, 1))
+
+
+steps_of_a_month = st.lists(
+    st.tuples(st.integers(0, 300_000), st.integers(1, 50_000), st.integers(1, 5), st.booleans()),
+    max_size=6,
+)
+
+
+@given(steps_of_a_month, st.sampled_from(["second", "day"]))
+def test_whatever_is_changed_with_or_without_proration_the_end_settles_what_was_used(
+    steps, proration
+):
+    """Asked for, less what is given back, is what each stretch was charged on, to a unit a step."""
+    story = begun(plan("p0", 3000, proration=proration))
+    expected, charged, at = Fraction(3000), 3000, day(1, 1)
+    for number, (seconds, units, quantity, prorate) in enumerate(steps, 1):
+        at += timedelta(seconds=seconds)
+        on = plan(f"p{number}", units, proration=proration)
+        left = billing._left(story.it, at)
+        story.change(on, at, quantity=quantity, prorate=prorate)
+        if prorate:
+            expected += (units * quantity - charged) * left
+            charged = units * quantity
+    expected -= charged * billing._left(story.it, at)
+    canceled = story.cancel(at)
+    bills = [event.bill for event in story.events if getattr(event, "bill", None) is not None]
+    asked = sum(units for bill in bills for _, units in lines(bill))
+    refunds = [] if canceled.refund is None else canceled.refund.lines
+    given = sum(line.amount.units for line in refunds)
+    assert abs(asked - given - carried(story) - expected) <= 2 * len(steps) + 1
+    if canceled.refund is not None:
+        (bill,) = [it for it in bills if it.invoice_id == canceled.refund.invoice_id]
+        assert given <= sum(units for _, units in lines(bill))
