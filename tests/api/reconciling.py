@@ -73,6 +73,12 @@ class Auditor:
         self.ledger.clock.turn(seconds=FINAL_SECONDS)
         await self.follow()
 
+    async def blocks(self) -> dict[str, Block]:
+        """Where each transfer came to be, by its key."""
+        last = (await self.chain.heads()).latest.height
+        found = await self.chain.blocks(self.began or 0, last)
+        return {transfer.key: it.block for it in found for transfer in it.transfers}
+
     @asynccontextmanager
     async def finality_held(self) -> AsyncIterator[None]:
         """Blocks come, and none of them becomes final."""

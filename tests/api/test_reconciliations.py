@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flamewire_ledger.commands.decider import Done
 from flamewire_ledger.commands.invoice import record_payment
 from flamewire_ledger.commands.origin import Origin
@@ -66,22 +68,41 @@ async def test_a_term_that_ended_shortly_before_a_run_is_looked_at_by_the_next(l
     assert kinds(await auditor.reconcile()) == [("missing_past_term", made["id"])]
 
 
-async def test_all_that_is_planted_in_the_books_is_found_and_nothing_else(ledger: World):
+async def test_all_that_is_planted_is_found_and_nothing_else(ledger: World):
     auditor = Auditor(ledger)
-    made = [await auditor.ask() for _ in range(5)]
-    sent = [await auditor.pay(it) for it in made[:4]]
-    await auditor.settle()
-    found = await auditor.chain.block_at(auditor.began or 0)
-    assert found is not None
-    lie = other_id(sent[0])
-    await auditor.confirm(made[4]["id"], lie, found[0])
-    unbooked = await auditor.pay(made[1])
+    made = [await auditor.ask() for _ in range(9)]
+    sent = [await auditor.pay(it) for it in made[:7]]
     ledger.clock.turn(seconds=120)  # and nobody follows
+    blocks = await auditor.blocks()
+    true, missing, double, short, long, asset, address = sent
+    amount = short.amount
+    lies = [
+        (made[0], true),
+        (made[2], double),
+        (made[7], double),
+        (made[3], replace(short, amount=Amount(amount.asset, amount.units - 1))),
+        (made[4], replace(long, amount=Amount(amount.asset, amount.units + 1))),
+        (made[5], replace(asset, amount=Amount(Asset("bittensor:ALPHA", 9), amount.units))),
+        (made[6], replace(address, address=true.address)),
+        (made[8], other_id(true)),
+    ]
+    for payment, told in lies:
+        await auditor.confirm(payment["id"], told, blocks.get(told.key, blocks[true.key]))
     derived = await auditor.reconcile()
-    assert sorted(kinds(derived)) == [
-        ("missing_on_books", unbooked.key), ("not_on_chain", lie.key),
-    ]  # fmt: skip
-    assert derived.command.completed.matched == 4
+    assert sorted(kinds(derived)) == sorted(
+        [
+            ("missing_on_books", missing.key),
+            ("booked_twice", double.key),
+            ("under", short.key),
+            ("over", long.key),
+            ("currency_mismatch", asset.key),
+            ("wrong_address", address.key),
+            ("not_on_chain", other_id(true).key),
+        ]
+    )
+    assert derived.command.completed.matched == 1
+    again = await auditor.reconcile(first=auditor.began or 0)
+    assert (kinds(again), again.settles, len(again.kept)) == ([], [], 7)
 
 
 async def test_a_run_made_again_with_the_same_pins_says_the_same(ledger: World):
