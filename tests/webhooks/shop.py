@@ -23,7 +23,8 @@ from flamewire_ledger.processes.webhook_delivery import Delivering
 from flamewire_ledger.processes.webhook_delivery import World as Surroundings
 from flamewire_ledger.processes.webhook_registry import Registry
 from flamewire_ledger.processes.webhooks import Webhooks
-from flamewire_ledger.webhooks.send import Post, Sender
+from flamewire_ledger.webhooks.post import Post
+from flamewire_ledger.webhooks.send import Sender
 from tests.api.world import World, world
 
 ENDPOINTS = "/v1/webhook_endpoints"

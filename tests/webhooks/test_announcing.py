@@ -18,7 +18,7 @@ from flamewire_ledger.processes import announcing
 from flamewire_ledger.store.webhook_queue import Wanted
 from flamewire_ledger.webhooks.addresses import Reach
 from flamewire_ledger.webhooks.catalog import KIND_OF, KINDS, schemas
-from flamewire_ledger.webhooks.send import NotSent, Reply
+from flamewire_ledger.webhooks.post import NotSent, Reply
 from tests.webhooks.shop import ENDPOINTS, Shop
 
 URL = "http://127.0.0.1:9/hook"

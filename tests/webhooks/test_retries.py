@@ -18,7 +18,7 @@ from flamewire_ledger.processes.webhook_delivery import (
 )
 from flamewire_ledger.security.sealing import Sealer
 from flamewire_ledger.webhooks.addresses import Reach
-from flamewire_ledger.webhooks.send import NotSent, Reply
+from flamewire_ledger.webhooks.post import NotSent, Reply
 from tests.webhooks.receiver import Receiver, receiving
 from tests.webhooks.shop import ENDPOINTS, Shop
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from flamewire_ledger.webhooks.addresses import LOOPBACK, Reach
-from flamewire_ledger.webhooks.send import NotSent, Reply, Sender
+from flamewire_ledger.webhooks.post import NotSent, Reply
+from flamewire_ledger.webhooks.send import Sender
 from tests.webhooks.certificates import authority
 from tests.webhooks.receiver import Receiver, receiving
 

@@ -34,7 +34,7 @@ from flamewire_ledger.security.sealing import CannotOpen, Sealing
 from flamewire_ledger.store.event_store import StoreUnavailable
 from flamewire_ledger.store.webhook_queue import Attempt, TakenDelivery, WebhookQueue
 from flamewire_ledger.webhooks.addresses import Reach
-from flamewire_ledger.webhooks.send import NotSent, Post, Reply
+from flamewire_ledger.webhooks.post import NotSent, Post, Reply
 from flamewire_ledger.webhooks.sign import headers
 
 _log = structlog.get_logger(__name__)

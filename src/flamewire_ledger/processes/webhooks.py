@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -26,6 +26,12 @@ _FORGET_SECONDS: Final = 3600.0
 _FORGET_AT_ONCE: Final = 1_000
 
 
+class Meter(Protocol):
+    """What telemetry counts by."""
+
+    def set(self, name: str, value: float, /, **labels: str) -> None: ...
+
+
 class Webhooks:
     """`run` works on its share of the partitions until it is cancelled; `catch_up` once on one."""
 
@@ -40,6 +46,7 @@ class Webhooks:
         shares: Shares | None = None,
         days_kept: int = 30,
         poll_seconds: float = 1.0,
+        meter: Meter | None = None,
     ) -> None:
         """`days_kept`: of deliveries that ended. `poll_seconds`: between two looks at the queue,
         when nothing tells of something new.
@@ -52,6 +59,7 @@ class Webhooks:
         self._shares = shares or AllOfThem(store.partitions)
         self._kept = timedelta(days=days_kept)
         self._poll_seconds = poll_seconds
+        self._meter = meter
 
     async def run(self) -> None:
         await work_on(self._shares, self._work)
@@ -84,6 +92,9 @@ class Webhooks:
             await self._announce_all(partition)
             bell.set()
             position = await self._queue.position(partition)
+            if self._meter is not None:
+                labels = {"name": "webhooks", "partition": str(partition)}
+                self._meter.set("process_position", position, **labels)
             await self._store.wait_beyond(partition, position, self._poll_seconds)
 
     async def _announce_all(self, partition: int) -> None:

@@ -12,13 +12,13 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import httpcore
 
 from flamewire_ledger.webhooks.addresses import NotAllowed, Reach, judged, literal, scheme_of
+from flamewire_ledger.webhooks.post import NotSent, Reply
 
 ATTEMPT_SECONDS: Final = 20.0
 _CONNECT_SECONDS: Final = 5.0
@@ -29,35 +29,6 @@ _BODY_BYTES_MAX: Final = 16 * 1024  # read of an answer
 _SHOWN_CHARACTERS_MAX: Final = 1024  # kept of it
 _PORTS: Final = {"https": 443, "http": 80}
 _AGENT: Final = "flamewire-webhooks/1"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What an endpoint answered. `body` is its beginning, as text that can be kept anywhere."""
-
-    status: int
-    body: str
-    retry_after: str | None
-
-    @property
-    def is_taken(self) -> bool:
-        return 200 <= self.status < 300
-
-    @property
-    def is_gone(self) -> bool:
-        return self.status == 410
-
-
-class NotSent(Exception):
-    """There is no answer. The message is a sentence that names no address and no secret."""
-
-
-class Post(Protocol):
-    """What delivers: `Sender`, or a test's own."""
-
-    async def send(
-        self, url: str, headers: Mapping[str, str], body: bytes, reach: Reach
-    ) -> Reply: ...
 
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]

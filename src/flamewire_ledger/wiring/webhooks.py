@@ -66,6 +66,7 @@ async def send_webhooks(ledger: Ledger, writer: Writer, shares: Shares) -> None:
         now,
         shares=shares,
         days_kept=settings.webhook_days_kept,
+        meter=ledger.meters,
     )
     try:
         await webhooks.run()
