@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
@@ -199,11 +199,13 @@ def _billed_cents(fact: Any) -> int:
 
 
 def _windows(stream: Sequence[Seen]) -> Iterator[tuple[datetime, datetime]]:
-    """From when to when calls were asked for, by the plan of that time; in whole hours."""
+    """From when to when calls were asked for, by the plan of that time; in whole hours. The hour in which
+    the first period begins was begun without it; that in which it ends is the last.
+    """
     since: datetime | None = None
     paused_at: datetime | None = None
     end: datetime | None = None
-    is_metered = False
+    is_metered = is_first = False
     for fact in (seen.fact for seen in stream):
         match fact:
             case SubscriptionRenewed(period=period):
@@ -221,10 +223,17 @@ def _windows(stream: Sequence[Seen]) -> Iterator[tuple[datetime, datetime]]:
             case _:
                 continue
         if since is not None and is_metered and until > since:
-            yield hour_of(since), hour_of(until)
+            begun = _hour_up(since) if is_first else hour_of(since)
+            yield begun, _hour_up(until) if then is None else hour_of(until)
+        is_first = since is None or (is_first and until <= since)
         since = then
         if then is not None:
             end, is_metered = period.end, bool(fact.plan.terms.metered)
+
+
+def _hour_up(at: datetime) -> datetime:
+    hour = hour_of(at)
+    return hour if hour == at else hour + timedelta(hours=1)
 
 
 def features_are_those_of_plans(evidence: Evidence) -> None:
