@@ -139,9 +139,13 @@ class Line:
 
         found = await self.quorum.read(some)
         for each in found:
-            if self._known.get(each.block.height) not in (None, each.block.hash):
-                await self._vote(each.block.height)
-                raise ChainUnavailable(f"checkpoint {each.block.height} is not what it was")
+            height = each.block.height
+            known = self._known.get(height)
+            if known not in (None, each.block.hash):
+                most = await self._vote(height)
+                if most is not None and most.digest != known:
+                    self._forget_from(height)  # one endpoint had told it, by its subscription say
+                raise ChainUnavailable(f"checkpoint {height} is not what it was")
         return found
 
     async def _block_of(self, node: Node, height: int) -> BlockTransfers | None:
