@@ -99,19 +99,21 @@ WITH RECURSIVE waiting (endpoint_id) AS (
     LEFT JOIN webhook_standings AS standing USING (endpoint_id)
     LEFT JOIN unnest(%(busy_endpoints)s::text[], %(busy_counts)s::integer[]) AS busy (endpoint_id, count) USING (endpoint_id)
     CROSS JOIN LATERAL (
-        SELECT delivery.delivery_id, delivery.again_at, delivery.number,
-            row_number() OVER (ORDER BY delivery.again_at, delivery.number) AS rank
-        FROM webhook_deliveries AS delivery
-        WHERE delivery.partition = %(partition)s
-            AND delivery.endpoint_id = waiting.endpoint_id
-            AND delivery.again_at <= %(now)s
-            AND NOT EXISTS (
-                SELECT 1 FROM webhook_deliveries AS earlier
-                WHERE earlier.endpoint_id = delivery.endpoint_id AND earlier.stream_id = delivery.stream_id
-                    AND earlier.number < delivery.number AND earlier.again_at IS NOT NULL
-            )
-        ORDER BY delivery.again_at, delivery.number
-        LIMIT %(each_max)s
+        SELECT candidate.*, row_number() OVER (ORDER BY again_at, number) AS rank
+        FROM (
+            SELECT delivery.delivery_id, delivery.again_at, delivery.number
+            FROM webhook_deliveries AS delivery
+            WHERE delivery.partition = %(partition)s
+                AND delivery.endpoint_id = waiting.endpoint_id
+                AND delivery.again_at <= %(now)s
+                AND NOT EXISTS (
+                    SELECT 1 FROM webhook_deliveries AS earlier
+                    WHERE earlier.endpoint_id = delivery.endpoint_id AND earlier.stream_id = delivery.stream_id
+                        AND earlier.number < delivery.number AND earlier.again_at IS NOT NULL
+                )
+            ORDER BY delivery.again_at, delivery.number
+            LIMIT %(each_max)s
+        ) AS candidate
     ) AS first
     WHERE first.rank <= CASE WHEN standing.failing_since IS NULL THEN %(each_max)s ELSE 1 END - coalesce(busy.count, 0)
     ORDER BY first.again_at, first.number

@@ -40,7 +40,7 @@ CREATE TABLE webhook_deliveries (
     made_at      timestamptz NOT NULL,
     ended_at     timestamptz
 ) WITH (fillfactor = 80);
-CREATE INDEX webhook_deliveries_waiting ON webhook_deliveries (partition, endpoint_id, again_at) WHERE again_at IS NOT NULL;
+CREATE INDEX webhook_deliveries_waiting ON webhook_deliveries (partition, endpoint_id, again_at, number) WHERE again_at IS NOT NULL;
 CREATE INDEX webhook_deliveries_in_order ON webhook_deliveries (endpoint_id, stream_id, number) WHERE again_at IS NOT NULL;
 CREATE INDEX webhook_deliveries_of_endpoint ON webhook_deliveries (endpoint_id, number);
 CREATE INDEX webhook_deliveries_of_message ON webhook_deliveries (message_id, endpoint_id);
