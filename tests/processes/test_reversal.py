@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flamewire_ledger.domain.credit_account import (
     CREDIT,
     GrantReversed,
     HoldCaptured,
+    PurchaseRefunded,
     ReverseGrant,
     Slice,
 )
 from flamewire_ledger.domain.invoice import VoidReceipt
-from flamewire_ledger.domain.money import Amount
+from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.payment import RequireResolution
 from flamewire_ledger.processes.reversal import Reversal
 from flamewire_ledger.processes.settlement import invoice_id
@@ -124,6 +127,23 @@ def test_credits_that_were_spent_ask_for_a_person():
 
 def test_credits_that_were_all_there_ask_for_nobody():
     assert commands(ACCOUNT, opened(), reversed_grant(owed=0)) == []
+
+
+def test_what_was_to_be_returned_of_a_purchase_asks_for_a_person():
+    refunded = PurchaseRefunded(
+        account_id=ACCOUNT,
+        grant_id=GRANT,
+        amount=Amount(CREDIT, 5_000_000),
+        payable=(Amount(Asset("bittensor:TAO", 9), 12_121_212),),
+        payment_id=PAYMENT,
+        reason=None,
+        postings=(),
+        refunded_at=minutes(4),
+    )
+    asked = [RequireResolution(PAYMENT, "reorged", at=minutes(5))]
+    assert commands(ACCOUNT, opened(), refunded, reversed_grant(owed=0)) == asked
+    other = replace(refunded, grant_id=SECOND)
+    assert commands(ACCOUNT, opened(), other, reversed_grant(owed=0)) == []
 
 
 def test_a_grant_without_a_payment_asks_for_nobody():

@@ -2,7 +2,8 @@
 taken back too.
 
 The grant is reversed and the receipt voided. Credits that were spent meanwhile stay spent: the
-account owes them, and the payment waits for a person.
+account owes them, and the payment waits for a person. So it does where some of it was to be returned
+already: that is payable on the books, of money that is gone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from flamewire_ledger.domain.credit_account import GrantReversed, HoldCaptured, ReverseGrant
+from flamewire_ledger.domain.credit_account import (
+    GrantReversed,
+    HoldCaptured,
+    PurchaseRefunded,
+    ReverseGrant,
+)
 from flamewire_ledger.domain.invoice import VoidReceipt
 from flamewire_ledger.domain.payment import (
     PaymentResolved,
@@ -26,8 +32,8 @@ from flamewire_ledger.processes.settlement import invoice_id, pays_invoice, sell
 
 @dataclass(frozen=True, slots=True)
 class Reversal:
-    """payment.transfer_reorganised that undoes success → reverse and void; credits owed → a person
-    decides.
+    """payment.transfer_reorganised that undoes success → reverse and void; credits owed, or paid for
+    and refunded → a person decides.
     """
 
     name: str = "reversal"
@@ -37,7 +43,7 @@ class Reversal:
 
     def asks(self, fact: Fact, past: Past) -> frozenset[str]:
         match fact.event:
-            case PaymentTransferReorganised():
+            case PaymentTransferReorganised() | GrantReversed():
                 needed = {fact.recorded.stream_id}
             case HoldCaptured(owed=owed) if not owed.is_zero:
                 needed = {fact.recorded.stream_id}
@@ -49,12 +55,13 @@ class Reversal:
         match fact.event:
             case PaymentTransferReorganised():
                 return _undo(fact, past)
-            case GrantReversed(owed=owed) as reversed_grant if not owed.is_zero:
-                return _resolve([reversed_grant], reversed_grant.reversed_at)
+            case GrantReversed() as undone:
+                is_open = not undone.owed.is_zero or _was_refunded(undone, until(fact, past))
+                return _resolve([undone] if is_open else [], undone.reversed_at)
             case HoldCaptured(owed=owed) as captured if not owed.is_zero:
                 burnt = {it.grant_id for it in captured.slices}
-                undone = [it.event for it in until(fact, past) if _reverses(it.event, burnt)]
-                return _resolve(undone, captured.captured_at)
+                reversals = [it.event for it in until(fact, past) if _reverses(it.event, burnt)]
+                return _resolve(reversals, captured.captured_at)
             case _:
                 return ()
 
@@ -99,3 +106,9 @@ def _reverse(
 
 def _reverses(event: object, grants: set[str]) -> bool:
     return isinstance(event, GrantReversed) and event.grant_id in grants
+
+
+def _was_refunded(undone: GrantReversed, facts: Sequence[Fact]) -> bool:
+    """Whether some of what was paid for the grant is to be returned."""
+    refunds = [it.event for it in facts if isinstance(it.event, PurchaseRefunded)]
+    return any(it.grant_id == undone.grant_id and it.payable for it in refunds)
