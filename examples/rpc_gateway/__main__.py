@@ -11,8 +11,10 @@ import sys
 from pathlib import Path
 
 import uvicorn
+from allowance import Allowances
 from catalogue import publish
 from customers import Customers
+from exposure import Exposure
 from gateway import Gateway, application
 from ledger import Ledger, Refused, Unreachable
 from reporting import Reporter
@@ -38,8 +40,10 @@ def main() -> int:
         return asyncio.run(_publish(ledger))
     spool = Spool(arguments.data / "spool", calls_max=arguments.calls_max)
     customers = Customers(ledger, arguments.data / "customers.jsonl")
-    reporter = Reporter(ledger, spool, arguments.name, arguments.flush_seconds)
-    parts = Gateway(ledger, spool, customers, reporter, arguments.upstream)
+    exposure = Exposure()
+    reporter = Reporter(ledger, spool, exposure, arguments.name, arguments.flush_seconds)
+    allowances = Allowances(ledger, exposure)
+    parts = Gateway(ledger, spool, customers, reporter, allowances, arguments.upstream)
     return serve(application(parts), arguments.port)
 
 

@@ -11,8 +11,10 @@ import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
+from exposure import Exposure
 from ledger import Ledger, Refused, Unreachable
 
 FRESH_SECONDS: Final = 1.0
@@ -25,14 +27,19 @@ REMEMBERED_MAX: Final = 100_000
 class Answer:
     entitled: bool
     reason: str  # granted, no_credits, not_granted, limit_reached
+    remaining: Decimal | None  # credits, where the feature is that there are some
+    mark: Decimal  # what was booked when the ledger was asked
     at: float
 
 
 class Allowances:
     """Of one gateway. Several ask for themselves."""
 
-    def __init__(self, ledger: Ledger, fresh_seconds: float = FRESH_SECONDS) -> None:
+    def __init__(
+        self, ledger: Ledger, exposure: Exposure, fresh_seconds: float = FRESH_SECONDS
+    ) -> None:
         self._ledger = ledger
+        self._exposure = exposure
         self._fresh_seconds = fresh_seconds
         self._answers: OrderedDict[tuple[str, str], Answer] = OrderedDict()
         self._asking: dict[tuple[str, str], asyncio.Task[Answer]] = {}
@@ -54,6 +61,11 @@ class Allowances:
         except (TimeoutError, Unreachable):
             return known
 
+    def left(self, account_id: str, answer: Answer) -> Decimal:
+        """Credits that are left at least, by an answer that says how many there were."""
+        assert answer.remaining is not None, "it is about credits"
+        return answer.remaining - self._exposure.since(account_id, answer.mark)
+
     def _ask(self, key: tuple[str, str]) -> asyncio.Task[Answer]:
         """The question that is on its way, or a new one."""
         task = self._asking.get(key)
@@ -72,6 +84,9 @@ class Allowances:
             self._answers.popitem(last=False)
 
     async def _answer(self, key: tuple[str, str]) -> Answer:
-        asked_at = time.monotonic()
-        found = await self._ledger.get(f"/v1/entitlements/{key[0]}/{key[1]}")
-        return Answer(found["entitled"], found["reason"], asked_at)
+        asked_at, mark = time.monotonic(), self._exposure.mark(key[0])
+        path, position = f"/v1/entitlements/{key[0]}/{key[1]}", self._exposure.position
+        found = await self._ledger.get(path, **({"min_position": position} if position else {}))
+        left = found["remaining"] if found["limit"] is None else None
+        remaining = None if left is None else Decimal(left)
+        return Answer(found["entitled"], found["reason"], remaining, mark, asked_at)

@@ -1,7 +1,8 @@
 """What is sold: meters, which say what a call costs in credits, and plans, which say who may call.
 
 They are the ledger's: `publish` defines them there, and the ledger prices every call from then on.
-What the gateway itself needs to know is only which methods are sold, and which need an archive node.
+What the gateway itself needs to know is only which methods are sold, which need an archive node, and
+what a call costs at most.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from ledger import Json, Ledger
@@ -18,7 +20,9 @@ CALL: Final = "rpc.call"  # the type of the CloudEvents that are reported
 RPC: Final = "rpc"  # features, as plans name them
 ARCHIVE: Final = "archive"
 ARCHIVE_DEPTH: Final = 128  # blocks behind the head that an ordinary node has the state of
-OVERAGE_CREDITS: Final = "500"  # how much an account may owe: calls that were on their way
+OVERAGE_CREDITS: Final = (
+    "100"  # how much an account may owe: a request that costs more than is left
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,15 @@ METERS: Final = (
     Meter(
         "Ethereum, archive",
         "ethereum",
-        (*_STATE, "eth_getLogs", "debug_traceTransaction"),
+        (*_STATE, "debug_traceTransaction"),
         (("50", "5"), (None, "4")),
+        archive=True,
+    ),
+    Meter(
+        "Ethereum, archive logs",
+        "ethereum",
+        ("eth_getLogs",),
+        (("20", "100"), (None, "75")),
         archive=True,
     ),
     Meter("Bittensor", "bittensor", ("chain_getHeader",), ((None, "1"),)),
@@ -74,9 +85,13 @@ METERS: Final = (
     Meter("Sui", "sui", ("sui_getObject",), (("100", "2"), (None, "1.5"))),
     Meter("Sui, events", "sui", ("suix_queryEvents",), ((None, "10"),)),
 )
-SOLD: Final = frozenset(
-    (meter.chain, method, meter.archive) for meter in METERS for method in meter.methods
-)
+Call = tuple[str, str, bool]  # chain, method, whether an archive node has to be asked
+# What is sold, and what a call costs at most: enough to know that somebody can pay for it.
+DEAREST: Final[dict[Call, Decimal]] = {
+    (meter.chain, method, meter.archive): max(Decimal(price) for _, price in meter.tiers)
+    for meter in METERS
+    for method in meter.methods
+}
 CHAINS: Final = tuple(dict.fromkeys(meter.chain for meter in METERS))
 
 

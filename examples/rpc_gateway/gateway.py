@@ -13,11 +13,21 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import httpx
 from allowance import Allowances
-from catalogue import ARCHIVE, CHAINS, PLANS, RPC, SOLD, TOP_UP_USD, is_archive
+from catalogue import (
+    ARCHIVE,
+    CHAINS,
+    DEAREST,
+    OVERAGE_CREDITS,
+    PLANS,
+    RPC,
+    TOP_UP_USD,
+    is_archive,
+)
 from customers import Customer, Customers
 from ledger import Json, Ledger, Refused, Unreachable
 from payments import TopUps, payment_required
@@ -49,13 +59,19 @@ class Gateway:
     """The parts of a running gateway."""
 
     def __init__(
-        self, ledger: Ledger, spool: Spool, customers: Customers, reporter: Reporter, nodes: str
+        self,
+        ledger: Ledger,
+        spool: Spool,
+        customers: Customers,
+        reporter: Reporter,
+        allowances: Allowances,
+        nodes: str,
     ) -> None:
         self.ledger = ledger
         self.spool = spool
         self.customers = customers
         self.reporter = reporter
-        self.allowances = Allowances(ledger)
+        self.allowances = allowances
         self.top_ups = TopUps(ledger)
         self._nodes = httpx.AsyncClient(base_url=nodes, timeout=10)
         self._head = 0
@@ -91,11 +107,12 @@ class Gateway:
             for call in _calls(body)
         ]
         for method, archive in calls:
-            if (chain, method, archive) not in SOLD:
+            if (chain, method, archive) not in DEAREST:
                 raise Problem(404, "unknown_method", f"{method} is not sold on {chain}")
         if any(archive for _, archive in calls):
             await self._check(customer, ARCHIVE)
-        if not await self._check(customer, RPC):
+        cost = sum(DEAREST[chain, method, archive] for method, archive in calls)
+        if not await self._check(customer, RPC, Decimal(cost)):
             return await payment_required(self.top_ups, customer, request.url.path)
         self.spool.check_room(len(calls))
         answer = await self._ask(chain, body)
@@ -143,12 +160,21 @@ class Gateway:
             raise Problem(401, "unauthorized", "send Authorization: Bearer gw_…; POST /signup")
         return customer
 
-    async def _check(self, customer: Customer, feature: str) -> bool:
-        """False when there are no credits; raises Problem when the plan does not have it."""
+    async def _check(self, customer: Customer, feature: str, cost: Decimal = Decimal(0)) -> bool:
+        """False when there are not enough credits; raises Problem when the plan does not have it, or
+        when it takes the ledger's next answer to know.
+        """
         answer = await self.allowances.check(customer.account_id, feature)
         if not answer.entitled and answer.reason != "no_credits":
             raise Problem(403, answer.reason, f"{feature} is not in your plan, or it is not paid")
-        return answer.entitled
+        if not answer.entitled or answer.remaining is None:
+            return answer.entitled
+        too_much = cost - Decimal(OVERAGE_CREDITS)
+        if answer.remaining < too_much:
+            return False
+        if self.allowances.left(customer.account_id, answer) < too_much:
+            raise Problem(503, "catching_up", "your last calls are being counted: send it again")
+        return True
 
     async def _shown(self, customer: Customer) -> Json:
         account = await self.ledger.get(f"/v1/credit_accounts/{customer.account_id}")
@@ -235,7 +261,8 @@ def _object(body: bytes) -> Mapping[str, Any]:
 
 async def _problem(_: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem)
-    return JSONResponse({"error": problem.code, "detail": problem.detail}, problem.status)
+    headers = {"Retry-After": "1"} if problem.status == 503 else {}
+    return JSONResponse({"error": problem.code, "detail": problem.detail}, problem.status, headers)
 
 
 async def _full(_: Request, full: Exception) -> Response:

@@ -73,7 +73,7 @@ async def payment_required(top_ups: TopUps, customer: Customer, resource: str) -
     body: Json = {
         "x402Version": 1,
         "error": "insufficient_credits",
-        "detail": "no credits are left: pay one of these, then send it again",
+        "detail": "not enough credits are left: pay one of these, then send it again",
         "accepts": [],
     }
     try:

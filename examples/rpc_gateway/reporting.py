@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from catalogue import CALL
+from exposure import Exposure
 from ledger import Ledger, Refused, Unreachable
 from spool import Spool
 
@@ -24,9 +25,19 @@ log = logging.getLogger("gateway")
 class Reporter:
     """Writes calls down as CloudEvents, and sends them in batches."""
 
-    def __init__(self, ledger: Ledger, spool: Spool, source: str, flush_seconds: float) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        spool: Spool,
+        exposure: Exposure,
+        source: str,
+        flush_seconds: float,
+    ) -> None:
         self._ledger = ledger
         self._spool = spool
+        self._exposure = exposure
+        for left in spool.sealed():
+            exposure.serve(left.read_bytes().splitlines())
         self._source = source
         self._flush_seconds = flush_seconds
         self._run = secrets.token_hex(8)  # ids of one run never repeat those of another
@@ -39,24 +50,24 @@ class Reporter:
     ) -> None:
         """Calls that were served, as (method, whether an archive node was asked)."""
         time = at.isoformat()
-        self._spool.write(
-            [
-                b"%b\n"
-                % json.dumps(
-                    {
-                        "specversion": "1.0",
-                        "id": f"{self._run}-{next(self._numbers)}",
-                        "source": self._source,
-                        "type": CALL,
-                        "subject": account_id,
-                        "time": time,
-                        "data": {"chain": chain, "method": method, "archive": archive},
-                    },
-                    separators=(",", ":"),
-                ).encode()
-                for method, archive in calls
-            ]
-        )
+        lines = [
+            b"%b\n"
+            % json.dumps(
+                {
+                    "specversion": "1.0",
+                    "id": f"{self._run}-{next(self._numbers)}",
+                    "source": self._source,
+                    "type": CALL,
+                    "subject": account_id,
+                    "time": time,
+                    "data": {"chain": chain, "method": method, "archive": archive},
+                },
+                separators=(",", ":"),
+            ).encode()
+            for method, archive in calls
+        ]
+        self._spool.write(lines)
+        self._exposure.serve(lines)
 
     async def send_for_ever(self) -> None:
         """Flush every so often; back off while the ledger does not answer."""
@@ -86,3 +97,4 @@ class Reporter:
                 log.error("calls were served and are not charged: %s", Counter(said))
             self.reported.update(said)
             self._spool.settle(batch, refused)
+            self._exposure.book(lines, answer["position"] or 0)

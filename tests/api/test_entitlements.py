@@ -86,7 +86,8 @@ async def test_credits_are_a_feature_as_long_as_there_are_some(ledger: World):
         "expires_at": (NOON + timedelta(hours=1)).isoformat().replace("+00:00", "Z"),
     }
     await ledger.post(f"/v1/credit_accounts/{tom}/grants", body)
-    assert (await asked(ledger, tom, "rpc"))["entitled"] is True
+    found = await asked(ledger, tom, "rpc")
+    assert (found["entitled"], found["remaining"]) == (True, "1.000000")
     ledger.clock.turn(hours=2)  # nothing has to be recorded for credits to lapse
     assert (await asked(ledger, tom, "rpc"))["reason"] == "no_credits"
 

@@ -30,7 +30,8 @@ def client(world: World) -> Any:
 
 def reporter(ledger: Any, folder: Path) -> Any:
     spool = part("spool").Spool(folder)
-    return part("reporting").Reporter(ledger, spool, "gateway-1", 0.01), spool
+    exposure = part("exposure").Exposure()
+    return part("reporting").Reporter(ledger, spool, exposure, "gateway-1", 0.01), spool
 
 
 async def balance(world: World, account_id: str) -> str:
@@ -134,7 +135,7 @@ class Desk:
     asked: int = 0
     is_away: bool = False
 
-    async def get(self, path: str) -> Any:
+    async def get(self, path: str, **_: Any) -> Any:
         self.asked += 1
         await asyncio.sleep(0)
         if self.is_away:
@@ -142,14 +143,45 @@ class Desk:
         return self.answers[path]
 
 
-YES = {"entitled": True, "reason": "granted"}
-NO = {"entitled": False, "reason": "no_credits"}
+YES = {"entitled": True, "reason": "granted", "limit": None, "remaining": "30.000000"}
+NO = {"entitled": False, "reason": "no_credits", "limit": None, "remaining": "0.000000"}
 PATH = "/v1/entitlements/ca_tom/rpc"
+
+
+def allowances_of(desk: Desk, **more: Any) -> Any:
+    return part("allowance").Allowances(desk, part("exposure").Exposure(), **more)
+
+
+async def test_what_was_served_and_is_not_booked_comes_off_what_is_left(
+    ledger: World, tmp_path: Path
+):
+    """So nobody is served more than they can pay, however late the ledger hears of it."""
+    await part("catalogue").publish(client(ledger))
+    tom = await account(ledger, "300")
+    feature = {"feature": "rpc", "kind": "credits"}
+    await ledger.post(f"/v1/credit_accounts/{tom}/entitlements", feature)
+    exposure, spool = part("exposure").Exposure(), part("spool").Spool(tmp_path)
+    reporting = part("reporting").Reporter(client(ledger), spool, exposure, "gateway-1", 0.01)
+    allowances = part("allowance").Allowances(client(ledger), exposure, fresh_seconds=0)
+    seen = []
+    for served in range(0, 60, 20):
+        reporting.write(tom, "bittensor", [("state_call", False)] * served, NOON)
+        seen.append(allowances.left(tom, await allowances.check(tom, "rpc")))
+    assert seen == [300, 260, 180]  # nothing was sent, and the ledger says 300
+    known = await allowances.check(tom, "rpc")
+    await reporting.flush()
+    assert allowances.left(tom, known) == 180  # as it was when it was asked
+    assert allowances.left(tom, await allowances.check(tom, "rpc")) == 180
+    reporting.write(tom, "bittensor", [("state_call", False)], NOON)
+    spool.seal()
+    again = part("exposure").Exposure()  # after a crash
+    part("reporting").Reporter(client(ledger), part("spool").Spool(tmp_path), again, "g", 1)
+    assert again.since(tom, again.mark(tom)) == 2
 
 
 async def test_a_yes_is_remembered_and_asked_for_once_by_many(tmp_path: Path):
     desk = Desk({PATH: YES})
-    allowances = part("allowance").Allowances(desk)
+    allowances = allowances_of(desk)
     answers = await asyncio.gather(*(allowances.check("ca_tom", "rpc") for _ in range(50)))
     assert all(it.entitled for it in answers)
     assert desk.asked == 1
@@ -157,7 +189,7 @@ async def test_a_yes_is_remembered_and_asked_for_once_by_many(tmp_path: Path):
 
 async def test_a_yes_serves_on_while_it_is_asked_again():
     desk = Desk({PATH: YES})
-    allowances = part("allowance").Allowances(desk, fresh_seconds=0.2)
+    allowances = allowances_of(desk, fresh_seconds=0.2)
     await allowances.check("ca_tom", "rpc")
     desk.answers[PATH] = NO
     await asyncio.sleep(0.25)
@@ -168,7 +200,7 @@ async def test_a_yes_serves_on_while_it_is_asked_again():
 
 async def test_an_old_yes_serves_only_while_the_ledger_is_away():
     desk = Desk({PATH: YES})
-    allowances = part("allowance").Allowances(desk, fresh_seconds=0)
+    allowances = allowances_of(desk, fresh_seconds=0)
     await allowances.check("ca_tom", "rpc")
     desk.is_away = True
     for _ in range(3):
@@ -181,7 +213,7 @@ async def test_an_old_yes_serves_only_while_the_ledger_is_away():
 
 async def test_a_no_is_asked_again_at_once():
     desk = Desk({PATH: NO})
-    allowances = part("allowance").Allowances(desk)
+    allowances = allowances_of(desk)
     assert not (await allowances.check("ca_tom", "rpc")).entitled
     desk.answers[PATH] = YES
     assert (await allowances.check("ca_tom", "rpc")).entitled

@@ -2,17 +2,81 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.system.running_ledger import RunningLedger, create_payment, payment_with_status
+from tests.system.running_ledger import (
+    RunningLedger,
+    create_payment,
+    eventually,
+    payment_with_status,
+)
 from tests.system.test_guides import blocks
 from tests.system.test_several_networks import pay
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+def test_the_parts_of_the_gateway_run_as_its_readme_says(
+    ledger: RunningLedger, tmp_path: Path
+) -> None:
+    page = (CHECKOUT / "examples/rpc_gateway/README.md").read_text()
+    lines = [
+        line
+        for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+        for line in block.splitlines()
+    ]
+    part = {line.rpartition(" ")[2]: line for line in lines if line.startswith(".venv/bin/python")}
+    sign_up, call, top_up, account = (line for line in lines if line.startswith("curl"))
+    at = f" --ledger {ledger.url}"
+    with serving(part["upstream"], ledger.key) as nodes:
+        subprocess.run(typed(part["publish"] + at), cwd=CHECKOUT, env=keyed(ledger.key), check=True)
+        options = f" --upstream {nodes} --data {tmp_path}"
+        with serving(part["gateway"] + at + options, ledger.key) as door:
+
+            def said(line: str, key: str = "") -> dict[str, Any]:
+                command = line.replace("localhost:8701", door)
+                environment = {**os.environ, "GATEWAY_KEY": key}
+                return dict(
+                    json.loads(subprocess.check_output(["bash", "-c", command], env=environment))
+                )
+
+            key = said(sign_up)["key"]
+            assert said(call, key)["result"].startswith("0x")
+            ledger.flamewire("sandbox", "pay", said(top_up, key)["id"])
+            # 500 of the plan and 20 that were bought, less one for the call.
+            eventually(lambda: said(account, key)["credits_left"] == "519.000000")
+
+
+def typed(line: str) -> list[str]:
+    return line.replace(".venv/bin/python", sys.executable).split()
+
+
+def keyed(key: str) -> dict[str, str]:
+    return {**os.environ, "LEDGER_KEY": key}
+
+
+@contextmanager
+def serving(line: str, key: str) -> Iterator[str]:
+    """A part that runs; where it serves."""
+    command = [*typed(line), "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=CHECKOUT, env=keyed(key), stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        try:
+            yield running.stdout.readline().strip()
+        finally:
+            running.terminate()
 
 
 @pytest.mark.parametrize(

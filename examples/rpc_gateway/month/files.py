@@ -31,9 +31,10 @@ async def take_out(out: Path, ledger: Ledger) -> int:
         asked = {"year": year, "method": method, "lots": "true", "as_of": position}
         lots = await ledger.get("/v1/reports/tax_lots", **asked)
         _write(out / "reports" / f"tax_lots_{method}.json", lots)
-    for invoice in await ledger.list_all("/v1/invoices"):
-        pdf = await ledger.get_bytes(f"/v1/invoices/{invoice['id']}.pdf")
-        (out / "invoices" / f"{invoice['number']}.pdf").write_bytes(pdf)
+    for kind in ("invoices", "credit_notes"):
+        for it in await ledger.list_all(f"/v1/{kind}"):
+            pdf = await ledger.get_bytes(f"/v1/{kind}/{it['id']}.pdf")
+            (out / "invoices" / f"{it['number']}.pdf").write_bytes(pdf)
     events = [json.dumps(event) + "\n" async for event in ledger.events()]
     (out / "events.jsonl").write_text("".join(events))
     return position

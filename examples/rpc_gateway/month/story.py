@@ -42,10 +42,9 @@ async def play(out: Path, *, seed: int) -> int:
     program = LedgerProgram(work / "ledger", work)
     children: list[Child] = [program]
     try:
-        program.begin()
         upstream = node(work)
         children.insert(0, upstream)
-        upstream.start()
+        await asyncio.gather(asyncio.to_thread(program.begin), asyncio.to_thread(upstream.start))
         door = gateway(work, program, upstream, work / "gateway")
         children.insert(0, door)
         door.start()

@@ -55,12 +55,12 @@ def _methods(outcome: Outcome) -> Table:
 
 
 def _volumes(out: Path) -> Table:
-    """The ledger's own report."""
+    """The ledger's own report. The worth is of what stayed."""
     rows = json.loads((out / "reports" / "volumes.json").read_text())["rows"]
-    table = _table("Received", "month", "asset", "payments", "amount", "USD", words=2)
+    table = _table("Wallets", "month", "asset", "in", "out", "USD", words=2)
     for row in rows:
-        amount = f"{Decimal(row['in']).normalize():f}"
-        table.add_row(row["month"], row["asset"], str(row["postings"]), amount, row["value"])
+        moved = (f"{Decimal(row[side]).normalize():f}" for side in ("in", "out"))
+        table.add_row(row["month"], row["asset"], *moved, row["value"])
     return table
 
 

@@ -20,6 +20,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from flamewire_ledger.domain.credit_account import CREDIT
 from flamewire_ledger.domain.entitlement import stream_of as grants_stream
 from flamewire_ledger.domain.usage import Period, period_end, period_start
 from flamewire_ledger.domain.usage import stream_of as usage_stream
@@ -173,7 +174,8 @@ def _check(known: Known, grant: Grant, now: datetime) -> Entitlement:
             return Entitlement(True, "granted")
         case "credits":
             units = 0 if known.credits is None else known.credits.units(now)
-            return Entitlement(units > 0, "granted" if units > 0 else "no_credits")
+            left = Decimal(f"{units}E-{CREDIT.decimals}")  # exact, which a shift is not
+            return Entitlement(units > 0, "granted" if units > 0 else "no_credits", remaining=left)
         case "quantity":
             return _quantity(known, grant, now)
 

@@ -47,5 +47,5 @@ class EntitlementChecked(View):
     reason: Literal["granted", "not_granted", "limit_reached", "no_credits"]
     limit: str | None
     used: str | None
-    remaining: str | None
+    remaining: str | None = Field(description="Of the quantity; of credits, what is available.")
     resets_at: str | None
