@@ -81,6 +81,7 @@ SHARED = {
     "chains": {
         "accounts",
         "addresses",
+        "answers",
         "catching_up",
         "chain",
         "detection",
@@ -91,9 +92,12 @@ SHARED = {
         "networks",
         "observation",
         "pace",
+        "portions",
         "progress",
         "quorum",
+        "reorganisation",
         "standing",
+        "telling",
     },
     "prices": {
         "asking",
