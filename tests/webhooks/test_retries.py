@@ -206,6 +206,19 @@ async def test_one_success_ends_the_days_of_failure(shop: Shop, post: Answering)
     assert "webhook_endpoint.disabled.v1" not in await shop.ledger.types()
 
 
+async def test_another_place_has_not_failed_yet(shop: Shop, post: Answering):
+    post.reply = said(500)
+    endpoint = await shop.endpoint(URL, event_types=["payment.created"])
+    await shop.intent("one")
+    await shop.settle()
+    shop.ledger.clock.turn(seconds=FAILING_MAX.total_seconds() + 60)
+    moved = {"url": "http://127.0.0.1:9/new"}
+    await shop.ledger.send("PATCH", f"{ENDPOINTS}/{endpoint['id']}", moved)
+    await shop.intent("two")
+    await shop.settle()
+    assert "webhook_endpoint.disabled.v1" not in await shop.ledger.types()
+
+
 async def test_a_crash_behind_sending_sends_the_same_again(shop: Shop, post: Answering):
     class Dying(Answering):
         async def send(self, *given: Any) -> Reply:

@@ -18,6 +18,7 @@ import structlog
 from flamewire_ledger.domain.identifiers import derived_id
 from flamewire_ledger.domain.webhook_endpoint import (
     WebhookEndpoint,
+    WebhookEndpointChanged,
     WebhookEndpointDeleted,
     WebhookEndpointDisabled,
     WebhookEndpointEnabled,
@@ -49,6 +50,7 @@ _OWN: Final = frozenset(
         WebhookEndpointDeleted.type,
         WebhookEndpointDisabled.type,
         WebhookEndpointEnabled.type,
+        WebhookEndpointChanged.type,
         WebhookSecretRotated.type,
     }
 )
@@ -95,7 +97,7 @@ class _Collected:
 
 
 class Announcing:
-    """`page` and `replay` do one step each; run.py of wiring calls them for each partition held."""
+    """`page`, `replay` and `again` do one step each; processes/webhooks.py says when."""
 
     def __init__(
         self,
@@ -301,6 +303,12 @@ def _note(fact: Any, event: RecordedEvent, history: History, collected: _Collect
             collected.canceled.setdefault(fact.endpoint_id, False)
         case WebhookEndpointEnabled():
             collected.begun_anew.append(fact.endpoint_id)
+        case WebhookEndpointChanged():
+            before = history.at(event.position - 1).get(fact.endpoint_id)
+            if before is not None and before.url != fact.url:
+                collected.begun_anew.append(
+                    fact.endpoint_id
+                )  # that another place failed says nothing
         case WebhookSecretRotated():
             collected.ended_secrets[fact.previous_secret_id] = fact.previous_until
             if fact.previous_until <= fact.rotated_at:
