@@ -1,12 +1,13 @@
 -- on: subscription.started.v1
 INSERT INTO subscriptions_v1 (
     subscription_id, merchant_id, credit_account_id, status, next_at, plan_id, plan, quantity, starts_at, trial_ends_at,
-    carried, reference, started_at, position
+    carried, reference, bill_to, started_at, position
 )
 SELECT
     stream_id, merchant_id, data->>'credit_account_id', data->>'status', (data->>'next_at')::timestamptz,
     data->'plan'->>'plan_id', data->'plan', (data->>'quantity')::integer, (data->>'starts_at')::timestamptz,
-    (data->>'trial_ends_at')::timestamptz, '[]', data->>'reference', (data->>'started_at')::timestamptz, position
+    (data->>'trial_ends_at')::timestamptz, '[]', data->>'reference', nullif(data->'bill_to', 'null'),
+    (data->>'started_at')::timestamptz, position
 FROM batch;
 
 -- on: subscription.plan_change_scheduled.v1, subscription.plan_changed.v1, subscription.renewed.v1

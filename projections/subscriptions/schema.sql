@@ -19,6 +19,7 @@ CREATE TABLE subscriptions_v1 (
     past_due_at        timestamptz,
     latest_invoice_id  text,
     reference          text,
+    bill_to            jsonb,           -- {name, address, tax_id, email}, whom its invoices name
     started_at         timestamptz NOT NULL,
     canceled_at        timestamptz,
     cancel_reason      text,

@@ -341,3 +341,21 @@ async def test_a_tax_rate_that_no_invoice_takes_is_refused_with_the_plan(shop: S
         assert refused.json()["errors"][0]["pointer"] == "/tax_rate"
     made = await shop.ledger.post("/v1/plans", {**PRO, "tax_rate": "19.00"})
     assert made.json()["tax_rate"] == "19"
+
+
+async def test_whoever_is_billed_is_named_on_its_invoices_which_are_sent_there(shop: Shop):
+    who = {
+        "name": "Ada Labs",
+        "email": "ada@example.com",
+        "tax_id": "GB999999973",
+        "address": {"line1": "Mill Lane 1", "city": "London", "country": "GB"},
+    }
+    await shop.plan()
+    made = await shop.subscribe(bill_to=who)
+    assert made["bill_to"]["address"]["country"] == "GB"
+    assert await shop.look(made) == {**made, "position": made["position"]}
+    await shop.until("2026-02-28T12:00:00+00:00")
+    for invoice in await shop.invoices():
+        assert invoice["customer"]["name"] == "Ada Labs"
+        assert invoice["customer"]["credit_account_id"] == shop.account
+        assert invoice["delivery"]["status"] == "waiting"

@@ -6,7 +6,7 @@ from typing import Final
 
 from flamewire_ledger.api.call import Answer, Call
 from flamewire_ledger.api.invoice_views import seller_of
-from flamewire_ledger.api.models.invoices import SellerBody
+from flamewire_ledger.api.models.invoices import PartyBody, SellerBody
 from flamewire_ledger.api.reading import find
 from flamewire_ledger.api.rendering import to_json
 from flamewire_ledger.commands import merchant as commands
@@ -19,11 +19,14 @@ READ_MODEL: Final = "merchants"
 
 async def describe(call: Call) -> Envelope:
     body: SellerBody = call.body
-    address = None if body.address is None else Address(**body.address.model_dump())
-    seller = Party(body.name, address, body.tax_id, body.email)
-    command = DescribeSeller(call.merchant_id, seller, call.now())
+    command = DescribeSeller(call.merchant_id, party_of(body), call.now())
     shown = to_json({"object": "seller", **body.model_dump()})
     return commands.envelope(call.origin, command, lambda _: shown)
+
+
+def party_of(body: PartyBody) -> Party:
+    address = None if body.address is None else Address(**body.address.model_dump())
+    return Party(body.name, address, body.tax_id, body.email)
 
 
 async def get(call: Call) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -40,6 +41,7 @@ def of_state(it: Subscription) -> dict[str, Any]:
             "past_due_at": time(it.past_due_since),
             "next_at": None if step is None else time(step[1]),
             "reference": it.started.reference,
+            "bill_to": None if it.started.bill_to is None else asdict(it.started.bill_to),
             "canceled_at": time(it.canceled_at),
         },
         credit=Amount(it.plan.terms.currency, sum(each.amount.units for each in it.carried)),
@@ -67,6 +69,7 @@ def of_row(row: Row) -> dict[str, Any]:
             "past_due_at": time(row["past_due_at"]),
             "next_at": time(row["next_at"]),
             "reference": row["reference"],
+            "bill_to": row["bill_to"],
             "canceled_at": time(row["canceled_at"]),
         },
         credit=Amount(plan.terms.currency, credit),

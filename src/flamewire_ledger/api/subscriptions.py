@@ -18,6 +18,7 @@ from flamewire_ledger.api.models.subscriptions import (
 from flamewire_ledger.api.plans import plan_id_for
 from flamewire_ledger.api.reading import caught_up, find, head_reached, listed, page_of
 from flamewire_ledger.api.rendering import as_list, to_json
+from flamewire_ledger.api.seller import party_of
 from flamewire_ledger.api.streams import events_of, own
 from flamewire_ledger.billing.subscriptions import Usage, upcoming, usage_until
 from flamewire_ledger.commands import subscription as commands
@@ -51,6 +52,7 @@ async def create(call: Call) -> Envelope:
         with_trial=body.trial,
         reference=body.reference,
         at=now,
+        bill_to=None if body.bill_to is None else party_of(body.bill_to),
     )
     return commands.start(call.origin, command, _answer(subscription_id))
 

@@ -18,6 +18,7 @@ from flamewire_ledger.commands.decider import Decider, Envelope, Facts, Subject
 from flamewire_ledger.commands.origin import Answer, Origin
 from flamewire_ledger.commands.plan import PLAN
 from flamewire_ledger.domain import subscription
+from flamewire_ledger.domain.party import Party
 from flamewire_ledger.domain.plan import known
 from flamewire_ledger.domain.rejection import NotFound
 from flamewire_ledger.domain.subscription import (
@@ -46,6 +47,7 @@ class Start:
     with_trial: bool
     reference: str | None
     at: datetime
+    bill_to: Party | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ def start(origin: Origin, command: Start, answer: Answer | None = None) -> Envel
             command.with_trial,
             command.reference,
             command.at,
+            command.bill_to,
         )
         facts = subscription.decide(states[stream_id], started)
         state = _folded(states[stream_id], facts)

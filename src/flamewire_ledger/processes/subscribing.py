@@ -31,6 +31,7 @@ from flamewire_ledger.domain.subscription import (
     SubscriptionCreditsAllotted,
     SubscriptionPlanChanged,
     SubscriptionRenewed,
+    SubscriptionStarted,
     SubscriptionTrialStarted,
 )
 from flamewire_ledger.processes.process import Fact, FollowUp, Past
@@ -54,13 +55,18 @@ class SubscriptionBilling:
     reads: frozenset[str] = frozenset(kind.type for kind in (*_BILLED, *_GRANTED))
 
     def asks(self, fact: Fact, past: Past) -> frozenset[str]:
-        return frozenset()
+        event = fact.event
+        if not isinstance(event, _BILLED) or event.bill is None:
+            return frozenset()
+        # Whom it is billed to was said at its start.
+        return frozenset({fact.recorded.stream_id}) - past.keys()
 
     def react(self, fact: Fact, past: Past) -> Sequence[FollowUp]:
         event, at = fact.event, _at(fact.event)
         follow_ups: list[FollowUp] = []
         if isinstance(event, _BILLED) and event.bill is not None:
-            draft = _draft(event.subscription_id, event.credit_account_id, event.bill, at)
+            started: SubscriptionStarted = past[fact.recorded.stream_id][0].event
+            draft = _draft(started, event.bill, at)
             follow_ups.append(FollowUp("draft", draft))
             follow_ups.append(FollowUp("finalise", FinaliseInvoice(event.bill.invoice_id, at)))
         if isinstance(event, _GRANTED) and event.allotment is not None:
@@ -71,17 +77,24 @@ class SubscriptionBilling:
         return follow_ups
 
 
-def _draft(subscription_id: str, account_id: str, bill: Bill, at: datetime) -> DraftInvoice:
+def _draft(started: SubscriptionStarted, bill: Bill, at: datetime) -> DraftInvoice:
     return DraftInvoice(
         invoice_id=bill.invoice_id,
-        customer=Customer(credit_account_id=account_id),
+        customer=_customer(started),
         currency=bill.lines[0].amount.asset,
         at=at,
         lines=tuple(_line(line) for line in bill.lines),
         due_days=bill.due_days,
         prices_include_tax=bill.prices_include_tax,
-        subscription_id=subscription_id,
+        subscription_id=started.subscription_id,
     )
+
+
+def _customer(started: SubscriptionStarted) -> Customer:
+    account_id, who = started.credit_account_id, started.bill_to
+    if who is None:
+        return Customer(credit_account_id=account_id)
+    return Customer(account_id, who.name, who.address, who.tax_id, who.email)
 
 
 def _line(line: BillLine) -> InvoiceLine:

@@ -140,13 +140,17 @@ class CreateCreditNote(Body):
     )
 
 
-class SellerBody(Body):
-    """Who invoices are from, from now on."""
+class PartyBody(Body):
+    """Somebody an invoice is from or for."""
 
     name: Name
     address: AddressBody | None = None
     tax_id: Name | None = None
     email: Email | None = None
+
+
+class SellerBody(PartyBody):
+    """Who invoices are from, from now on."""
 
 
 class AddressView(View):

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from flamewire_ledger.api.fields import Body, Fresh, Identifier, Page, Reference, Time, View
+from flamewire_ledger.api.models.invoices import PartyBody, PartyView
 from flamewire_ledger.domain.subscription import QUANTITY_MAX, Status
 
 Quantity = Annotated[int, Field(ge=1, le=QUANTITY_MAX)]
@@ -23,6 +24,9 @@ class CreateSubscription(Body):
         default=None, description="Now when absent. Periods that are over by now are billed each."
     )
     reference: Reference | None = None
+    bill_to: PartyBody | None = Field(
+        default=None, description="Whom its invoices name, and where they are sent."
+    )
 
 
 class ChangePlanBody(Body):
@@ -86,6 +90,7 @@ class SubscriptionView(View):
     currency: str
     next_at: datetime | None = Field(description="When time changes something next.")
     reference: str | None
+    bill_to: PartyView | None
     created_at: datetime
     canceled_at: datetime | None
     position: int

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from flamewire_ledger.domain.party import Party
 from flamewire_ledger.domain.plan_terms import PlanVersion
 from flamewire_ledger.domain.subscription.facts import (
     Allotment,
@@ -32,6 +33,7 @@ class StartSubscription:
     with_trial: bool
     reference: str | None
     at: datetime
+    bill_to: Party | None = None
 
 
 @dataclass(frozen=True, slots=True)

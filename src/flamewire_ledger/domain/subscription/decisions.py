@@ -123,6 +123,7 @@ def _start(subscription: Subscription | None, command: StartSubscription) -> Fac
             trial_ends_at=command.starts_at + timedelta(days=days) if days else None,
             reference=command.reference,
             started_at=command.at,
+            bill_to=command.bill_to,
         ),
     )
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import ClassVar, Literal, TypeAlias
 
 from flamewire_ledger.domain.money import Amount
+from flamewire_ledger.domain.party import Party
 from flamewire_ledger.domain.plan_terms import MeteredPrice, PlanEntitlement, PlanVersion
 
 Status: TypeAlias = Literal["scheduled", "trialing", "active", "past_due", "paused", "canceled"]
@@ -125,6 +126,7 @@ class SubscriptionStarted:
     started_at: datetime
     status: Status = "scheduled"
     next_at: datetime | None = None
+    bill_to: Party | None = None  # whom its invoices name, and where they go
 
 
 @dataclass(frozen=True, slots=True)
