@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from flamewire_ledger.domain import credit_account
 from flamewire_ledger.domain.credit_account import CreditAccount
+from flamewire_ledger.domain.invoice import Invoice
 from flamewire_ledger.domain.payment import Payment
+from flamewire_ledger.domain.subscription import Subscription
+from flamewire_ledger.domain.top_up import TopUp
 from flamewire_ledger.domain.unclaimed_transfer import UnclaimedTransfer
 from flamewire_ledger.projector.catalog import load_catalog
 from flamewire_ledger.projector.connections import write_pool
@@ -27,6 +31,11 @@ from tests.simulation.evidence import Seen, fold
 from tests.simulation.roles import CODEC
 from tests.simulation.world import Report
 
+_BALANCE = {
+    **{it: it for it in ("available", "held", "granted", "consumed", "expired", "owed")},
+    **{it: it for it in ("transferred_in", "transferred_out")},
+    "reversed": "taken_back",
+}  # as a row names it, and the domain
 pytestmark = pytest.mark.xdist_group("simulation")
 
 
@@ -79,14 +88,48 @@ async def _streams_are_as_folded(models: ReadModels, seen: list[Seen], report: R
                 row = await models.credit_account(merchant_id, stream_id, report.now)
                 assert row is not None
                 expected = credit_account.balance(state, report.now)
-                for name in ("available", "held", "granted", "consumed", "expired", "owed"):
-                    assert row[f"{name}_units"] == getattr(expected, name).units, stream_id
+                for shown, name in _BALANCE.items():
+                    assert row[f"{shown}_units"] == getattr(expected, name).units, stream_id
+            case Invoice():
+                await _invoice_is(models, merchant_id, stream_id, state)
+            case Subscription():
+                row = await _one(models, "subscriptions", "subscription", merchant_id, stream_id)
+                step = state.next_step
+                due_at = None if step is None else step[1]
+                assert (row["status"], row["next_at"]) == (state.status, due_at), stream_id
+            case TopUp():
+                row = await _one(models, "top_ups", "top_up", merchant_id, stream_id)
+                asked = None if state.pending is None else state.pending.payment_id
+                told = (row["is_on"], row["requests"], row["payment_id"])
+                assert told == (state.is_on, state.number, asked), stream_id
             case UnclaimedTransfer():
                 row = await unclaimed_transfers.transfer(models, merchant_id, stream_id)
                 assert row is not None
                 assert (row["status"], row["units"]) == (state.status, state.transfer.amount.units)
                 assigned = None if state.assigned is None else state.assigned.payment_id
                 assert row["payment_id"] == assigned, stream_id
+
+
+async def _one(
+    models: ReadModels, projection: str, what: str, merchant_id: str, stream_id: str
+) -> Mapping[str, Any]:
+    asked = {f"{what}_id": stream_id, "merchant_id": merchant_id}
+    (row,) = await models.ask(projection, f"{what}_by_id", asked)
+    return row
+
+
+async def _invoice_is(
+    models: ReadModels, merchant_id: str, invoice_id: str, state: Invoice
+) -> None:
+    row = await models.invoice(merchant_id, invoice_id)
+    assert row is not None
+    assert row["status"] == state.status, invoice_id
+    if state.finalised is not None and not state.is_void:
+        assert state.due is not None
+        shown = tuple(row[f"{name}_units"] for name in ("total", "paid", "credited", "due"))
+        total = state.finalised.sums.total.units
+        expected = (total, state.paid_units, state.credited_units, state.due.units)
+        assert shown == expected, invoice_id
 
 
 async def _payment_is(
