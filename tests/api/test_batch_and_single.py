@@ -36,7 +36,12 @@ NAMED: dict[str, dict[str, str]] = {
     "subscriptions": {"id": "subscription_id"},
 }
 # They ask read models: test_batches_that_read has them.
-READING = {"refund_credits", "refund_purchase", "resolve_reconciliation_exception"}
+READING = {
+    "record_disposal",
+    "refund_credits",
+    "refund_purchase",
+    "resolve_reconciliation_exception",
+}
 METER = "me_01kayv3m8se0p9q7r2t4w6x8za"  # of nobody
 ORDER = {"amount": "25.00", "currency": "USD"}
 BREAD = {"description": "Bread", "quantity": "3", "unit_price": "3.50", "tax_rate": "7"}

@@ -115,3 +115,16 @@ async def test_an_exception_is_settled_by_a_request_and_by_a_line_alike(ledger: 
     assert (told["status"], told["result"]["status"]) == ("ok", "settled")
     listed = (await ledger.get("/v1/reconciliation_exceptions", status="open")).json()
     assert listed["data"] == []
+
+
+async def test_a_disposal_is_recorded_by_a_request_and_by_a_line_alike(ledger: World) -> None:
+    await paid(ledger, await account(ledger))
+    body = {"network": "bittensor", "asset": "TAO", "amount": "0.04", "kind": "withdrawal"}
+    alone = await ledger.post("/v1/disposals", body, once="first")
+    assert alone.status_code == 201, alone.text
+    again = await line(ledger, "first", "record_disposal", body)
+    assert (again["replayed"], again["result"]) == (True, alone.json())
+    refused = await line(ledger, "second", "record_disposal", body)  # there were 0.060606061
+    assert (refused["status"], refused["code"]) == ("rejected", "not_allowed")
+    told = await line(ledger, "third", "record_disposal", {**body, "amount": "0.02"})
+    assert (told["status"], told["replayed"]) == ("ok", False)
