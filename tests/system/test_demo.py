@@ -56,6 +56,13 @@ def test_no_file_of_the_example_knows_the_ledger_from_inside():
         assert not re.search(r"(?m)^\s*(import|from) flamewire_ledger", file.read_text()), file
 
 
+def test_the_readme_of_the_repository_runs_the_same():
+    line = ".venv/bin/python examples/rpc_gateway demo --out out"
+    assert f"```sh\n{line}\n```" in (CHECKOUT / "README.md").read_text()
+    its_own = (EXAMPLE / "README.md").read_text().replace('"', "").replace("$CHECKOUT/", "")
+    assert line in its_own
+
+
 @pytest.mark.timeout(320)
 def test_all_that_has_to_be_true_is(outcome: dict[str, Any]):
     assert outcome["checks"]

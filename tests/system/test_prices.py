@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +15,7 @@ import pytest
 
 from tests.prices.stand_in import PRICES, StandIn, serving
 from tests.system.running_ledger import RunningLedger, create_payment, eventually
+from tests.system.test_guides import blocks
 
 
 class Market:
@@ -122,6 +126,26 @@ def test_the_past_is_filled_in_once(ledger: RunningLedger, market: Market):
     assert "EUR" in unknown.stderr
     wrong = ledger.flamewire("prices", "backfill", "TAO", check=False)
     assert wrong.returncode == 2
+
+
+def test_the_guide_runs_as_it_stands(ledger: RunningLedger, tmp_path: Path):
+    stand_in, up, fault, past = blocks("prices-and-locks.md", "sh")
+    typed = stand_in.replace("flamewire", f"{sys.executable} -m flamewire_ledger").split()
+    typed[typed.index("8701")] = "0"
+    with subprocess.Popen(typed, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        url = running.stdout.readline().strip()
+        assert up.startswith("FLAMEWIRE_SANDBOX_PRICE_SOURCES_URL=")  # as this ledger was started
+        said = subprocess.check_output(["bash", "-c", fault.replace("http://127.0.0.1:8701", url)])
+        running.terminate()
+    assert json.loads(said) == {"kraken": "down", "coinbase": "tenfold"}
+    environment = {**os.environ, "URL": ledger.url, "KEY": ledger.key}
+    requests = [line for line in past.splitlines() if line.startswith("curl")]
+    for line in requests:
+        told = subprocess.check_output(["bash", "-c", line], env=environment, cwd=tmp_path)
+        assert json.loads(told)["object"] == "list"
+    (command,) = set(past.splitlines()) - set(requests)
+    assert ledger.flamewire(*command.split()[1:]).returncode == 0
 
 
 def test_a_rules_file_that_is_wrong_is_said_in_a_sentence(tmp_path: Path):
