@@ -51,6 +51,7 @@ from flamewire_ledger.telemetry import Meters
 from flamewire_ledger.webhooks.addresses import LOOPBACK, Reach
 from flamewire_ledger.wiring.signatures import verifier
 from tests.api.conformity import check, check_event
+from tests.webhooks.telling import told_of
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -257,8 +258,10 @@ async def world(
         made.merchant_id = await made.merchant()
         made.secret = made.key(made.merchant_id)
         yield made
-        for event in await made.events():
+        events = await made.events()
+        for event in events:
             check_event(event.type, event.data)
+        told_of(events)
     writer.stop()
     await running
 
