@@ -68,8 +68,8 @@ class Spool:
         return sorted(self._folder.glob(_SEALED))
 
     def settle(self, sent: Path, refused: Sequence[bytes]) -> None:
-        """The ledger has answered. What it refused is kept: rename that file to a number, and it is
-        sent again.
+        """The ledger has answered. What it refused is kept: rename that file to a number while the
+        gateway is stopped, and it is sent again.
         """
         if refused:
             with (self._folder / _REFUSED).open("ab") as file:

@@ -112,8 +112,11 @@ async def test_what_is_refused_is_kept_and_can_be_sent_again(ledger: World, tmp_
     assert (spool.waiting, reporting.reported) == (0, {"insufficient_credits": 2})
     grant = {"amount": "10", "source": "granted"}
     await ledger.post(f"/v1/credit_accounts/{tom}/grants", grant)
+    spool.close()
     (tmp_path / "refused.ndjson").rename(tmp_path / "000000000099.ndjson")
-    await reporting.flush()
+    again, spool = reporter(client(ledger), tmp_path)
+    await again.flush()
+    assert (spool.waiting, again.reported) == (0, {"accepted": 2})
     assert await balance(ledger, tom) == "6.000000"
 
 

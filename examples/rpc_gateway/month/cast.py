@@ -18,7 +18,7 @@ from ledger import Json, Ledger
 
 from month.traffic import ARCHIVE, LIGHT, calls, requests
 
-WAIT_SECONDS_MAX: Final = 30.0
+WAIT_SECONDS_MAX: Final = 60.0
 AT_ONCE: Final = 8
 SENDS_MAX: Final = 20
 
