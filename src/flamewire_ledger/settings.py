@@ -203,7 +203,7 @@ class Settings(BaseSettings):
         "empty, while the sandbox is on and `host` is a loopback address.",
     )
     webhook_attempt_seconds: int = Field(
-        default=20, ge=1, le=60, description="How long one attempt at a webhook takes, at most."
+        default=20, ge=1, le=30, description="How long one attempt at a webhook takes, at most."
     )
     webhook_days_kept: int = Field(
         default=30,

@@ -135,6 +135,9 @@ async def test_a_merchant_has_so_many_endpoints(door: World):
         await made(door)
     refused = await door.post(ENDPOINTS, {"url": URL})
     assert (refused.status_code, refused.json()["code"]) == (429, "limit_reached")
+    nobodys = await door.post(f"{ENDPOINTS}/we_nobody/rotate_secret")
+    assert nobodys.status_code == 404
+    assert len(door.parts.webhooks.queue._secrets) == ENDPOINTS_MAX  # nothing is kept for nothing
 
 
 async def test_scopes_and_merchants_are_kept_apart(ledger: World):

@@ -262,6 +262,8 @@ async def test_secrets_are_kept_until_they_sign_nothing(queue: WebhookQueue):
     assert set(await queue.secrets(["ws_1", "ws_2"])) == {"ws_1", "ws_2"}
     await queue.drop_secrets(LATER + timedelta(seconds=1))
     assert set(await queue.secrets(["ws_1", "ws_2"])) == {"ws_2"}
+    await queue.drop_secret("ws_2")
+    assert await queue.secrets(["ws_2"]) == {}
 
 
 async def test_an_event_that_cannot_be_told_is_put_aside(queue: WebhookQueue):

@@ -28,7 +28,7 @@ from flamewire_ledger.commands.decider import Envelope
 from flamewire_ledger.commands.origin import Decision
 from flamewire_ledger.domain import webhook_endpoint as domain
 from flamewire_ledger.domain.identifiers import derived_id, encode, uuid7
-from flamewire_ledger.domain.rejection import Malformed, NotFound
+from flamewire_ledger.domain.rejection import Malformed, NotFound, Rejection
 from flamewire_ledger.domain.rejection import NotAllowed as Refused
 from flamewire_ledger.domain.webhook_endpoint import (
     ChangeWebhookEndpoint,
@@ -61,13 +61,13 @@ async def create(call: Call) -> Answer:
             event_types=_types(body.event_types),
             description=body.description,
             livemode=call.caller.livemode,
-            secret_id=await _keep(call, secret),
+            secret_id=await _keep(call, secret_id, secret),
             at=now,
         )
         return commands.envelope(call.origin, command, lambda it: _answer(it, command.endpoint_id))
 
-    secret = secret_from(call.parts.entropy(SECRET_BYTES))
-    return await _shown_once(call, build, secret)
+    secret_id, secret = _new_secret(call)
+    return await _shown_once(call, build, secret_id, secret)
 
 
 async def rotate(call: Call) -> Answer:
@@ -78,35 +78,43 @@ async def rotate(call: Call) -> Answer:
         command = RotateWebhookSecret(
             webhooks_id=webhooks_of(call.merchant_id),
             endpoint_id=call.path["id"],
-            secret_id=await _keep(call, secret),
+            secret_id=await _keep(call, secret_id, secret),
             keep_seconds=body.expires_in_seconds,
             at=_now(call),
         )
         return commands.envelope(call.origin, command, lambda it: _answer(it, command.endpoint_id))
 
-    secret = secret_from(call.parts.entropy(SECRET_BYTES))
-    return await _shown_once(call, build, secret)
+    secret_id, secret = _new_secret(call)
+    return await _shown_once(call, build, secret_id, secret)
 
 
-async def _shown_once(call: Call, build: Build, secret: str) -> Answer:
-    outcome = await done(call, build)
+def _new_secret(call: Call) -> tuple[str, str]:
+    """What it is called, and what it is."""
+    secret_id = encode("ws", uuid7(_now(call), call.parts.entropy(_ID_BYTES)))
+    return secret_id, secret_from(call.parts.entropy(SECRET_BYTES))
+
+
+async def _shown_once(call: Call, build: Build, secret_id: str, secret: str) -> Answer:
+    try:
+        outcome = await done(call, build)
+    except Rejection:
+        await call.parts.webhooks.queue.drop_secret(secret_id)  # no event names it
+        raise
     answer = answer_to(call, outcome)
     shown = b"null" if outcome.replayed else b'"%s"' % secret.encode()
     return replace(answer, body=b'%s,"secret":%s}' % (answer.body[:-1], shown))
 
 
-async def _keep(call: Call, secret: str) -> str:
-    """Keep the secret sealed, before the event that names it: one that nobody names harms nobody."""
-    secret_id = encode("ws", uuid7(_now(call), call.parts.entropy(_ID_BYTES)))
-    if await recorded(call) is None:  # else this is a repeat, and its secret is kept
-        webhooks = call.parts.webhooks
-        try:
-            sealed = webhooks.sealer.seal(secret_id, secret.encode())
-        except CannotOpen as error:
-            raise Refused(
-                f"the operator of this ledger has to do something first: {error}"
-            ) from None
-        await webhooks.queue.keep_secret(secret_id, sealed)
+async def _keep(call: Call, secret_id: str, secret: str) -> str:
+    """Keep it sealed before the event that names it: an event without its secret would be worse."""
+    if await recorded(call) is not None:
+        return secret_id  # this is a repeat, and the secret it was about is kept
+    webhooks = call.parts.webhooks
+    try:
+        sealed = webhooks.sealer.seal(secret_id, secret.encode())
+    except CannotOpen as error:
+        raise Refused(f"the operator of this ledger has to do something first: {error}") from None
+    await webhooks.queue.keep_secret(secret_id, sealed)
     return secret_id
 
 

@@ -74,6 +74,9 @@ class MemoryWebhooks:
     async def keep_secret(self, secret_id: str, sealed: bytes) -> None:
         self._secrets.setdefault(secret_id, (sealed, None))
 
+    async def drop_secret(self, secret_id: str) -> None:
+        self._secrets.pop(secret_id, None)
+
     async def secrets(self, secret_ids: Sequence[str]) -> Mapping[str, bytes]:
         return {it: self._secrets[it][0] for it in secret_ids if it in self._secrets}
 

@@ -37,6 +37,9 @@ class PostgresWebhooks:
     async def keep_secret(self, secret_id: str, sealed: bytes) -> None:
         await self._do("keep_secret", secret_id=secret_id, sealed=sealed)
 
+    async def drop_secret(self, secret_id: str) -> None:
+        await self._do("drop_secret", secret_id=secret_id)
+
     async def secrets(self, secret_ids: Sequence[str]) -> Mapping[str, bytes]:
         rows = await self._ask("secrets", secret_ids=list(secret_ids))
         return {row["secret_id"]: bytes(row["sealed"]) for row in rows}

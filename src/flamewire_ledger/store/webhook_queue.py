@@ -119,6 +119,9 @@ class WebhookQueue(Protocol):
 
     async def keep_secret(self, secret_id: str, sealed: bytes) -> None: ...
 
+    async def drop_secret(self, secret_id: str) -> None:
+        """Forget one that nobody was told of."""
+
     async def secrets(self, secret_ids: Sequence[str]) -> Mapping[str, bytes]:
         """Sealed secrets; one that is not there is left out."""
 

@@ -5,6 +5,9 @@ ON CONFLICT (secret_id) DO NOTHING;
 -- secrets: sealed secrets by what they are called.
 SELECT secret_id, sealed FROM webhook_secrets WHERE secret_id = ANY(%(secret_ids)s);
 
+-- drop_secret: forget a secret that nobody was told of.
+DELETE FROM webhook_secrets WHERE secret_id = %(secret_id)s;
+
 -- end_secrets: these sign nothing any more from a time on.
 UPDATE webhook_secrets SET until = %(until)s WHERE secret_id = ANY(%(secret_ids)s);
 
