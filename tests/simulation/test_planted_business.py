@@ -17,8 +17,8 @@ from flamewire_ledger.store import usage_items
 from tests.simulation.broken import Broken
 from tests.simulation.world import simulate
 
-_SEEDS = (3, 32, 2)
-_ACTIONS = 600
+_SEEDS = (3, 4, 2, 32)
+_ACTIONS = 300
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
