@@ -150,8 +150,9 @@ class UsageTraffic:
     def _hear(self, merchant_id: str, item: Item, said: str) -> None:
         self.counts[f"usage: {said}"] += 1
         before = self.told.get((merchant_id, item.id))
-        if before == "accepted" and said != "duplicate":
+        if before == "accepted" and said == "accepted":
             raise Broken("what is accepted once is a duplicate then", f"{item} was {said} again")
+        # Another request may have been refused before, and is heard of later.
         if before != "accepted":
             self.told[merchant_id, item.id] = said
 
