@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections import defaultdict
@@ -33,13 +34,24 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     (lines,) = re.findall(
         r"From any folder.*?```sh\n(.*?)```", (EXAMPLE / "README.md").read_text(), re.DOTALL
     )
-    done = subprocess.run(
-        ["bash", "-euc", lines],
-        cwd=folder, env={**os.environ, "CHECKOUT": str(CHECKOUT)},
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+    done = typed(lines, folder, seconds=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "out", done.stdout
+
+
+def typed(lines: str, folder: Path, *, seconds: float) -> subprocess.CompletedProcess[str]:
+    """What a shell makes of the lines. When it takes too long, all that was started ends with it."""
+    with subprocess.Popen(
+        ["bash", "-euc", lines],
+        cwd=folder, env={**os.environ, "CHECKOUT": str(CHECKOUT)}, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as shell:  # fmt: skip
+        try:
+            out, err = shell.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(shell.pid, signal.SIGINT)  # as Ctrl-C does
+            out, err = shell.communicate(timeout=60)
+    return subprocess.CompletedProcess(lines, shell.returncode, out, err)
 
 
 @pytest.fixture(scope="module")
