@@ -21,7 +21,13 @@ from flamewire_ledger.cli.commands import run
 _SECONDS_MAX = 300
 _forking = multiprocessing.get_context("forkserver")
 _forking.set_forkserver_preload(
-    [__name__, "flamewire_ledger.api.app", "flamewire_ledger.wiring.api_parts"]
+    [
+        __name__,
+        "flamewire_ledger.api.app",
+        "flamewire_ledger.chains.ethereum.chain",
+        "flamewire_ledger.chains.substrate.chain",
+        "flamewire_ledger.wiring.api_parts",
+    ]
 )
 
 
