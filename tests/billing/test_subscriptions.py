@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -153,6 +153,43 @@ def test_a_commitment_is_the_least_that_a_period_comes_to():
         ("Commitment", 6900),
         ("pro plan", 3000),
     ]
+
+
+def test_late_usage_within_a_commitment_costs_nothing_more():
+    story = begun(plan(metered=(CALLS,), commitment=usd(10_000)))
+    story.until(day(2, 1), {"calls": "1000"})
+    assert lines(renewals(story)[1].bill)[:2] == [("Calls", 100), ("Commitment", 6900)]
+
+    def bill(at: datetime, january: str) -> list[tuple[str, int]]:
+        keys = billing.usage_due(story.it, at)
+        usage = {key: Decimal(january if key.start == NEW_YEAR else "70000") for key in keys}
+        (fact,) = story.do(billing.due(story.it, usage, at))
+        return [line for line in lines(fact.bill) if "late" in line[0]]
+
+    # Twenty dollars of calls are within what was asked for.
+    assert bill(day(3, 1), "21000") == [
+        ("Calls: recorded late", 2000),
+        ("Commitment: recorded late", -2000),
+    ]
+    january = [each for each in story.it.usage if each.start == NEW_YEAR]
+    assert [each.lacking_units for each in january] == [4900]
+
+
+def test_late_usage_beyond_a_commitment_costs_what_is_beyond():
+    story = begun(plan(metered=(CALLS,), commitment=usd(10_000)))
+    story.until(day(2, 1), {"calls": "1000"})
+    keys = billing.usage_due(story.it, day(3, 1))
+    usage = {key: Decimal("80000" if key.start == NEW_YEAR else "70000") for key in keys}
+    (fact,) = story.do(billing.due(story.it, usage, day(3, 1)))
+    late = [units for name, units in lines(fact.bill) if "late" in name]
+    assert (late, sum(late)) == ([7900, -6900], 80_00 + 30_00 - 100_00)
+    # February came to what was committed: less of its calls by now is asked for again.
+    keys = billing.usage_due(story.it, day(4, 1))
+    counted = {NEW_YEAR: "80000", day(2, 1): "60000", day(3, 1): "70000"}
+    usage = {key: Decimal(counted[key.start]) for key in keys}
+    (fact,) = story.do(billing.due(story.it, usage, day(4, 1)))
+    late = [line for line in lines(fact.bill) if "late" in line[0]]
+    assert late == [("Calls: recorded late", -1000), ("Commitment: recorded late", 1000)]
 
 
 def test_an_annual_plan_grants_its_credits_every_month():

@@ -59,11 +59,14 @@ def test_every_event_is_read_by_somebody_who_looks_into_it() -> None:
     }
     unseen = {event_class.type for event_class in event_classes()} - looked_into
     # The register's numbers are on the invoices; a rule that is removed says nothing but that; that
-    # a grant is used up is a word to the outside, and the grant's own row has what is left of it.
+    # a grant is used up is a word to the outside, and the grant's own row has what is left of it; who
+    # asks for webhooks again, or for one to try, asks the process that queues them.
     assert unseen <= {
         "invoice_register.number_assigned.v1",
         "top_up.rule_removed.v1",
         "usage.grant_used_up.v1",
+        "webhook_endpoint.replay_requested.v1",
+        "webhook_endpoint.test_requested.v1",
         EVERYTHING,
     }
 

@@ -10,7 +10,7 @@ subscription began is in none, and that in which it ends is in its last.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -79,27 +79,45 @@ def arrears(
     if it.period is None or it.usage_from is None:
         return []
     terms = it.plan.terms
-    lines: list[BillLine] = []
-    for billed in _used_since(it, usage, until, is_last=is_last):
-        lines += _rated(billed, terms.currency)
-    if terms.commitment is not None and commitment:
-        least = for_the_rest(terms.commitment, commitment).units
-        lacking = least - kept_units - sum(line.amount.units for line in lines)
-        if lacking > 0:
-            amount = Amount(terms.currency, lacking)
-            span = (it.period.start, until)
-            lines.append(BillLine("Commitment", "1", None, amount, terms.tax_rate, *span))
+    used = _used_since(it, usage, until, is_last=is_last)
+    lines = [line for billed in used for line in _rated(billed, terms.currency)]
+    lacking = _lacking(it, used, commitment, kept_units)
+    if lacking is not None and lacking > 0:
+        amount = Amount(terms.currency, lacking)
+        span = (it.period.start, until)
+        lines.append(BillLine("Commitment", "1", None, amount, terms.tax_rate, *span))
     return [*_late(it, usage), *lines]
 
 
-def billed_usage(it: Subscription, usage: Usage, until: datetime) -> tuple[BilledUsage, ...]:
+def billed_usage(
+    it: Subscription,
+    usage: Usage,
+    until: datetime,
+    commitment: Fraction = Fraction(0),
+    kept_units: int = 0,
+) -> tuple[BilledUsage, ...]:
     """What is billed by then, as the next bill will be held against it; the oldest first."""
     late = [
-        replace(billed, quantity=f"{_now(usage, billed):f}")
-        for billed in it.usage
-        if billed.end + LATE > until
+        replace(each, lacking_units=None if lacking is None else lacking - more)
+        for stretch in _stretches(it.usage)
+        for lacking, more in [(stretch[0].lacking_units, _more(it, usage, stretch))]
+        for each in _as_of_now(usage, stretch)
+        if each.end + LATE > until
     ]
-    return (*late, *_used_since(it, usage, until))[-KEPT_MAX:]
+    used = _used_since(it, usage, until)
+    lacking = _lacking(it, used, commitment, kept_units)
+    return (*late, *(replace(each, lacking_units=lacking) for each in used))[-KEPT_MAX:]
+
+
+def _lacking(
+    it: Subscription, used: Sequence[BilledUsage], commitment: Fraction, kept_units: int
+) -> int | None:
+    """What the part of the commitment lacks; less than nothing where there is more. None without."""
+    terms = it.plan.terms
+    if terms.commitment is None or not commitment:
+        return None
+    least = for_the_rest(terms.commitment, commitment).units
+    return least - kept_units - sum(_units(billed, terms.currency) for billed in used)
 
 
 def _used_since(
@@ -118,6 +136,10 @@ def _read(usage: Usage, key: UsageKey) -> Decimal:
     return usage[key]
 
 
+def _units(billed: BilledUsage, currency: Asset) -> int:
+    return sum(line.amount.units for line in _rated(billed, currency))
+
+
 def _rated(billed: BilledUsage, currency: Asset) -> list[BillLine]:
     price, quantity = price_of(billed.price.price), Decimal(billed.quantity)
     return [
@@ -134,32 +156,62 @@ def _rated(billed: BilledUsage, currency: Asset) -> list[BillLine]:
     ]
 
 
-def _now(usage: Usage, billed: BilledUsage) -> Decimal:
-    return _read(usage, UsageKey(billed.price.meter_id, billed.start, billed.end))
+def _stretches(usage: Sequence[BilledUsage]) -> list[list[BilledUsage]]:
+    """What was billed together, of all meters: one commitment is over it."""
+    found: dict[tuple[datetime, datetime], list[BilledUsage]] = {}
+    for billed in usage:
+        found.setdefault((billed.start, billed.end), []).append(billed)
+    return list(found.values())
+
+
+def _as_of_now(usage: Usage, stretch: Sequence[BilledUsage]) -> list[BilledUsage]:
+    keys = [UsageKey(billed.price.meter_id, billed.start, billed.end) for billed in stretch]
+    return [
+        replace(billed, quantity=f"{_read(usage, key):f}")
+        for billed, key in zip(stretch, keys, strict=True)
+    ]
+
+
+def _more(it: Subscription, usage: Usage, stretch: Sequence[BilledUsage]) -> int:
+    """What a stretch comes to by now, beyond what it came to."""
+    currency = it.plan.terms.currency
+    now = _as_of_now(usage, stretch)
+    return sum(_units(each, currency) for each in now) - sum(
+        _units(each, currency) for each in stretch
+    )
 
 
 def _late(it: Subscription, usage: Usage) -> list[BillLine]:
-    """What usage that was billed comes to by now, beyond what was asked for; or less."""
-    currency, lines = it.plan.terms.currency, []
-    for billed in it.usage:
-        now = _now(usage, billed)
-        if now == Decimal(billed.quantity):
-            continue
-        before = sum(line.amount.units for line in _rated(billed, currency))
-        after = sum(
-            line.amount.units for line in _rated(replace(billed, quantity=f"{now:f}"), currency)
-        )
-        if after != before:
-            lines.append(
-                BillLine(
-                    f"{billed.price.name}: recorded late",
-                    f"{abs(now - Decimal(billed.quantity)):f}",
-                    None,
-                    Amount(currency, abs(after - before)),
-                    billed.tax_rate,
-                    billed.start,
-                    billed.end,
-                    is_credit=after < before,
-                )
-            )
+    """What usage that was billed comes to by now, beyond what was asked for; or less. What was asked
+    for because a commitment was not used up comes off it.
+    """
+    lines: list[BillLine] = []
+    for stretch in _stretches(it.usage):
+        for billed, now in zip(stretch, _as_of_now(usage, stretch), strict=True):
+            lines += _adjusted(it, billed, now)
+        lacking = stretch[0].lacking_units
+        if lacking is not None:
+            more = max(0, lacking - _more(it, usage, stretch)) - max(0, lacking)
+            lines += _adjustment(it, stretch[0], "Commitment: recorded late", "1", more)
     return lines
+
+
+def _adjusted(it: Subscription, billed: BilledUsage, now: BilledUsage) -> list[BillLine]:
+    currency = it.plan.terms.currency
+    more = _units(now, currency) - _units(billed, currency)
+    difference = abs(Decimal(now.quantity) - Decimal(billed.quantity))
+    name = f"{billed.price.name}: recorded late"
+    return _adjustment(it, billed, name, f"{difference:f}", more)
+
+
+def _adjustment(
+    it: Subscription, billed: BilledUsage, name: str, quantity: str, units: int
+) -> list[BillLine]:
+    """A line that asks for so much more, or gives it back; none where nothing changes."""
+    if not units:
+        return []
+    amount = Amount(it.plan.terms.currency, abs(units))
+    span = (billed.start, billed.end)
+    return [
+        BillLine(name, quantity, None, amount, billed.tax_rate, *span, is_credit=units < 0),
+    ]

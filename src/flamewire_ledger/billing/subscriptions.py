@@ -148,7 +148,7 @@ def begin(it: Subscription, usage: Usage, at: datetime) -> BeginPeriod:
     allotment, further = first_credits(it, plan, quantity, period, at)
     return BeginPeriod(
         *(it.subscription_id, plan, quantity, period, bill, carried, allotment, further, at),
-        usage=billed_usage(it, usage, start),
+        usage=billed_usage(it, usage, start, Fraction(1), it.charged_units),
     )
 
 
@@ -173,6 +173,7 @@ def change(
         for fixed in charged.terms.fixed
         if left
     ]
+    committed, kept = Fraction(0), 0
     if same_interval:
         lines = [*arrears(it, usage, at), *given_back]
         lines += [
@@ -185,14 +186,15 @@ def change(
     else:
         period = _span(it, plan, at)
         kept = it.charged_units - sum(line.amount.units for line in given_back)
-        lines = [*arrears(it, usage, at, 1 - left, kept), *given_back]
+        committed = 1 - left
+        lines = [*arrears(it, usage, at, committed, kept), *given_back]
         lines += _fixed(plan, quantity, period)
         had = to_come(it, at) if prorate else 0
         allotment, further = first_credits(it, plan, quantity, period, at, had)
     bill, carried = _billed(it, plan, lines, at, f"{period.number}.{it.changes + 1}")
     return ChangePlan(
         *(it.subscription_id, plan, quantity, period, bill, carried, allotment, further, at),
-        usage=billed_usage(it, usage, at),
+        usage=billed_usage(it, usage, at, committed, kept),
         is_prorated=bool(left),
         credits_units=had
         if same_interval and not left

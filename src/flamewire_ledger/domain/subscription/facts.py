@@ -62,7 +62,8 @@ class Bill:
 @dataclass(frozen=True, slots=True)
 class BilledUsage:
     """What a meter had counted when it was last billed, and at which price: what comes late is an
-    adjustment on the next bill.
+    adjustment on the next bill. `lacking_units` is what all that was billed with it lacked of a
+    commitment, which was asked for as well; less than nothing where there was more, None without one.
     """
 
     price: MeteredPrice
@@ -70,6 +71,7 @@ class BilledUsage:
     start: datetime
     end: datetime
     quantity: str  # a plain decimal
+    lacking_units: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
