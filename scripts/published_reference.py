@@ -119,7 +119,7 @@ def _webhooks() -> str:
     ]
     intro = (
         "What an endpoint is told of. Each has `id`, `event`, `type` (the same), `timestamp`, `sequence`, `livemode` "
-        "and `data`; members may be added. JSON schemas, each with an example: `schemas/webhooks/`. How to receive them: "
-        "[receive webhooks](../guides/receive-webhooks.md).\n\n"
+        "and `data`; members may be added. JSON schemas, each with an example: `schemas/webhooks/`. "
+        "How to receive them: [receive webhooks](../guides/receive-webhooks.md).\n\n"
     )
     return "# Webhooks\n\n" + intro + _table(("type", "says", "`data`"), rows)

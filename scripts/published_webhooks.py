@@ -18,7 +18,9 @@ from flamewire_ledger.webhooks.endpoint_messages import TEST
 from flamewire_ledger.webhooks.message import Kind, Message, Told, message_id, to_json
 
 PROJECTIONS = Path(__file__).parents[1] / "projections"
-STORIES = Path(__file__).parent / "examples" / "webhooks.json"  # of events that no projection reads so
+STORIES = (
+    Path(__file__).parent / "examples" / "webhooks.json"
+)  # of events that no projection reads so
 _CODEC = Codec()
 _AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 

@@ -90,7 +90,9 @@ async def run_roles(
         if "reactor" in roles:
             _start_reactor(ledger, writer, health, tasks)
             shares = _shares(ledger, "webhooks", tasks)
-            tasks.append(asyncio.create_task(send_webhooks(ledger, writer, shares), name="webhooks"))
+            tasks.append(
+                asyncio.create_task(send_webhooks(ledger, writer, shares), name="webhooks")
+            )
             for sender in senders(ledger, writer):
                 tasks.append(asyncio.create_task(sender.run(), name="invoices"))
         if "watcher" in roles:
