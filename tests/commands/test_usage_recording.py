@@ -15,10 +15,11 @@ import pytest
 from flamewire_ledger.commands import credit_account, meter
 from flamewire_ledger.commands.metering import Item, Metered, Meters, Reading, read_item
 from flamewire_ledger.commands.origin import Origin
-from flamewire_ledger.commands.usage_recording import UsageRecorder
+from flamewire_ledger.commands.usage_recording import UsageNotRecorded, UsageRecorder
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.domain.credit_account import OpenCreditAccount
 from flamewire_ledger.domain.meter import DefineMeter, MeterDefined
+from flamewire_ledger.domain.rejection import LimitReached
 from flamewire_ledger.store.codec import Codec
 from flamewire_ledger.store.connections import Connections
 from flamewire_ledger.store.memory import MemoryEventStore
@@ -133,6 +134,26 @@ async def test_a_batch_that_was_recorded_and_not_settled_is_recorded_once(items:
         events = await one.store.read(0, 0, 100)
         assert batch.position is not None
         assert events[batch.position - 1].type == "usage.recorded.v1"
+
+
+async def test_a_full_queue_gives_nothing_back(items: UsageItems):
+    """It says nothing of the batch: whoever else recorded it has counted its items."""
+    async with office(items) as one:
+        claimed = await one.claim("a")
+        assert claimed is not None
+
+        class Full:
+            async def submit_many(self, envelopes: Any) -> Any:
+                return [LimitReached("too much at once") for _ in envelopes]
+
+        hasty = UsageRecorder(items, one.store, one.codec, Full())
+        with pytest.raises(UsageNotRecorded):
+            await hasty.record([claimed])
+        await one.recorder.record([claimed])
+        with pytest.raises(UsageNotRecorded):
+            await hasty.record([claimed])
+        key = key_of(MERCHANT, "gateway", "a")
+        assert set(await items.counted([key])) == {key}
 
 
 async def test_what_counts_is_what_a_recorded_batch_has(items: UsageItems):
