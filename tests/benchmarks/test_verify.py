@@ -24,7 +24,7 @@ from scripts.benchmarks.measuring import prepared
 from scripts.benchmarks.running import Child, api_only
 from scripts.benchmarks.servers import postgres_server
 from tests.benchmarks.conftest import SMALL
-from tests.services.postgres import Databases
+from tests.services.postgres import Databases, with_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,10 @@ def loaded() -> Iterator[Loaded]:
                 wait_until_projected(server.url, 60)
             finally:
                 projector.stop()
-        databases = Databases(server.url)
+        # From another database: nobody may be connected to the one that is copied.
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE beside")
+        databases = Databases(with_database(server.url, "beside"))
         yield Loaded(databases, "postgres", session.results, session.after)
         databases.close()
 
