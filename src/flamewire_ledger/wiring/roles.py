@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
@@ -55,6 +56,8 @@ Role: TypeAlias = Literal["api", "relay", "projector", "reactor", "watcher"]
 _READY_LOOK_SECONDS: Final = 0.02
 _CHAINS_WAIT_SECONDS: Final = 5
 _DRAIN_SECONDS: Final = 10
+# A second lane stages a batch for itself once more: with no core to spare it only takes from the first.
+_LANES: Final = 2 if (os.cpu_count() or 1) > 2 else 1
 
 
 async def run_roles(
@@ -174,6 +177,7 @@ async def _start_projector(
         ledger.store,
         ledger.catalog,
         _consumer(ledger, "projector", shares, tasks),
+        lanes=_LANES,
         shares=shares,
         meter=ledger.meters,
         now=ledger.clock.now,
