@@ -23,6 +23,7 @@ from flamewire_ledger.commands.batch import Again, Batch, BatchExecutor, Settled
 from flamewire_ledger.commands.decider import Contended, Done, Failed, Outcome
 from flamewire_ledger.commands.pending import Pending
 from flamewire_ledger.domain.rejection import Rejection
+from flamewire_ledger.store.ending import end
 from flamewire_ledger.store.event_store import StoreUnavailable
 
 _log = logging.getLogger(__name__)
@@ -208,7 +209,7 @@ class Lane:
                 self._answer(ahead)
             await task
         finally:
-            await _end(task)
+            await end(task)
 
     async def _hand_over(self) -> None:
         """Send the batch that has formed, now that the one ahead is committed; then answer that
@@ -249,7 +250,7 @@ class Lane:
                 try:
                     await asyncio.wait((self._ahead.commit,))
                 finally:
-                    await _end(self._ahead.commit)
+                    await end(self._ahead.commit)
 
     def _may_decide_more(self) -> bool:
         forming = self._forming
@@ -361,22 +362,15 @@ class Lane:
     async def _abandon(self) -> None:
         """Tell everybody who still waits. What was sent may be recorded all the same."""
         if self._saving is not None:
-            await _end(self._saving)
+            await end(self._saving)
         for trip in (self._forming, self._ahead):
             if trip is not None:
                 self._queue.extendleft(reversed(trip.pendings))
                 if trip.commit is not None:
-                    await _end(trip.commit)
+                    await end(trip.commit)
         self.refuse_rest()
 
     def refuse_rest(self) -> None:
         """Tell everybody whose command is still queued that nothing will come of it here."""
         while self._queue:
             self._queue.popleft().resolve(Failed(StoreUnavailable("the writer ended")))
-
-
-async def _end(task: asyncio.Future[Any]) -> None:
-    """Cancel a task that is not done, and wait until it is."""
-    if not task.done():
-        task.cancel()
-        await asyncio.wait((task,))

@@ -16,6 +16,7 @@ from typing import Any, Final
 import psycopg
 
 from flamewire_ledger.store.connections import Connection, Connections
+from flamewire_ledger.store.ending import end
 from flamewire_ledger.store.event_store import StoreUnavailable
 from flamewire_ledger.store.statements import read_statements
 
@@ -73,8 +74,7 @@ class PostgresChainTurn:
                 yield self._lost
             finally:
                 self._connection = None
-                looking.cancel()
-                await asyncio.wait([looking])
+                await end(looking)
         finally:
             self._is_standing_by = False
             await connection.close()

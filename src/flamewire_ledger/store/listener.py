@@ -14,6 +14,7 @@ from typing import Final
 import psycopg
 
 from flamewire_ledger.store.connections import Connections
+from flamewire_ledger.store.ending import end
 
 _log = logging.getLogger(__name__)
 _RECONNECT_SECONDS: Final = 0.5
@@ -35,8 +36,7 @@ class Listener:
 
     async def stop(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await end(self._task)
             self._task = None
 
     def heard(self, partition: int) -> int:

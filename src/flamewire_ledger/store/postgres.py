@@ -97,8 +97,10 @@ class PostgresEventStore:
         self._listener.start()
 
     async def close(self) -> None:
-        await self._listener.stop()
-        await self._connections.close()
+        try:
+            await self._listener.stop()
+        finally:
+            await self._connections.close()
 
     async def __aenter__(self) -> Self:
         await self.open()
