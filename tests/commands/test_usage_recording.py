@@ -19,7 +19,7 @@ from flamewire_ledger.commands.usage_recording import UsageNotRecorded, UsageRec
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.domain.credit_account import OpenCreditAccount
 from flamewire_ledger.domain.meter import DefineMeter, MeterDefined
-from flamewire_ledger.domain.rejection import LimitReached
+from flamewire_ledger.domain.rejection import QueueFull
 from flamewire_ledger.store.codec import Codec
 from flamewire_ledger.store.connections import Connections
 from flamewire_ledger.store.memory import MemoryEventStore
@@ -144,7 +144,7 @@ async def test_a_full_queue_gives_nothing_back(items: UsageItems):
 
         class Full:
             async def submit_many(self, envelopes: Any) -> Any:
-                return [LimitReached("too much at once") for _ in envelopes]
+                return [QueueFull("too much at once") for _ in envelopes]
 
         hasty = UsageRecorder(items, one.store, one.codec, Full())
         with pytest.raises(UsageNotRecorded):

@@ -27,7 +27,7 @@ from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.commands.usage import Verdict, read_verdict, record
 from flamewire_ledger.domain.identifiers import command_id
 from flamewire_ledger.domain.meter import MeterDefined
-from flamewire_ledger.domain.rejection import LimitReached, Rejection
+from flamewire_ledger.domain.rejection import QueueFull, Rejection
 from flamewire_ledger.store.event_store import (
     EventStore,
     RecordedEvent,
@@ -95,8 +95,8 @@ class UsageRecorder:
                     assert outcome.answer is not None, "every batch has a verdict"
                     verdict = read_verdict(outcome.answer)
                     recorded = _recorded(outcome.position, verdict, bundles[batch.batch_id])
-                case LimitReached():
-                    # The queue is full: that says nothing of the batch, which another may have recorded.
+                case QueueFull():
+                    # That says nothing of the batch, which another may have recorded.
                     failed = outcome
                     continue
                 case Rejection():

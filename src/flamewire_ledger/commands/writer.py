@@ -12,7 +12,7 @@ from flamewire_ledger.commands.decider import Envelope, Failed, Outcome
 from flamewire_ledger.commands.lane import Lane, WriterCounts
 from flamewire_ledger.commands.patience import PatientStore
 from flamewire_ledger.commands.pending import Caller, Pending
-from flamewire_ledger.domain.rejection import LimitReached
+from flamewire_ledger.domain.rejection import QueueFull
 from flamewire_ledger.store.codec import Codec
 from flamewire_ledger.store.event_store import EventStore, StoreUnavailable, partition_of
 
@@ -72,8 +72,8 @@ class Writer:
         """Execute one command; when this returns Done, it is durable.
 
         A fault in deciding is raised as it was. StoreUnavailable: it may or may not be recorded;
-        submit it again with the same command id to find out. LimitReached, as an outcome, when the
-        queue stayed full.
+        submit it again with the same command id to find out. QueueFull, as an outcome, when the queue
+        stayed full.
         """
         (outcome,) = await self.submit_many((envelope,))
         if isinstance(outcome, Failed):
@@ -92,7 +92,7 @@ class Writer:
             if self._stopping:
                 pending.resolve(Failed(StoreUnavailable("this writer is shutting down")))
             elif not (lane.take(pending) or await lane.take_when_there_is_room(pending)):
-                pending.resolve(LimitReached("too many commands are waiting; send it again later"))
+                pending.resolve(QueueFull("too many commands are waiting; send it again later"))
         if caller.left:
             await caller.done
         return [outcome for outcome in caller.outcomes if outcome is not None]

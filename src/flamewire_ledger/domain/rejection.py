@@ -15,7 +15,8 @@ A rejection is expected: it has a code, and nothing was recorded.
     ├── IdempotencyKeyReused      the same key came with other content
     ├── PriceUnavailable          no price that can be trusted; try later
     └── LimitReached              a bound that exists so that everything stays bounded
-        └── AddressesUsedUp       a pool of deposit addresses has none left
+        ├── AddressesUsedUp       a pool of deposit addresses has none left
+        └── QueueFull             too much at once: says nothing of the command itself
 
 Which HTTP status each becomes is chosen in api/problems.py and nowhere else.
 """
@@ -114,3 +115,9 @@ class LimitReached(Rejection):
 
 class AddressesUsedUp(LimitReached):
     code = "addresses_used_up"
+
+
+class QueueFull(LimitReached):
+    """It was not looked at, and may be recorded already, by another. What a limit of an account or
+    an invoice refuses stays refused until there is room; this passes by itself.
+    """

@@ -16,13 +16,14 @@ from typing import Final, Protocol, assert_never
 from flamewire_ledger.commands.decider import Contended, Done, Envelope, Failed, Outcome
 from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.domain.identifiers import command_id
-from flamewire_ledger.domain.rejection import LimitReached, Rejection
+from flamewire_ledger.domain.rejection import LimitReached, QueueFull, Rejection
 from flamewire_ledger.processes.envelopes import envelope_of
 from flamewire_ledger.processes.process import ROUNDS_MAX, Fact, FollowUp, Process
 from flamewire_ledger.store.codec import Codec
 from flamewire_ledger.store.event_store import EventStore, RecordedEvent, StoreUnavailable
 
 TRIES_MAX: Final = 8
+LIMIT_TRIES_MAX: Final = 3  # where only a limit refuses: room seldom comes within seconds
 _WAIT_SECONDS_FIRST: Final = 0.1
 _WAIT_SECONDS_MAX: Final = 5.0
 
@@ -180,34 +181,49 @@ class Reactions:
         return replace(envelope_of(follow_up.command, origin), remember_nothing_new=True)
 
     async def _send(self, envelopes: Sequence[Envelope]) -> list[Outcome | Failed]:
-        """Send them all, and all again while any failed for a reason that passes: order is kept,
-        and none is done twice.
+        """Send them all, and all again while any failed for a reason that may pass: order is kept,
+        and none is done twice. What is a command's own reason does not hold up the others for ever.
         """
         if not envelopes:
             return []
         wait_seconds = self._wait_seconds_first
-        for left in reversed(range(TRIES_MAX)):
-            outcomes = await self._writer.submit_many(envelopes)
-            passing = [outcome for outcome in outcomes if _passes(outcome)]
-            if not passing:
-                return outcomes
-            if left:
-                await asyncio.sleep(wait_seconds)
-                wait_seconds = min(2 * wait_seconds, _WAIT_SECONDS_MAX)
-        raise StoreUnavailable(f"{len(passing)} commands were not recorded: {_cause(passing[0])}")
+        tries = 1
+        while tries < max(map(_tries_max, outcomes := await self._writer.submit_many(envelopes))):
+            await asyncio.sleep(wait_seconds)
+            wait_seconds = min(2 * wait_seconds, _WAIT_SECONDS_MAX)
+            tries += 1
+        unheard = [outcome for outcome in outcomes if _is_unheard(outcome)]
+        if unheard:
+            raise StoreUnavailable(
+                f"{len(unheard)} commands were not recorded: {_cause(unheard[0])}"
+            )
+        return outcomes
 
 
-def _passes(outcome: Outcome | Failed) -> bool:
-    """Whether the same command may fare better in a while."""
+def _tries_max(outcome: Outcome | Failed) -> int:
+    """How often to send a command that comes to this: more than once where it may fare better in a
+    while.
+    """
+    match outcome:
+        case Failed() | QueueFull():
+            return TRIES_MAX if _is_unheard(outcome) else 1
+        case Contended():
+            return TRIES_MAX
+        case LimitReached():
+            return LIMIT_TRIES_MAX
+        case Done() | Rejection():
+            return 1
+        case _:
+            assert_never(outcome)
+
+
+def _is_unheard(outcome: Outcome | Failed) -> bool:
+    """Whether it says nothing of the command itself: then the whole page is to wait."""
     match outcome:
         case Failed(error):
             return isinstance(error, StoreUnavailable)
-        case Contended() | LimitReached():
-            return True
-        case Done() | Rejection():
-            return False
         case _:
-            assert_never(outcome)
+            return isinstance(outcome, QueueFull)
 
 
 def _cause(outcome: Outcome | Failed) -> str:

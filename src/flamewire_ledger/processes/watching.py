@@ -39,7 +39,7 @@ from flamewire_ledger.domain.payment import (
     RecordTransfer,
 )
 from flamewire_ledger.domain.price_lock import Quote
-from flamewire_ledger.domain.rejection import LimitReached, PriceUnavailable, Rejection
+from flamewire_ledger.domain.rejection import PriceUnavailable, QueueFull, Rejection
 from flamewire_ledger.domain.transfer import Transfer
 from flamewire_ledger.processes import identification
 from flamewire_ledger.processes.holding import Holding
@@ -305,7 +305,7 @@ class Watching:
             case Done():
                 self._failed.discard(observation.transfer.key)
                 return True
-            case Contended() | LimitReached():
+            case Contended() | QueueFull():
                 raise ListenerBusy("the writer is busy")
             case Failed(error=StoreUnavailable() as error):
                 raise ListenerBusy(str(error))
