@@ -110,6 +110,20 @@ class Shop:
             seen = self.seen(payment)
             assert (seen["status"], seen["labels"]) == (status, list(labels))
 
+    def is_followed(self) -> None:
+        """Wait until the ledger has read the head."""
+        end = f'network="rococo"}} {self.payers.height}.0'
+
+        def is_so() -> bool:
+            with self.ledger.client() as client:
+                lines = client.get("/metrics").text.splitlines()
+            return any(
+                line.startswith("flamewire_chain_followed{") and line.endswith(end)
+                for line in lines
+            )
+
+        eventually(is_so)
+
     def transfers(self, payment: str) -> list[tuple[str, int, int, str]]:
         return [
             (each["transaction_id"], each["index"], int(each["amount_minor"]), each["status"])
@@ -171,6 +185,9 @@ def test_transfers_and_batches_through_power_cuts_and_a_reorganisation(shop: Sho
     payers.node.set_head(payers.height - 1)
     payers.send_again(comes_back)
     shop.mine(2)
+    # Given up one block after it was missed, and both of these may have been read before it was.
+    shop.is_followed()
+    shop.mine()
     shop.becomes(gone, "requires_payment")
     assert shop.transfers(gone) == [(taken_back.hash, 0, ROC, "dropped")]
 
