@@ -16,6 +16,7 @@ from pypdf import PdfReader
 from flamewire_ledger.api import invoice_views as views
 from flamewire_ledger.api.invoice_pdf import Document, pdf_of
 from flamewire_ledger.api.invoice_xml import xml_of
+from flamewire_ledger.api.paper import Paper
 from flamewire_ledger.domain.invoice import (
     CreditedLine,
     Customer,
@@ -185,6 +186,8 @@ async def test_a_receipt_says_who_bought_what_and_at_whose_price(
     assert "Rate 1 USDC = 1 USD" in text
     assert f"Locked {paid['locked_at'][:19].replace('T', ' ')} UTC, by one, two" in text
     assert f"Price lock {paid['price_lock_id']}" in text
+    assert f"Receipt {receipt['number']} 1 / 1" in text  # at the foot of the page
+    assert "Invoice" not in text
 
 
 async def test_what_is_sent_by_mail_knows_the_credit_account(ledger: World) -> None:
@@ -270,9 +273,53 @@ def test_three_hundred_lines_go_over_pages_with_their_titles() -> None:
     assert f"{len(texts)} / {len(texts)}" in texts[-1]
 
 
+def test_numbers_of_any_length_are_not_broken() -> None:
+    eth = Asset("ethereum:ETH", 18)
+    gas = InvoiceLine(
+        "Gas of validators",
+        "123456.789012345678901234",
+        "0.000000000000000001",
+        Amount(eth, 10**27 + 123456789012345678),
+        "33.333333",
+    )
+    text = text_of(drawn(opened(gas, currency=eth)))
+    row = "123456.789012345678901234 0.000000000000000001 33.333333 % 1000000000.123456789012345678"
+    assert f"Gas of validators {row}" in text
+    assert "1333333330.164609051604938274 ETH" in text
+
+
+def test_a_long_name_leaves_the_foot_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(billing, "SELLER", replace(billing.SELLER, name="Very " * 60 + "Ltd"))
+    text = text_of(drawn(opened(line(1))))
+    assert re.search(r"V\w*… · Invoice 2026-000001 1 / 1", text)
+
+
+def test_letters_that_join_are_joined() -> None:
+    def width(text: str) -> float:
+        return Paper("t", "a", NOON).width_of(text)
+
+    assert width("\u0628" * 4) < 0.8 * width("\u0628\u200c" * 4)
+    assert width("\u0915\u094d\u0937") < 0.8 * width("\u0915\u094d\u200c\u0937")
+
+
+def test_what_no_font_has_is_a_number_on_paper_and_itself_in_xml() -> None:
+    made = office(position("Care 👩‍💻", "1", "1.00", "19"), customer=replace(CUSTOMER, name="บริษัท"))
+    pdf = drawn(made)
+    text = text_of(pdf)
+    assert "บริษัท" in text
+    assert "[U+1F469]" in text
+    assert "is written as its number in Unicode" in text
+    assert drawn(made) == pdf
+    _, xml = get_facturx_xml_from_pdf(pdf)
+    assert "Care 👩‍💻" in xml.decode()
+    assert "Unicode" not in text_of(drawn(office()))
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "บริการ" * 300,
+        "सेवा " * 300,
         "שירותי ענן (API) 2026",
         "الخدمة السحابية رقم ٥",
         "云服务 月费 クラウド 구름",

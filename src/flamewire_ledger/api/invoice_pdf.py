@@ -47,7 +47,7 @@ def pdf_of(document: Document) -> bytes:
     """The PDF. Takes a fifth of a second of a processor: not for the event loop."""
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every table it prunes
     invoice = document.invoice
-    title = f"Invoice {invoice['number'] or 'draft'}"
+    title = f"{_kind(invoice)} {invoice['number'] or 'draft'}"
     at = datetime.fromisoformat(invoice["issued_at"] or invoice["created_at"])
     paper = Paper(title, _seller_name(document), at)
     _head(paper, document)
@@ -73,13 +73,16 @@ def _seller_name(document: Document) -> str:
     return named
 
 
+def _kind(invoice: Mapping[str, Any]) -> str:
+    return "Receipt" if invoice["kind"] == "receipt" else "Invoice"
+
+
 def _head(paper: Paper, document: Document) -> None:
     invoice = document.invoice
-    title = "Receipt" if invoice["kind"] == "receipt" else "Invoice"
     number = "DRAFT" if invoice["number"] is None else f"No. {invoice['number']}"
     is_void = invoice["status"] == "void"
     seller = _seller_name(document)
-    head(paper, seller, title, number, is_void=is_void, is_test=document.is_test)
+    head(paper, seller, _kind(invoice), number, is_void=is_void, is_test=document.is_test)
 
 
 def _dates(paper: Paper, invoice: Mapping[str, Any]) -> None:

@@ -12,7 +12,6 @@ from flamewire_ledger.domain.money import printed_text
 
 _HALF: Final = FULL / 2
 _AMOUNT: Final = 44.0
-_BESIDE: Final = FULL - _AMOUNT
 _RATES: Final = ((84.0, "L"), (45.0, "R"), (45.0, "R"))
 
 Sum = tuple[str, str, str, bool]  # its name, its sign, the amount, and whether it is the matter
@@ -81,10 +80,10 @@ def decimals_of(amount: str) -> int:
 
 
 def sums(paper: Paper, rows: Sequence[Sum], currency: str) -> None:
-    paper.keep_together(7 * len(rows))
-    for name, sign, value, is_bold in rows:
-        text = f"{sign}{printed(value)} {currency}"
-        paper.sum(name, text, _BESIDE, _AMOUNT, is_bold=is_bold)
+    shown = [
+        (name, f"{sign}{printed(value)} {currency}", is_bold) for name, sign, value, is_bold in rows
+    ]
+    paper.sums(shown, _AMOUNT)
     paper.gap(6)
 
 
