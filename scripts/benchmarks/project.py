@@ -101,7 +101,7 @@ async def _measure(
             figures.append(await watch.of(name, _alone(pool, store, projection), 40_000))
         await _begin_again(pool, catalog)
         all_of_them = _live(pool, store, catalog)
-        figures.append(await watch.of(f"all ten read models, {of_what}", all_of_them, 25_000))
+        figures.append(await watch.of(f"all read models, {of_what}", all_of_them, 25_000))
         for chosen in _BALANCES:
             again = _rebuild(pool, store, catalog.get(chosen))
             figures.append(await watch.of(f"rebuild {chosen}, {of_what}", again, 100_000))
