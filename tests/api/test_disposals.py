@@ -60,6 +60,30 @@ async def test_a_sale_is_worth_what_it_brought_and_the_rest_is_gained(ledger: Wo
     assert (await ledger.get(PATH)).json()["data"] == [sold]
 
 
+async def test_what_left_when_no_price_was_known_leaves_no_value_behind(ledger: World):
+    """It leaves at what it stood at; the lots, which ask for its price, say that they know none."""
+    await receive(ledger, "400")
+    ledger.clock.turn(days=3)
+    assert (await dispose(ledger, "0.25", "fee")).status_code == 201
+    assert (await dispose(ledger, "0.75", "withdrawal")).status_code == 201
+    told = await valuation(ledger)
+    assert (told["is_balanced"], told["is_partial"], told["realised_gains"]) == (
+        True,
+        False,
+        "0.00",
+    )
+    shown = values(told)
+    assert shown["assets:wallet:bittensor"] == "0.00"
+    assert (shown["equity:withdrawals"], shown["expenses:network_fees"]) == ("300.00", "100.00")
+    lines = (await report(ledger))["disposals"]
+    assert [(it["proceeds"], it["cost_basis"]) for it in lines] == [
+        (None, "100.00"),
+        (None, "300.00"),
+    ]
+    quickbooks = (await ledger.get("/v1/exports/quickbooks")).text
+    assert "Equity:Withdrawals\t300.00" in quickbooks
+
+
 async def test_the_same_key_records_it_once_and_every_asset_stays_balanced(ledger: World):
     await receive(ledger, "400")
     first = await dispose(ledger, "1", proceeds="410", once="sale-1")

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from flamewire_ledger.billing.carrying import Carried, Part, Stream
 from flamewire_ledger.billing.trial import TrialBalance
 
-WALLET, HELD, SALES, REFUNDS = (
+WALLET, HELD, SALES, REFUNDS, TAKEN_OUT = (
     "assets:wallet:x", "liabilities:customer_unapplied", "income:sales", "liabilities:refunds_payable",
+    "equity:withdrawals",
 )  # fmt: skip
 
 
@@ -98,10 +99,60 @@ def test_what_is_owed_under_another_name_gains_nothing():
     assert books.gains == books.losses
 
 
+def test_what_leaves_without_a_price_leaves_at_what_it_stood_at():
+    books = TrialBalance()
+    list(books.post(WALLET, SALES, "TAO", new(10, 1000)))
+    assert list(books.post(TAKEN_OUT, WALLET, "TAO", new(4, None))) == []
+    assert (books.lines[WALLET, "TAO"].value, books.lines[TAKEN_OUT, "TAO"].value) == (600, 400)
+    list(books.post(TAKEN_OUT, WALLET, "TAO", new(6, None)))
+    assert (books.lines[WALLET, "TAO"].value, books.lines[TAKEN_OUT, "TAO"].value) == (0, 1000)
+    assert not books.lines[TAKEN_OUT, "TAO"].unvalued_units
+
+
+def test_what_has_no_value_leaves_without_first():
+    books = TrialBalance()
+    list(books.post(WALLET, SALES, "TAO", new(10, 1000)))
+    list(books.post(WALLET, SALES, "TAO", new(5, None)))
+    list(books.post(TAKEN_OUT, WALLET, "TAO", new(7, None)))
+    out = books.lines[TAKEN_OUT, "TAO"]
+    assert (out.valued_units, out.unvalued_units, out.value) == (2, 5, 200)
+    assert books.lines[WALLET, "TAO"].value == 800
+
+
+def test_a_debt_settled_without_a_price_is_worth_what_was_given_for_it():
+    books = TrialBalance()
+    list(books.post(WALLET, SALES, "TAO", new(10, 1000)))
+    list(books.post(HELD, REFUNDS, "TAO", new(10, 1300)))
+    (gain,) = books.post(REFUNDS, WALLET, "TAO", new(10, None))
+    assert (gain.account, gain.units) == (REFUNDS, 300)
+    assert books.lines[REFUNDS, "TAO"].value == books.lines[WALLET, "TAO"].value == 0
+
+
+def test_what_had_no_value_and_brings_a_price_is_all_gain():
+    books = TrialBalance()
+    list(books.post(WALLET, SALES, "TAO", new(10, None)))
+    (gain,) = books.post(TAKEN_OUT, WALLET, "TAO", new(10, 700))
+    assert (gain.account, gain.units) == (WALLET, 700)
+    wallet = books.lines[WALLET, "TAO"]
+    assert (wallet.value, wallet.valued_units, wallet.unvalued_units) == (0, 0, 0)
+
+
+def test_what_is_short_is_covered_at_the_price_of_then():
+    books = TrialBalance()
+    list(books.post(WALLET, SALES, "TAO", new(10, 1000)))
+    assert list(books.post(TAKEN_OUT, WALLET, "TAO", new(12, 1200))) == []
+    (loss,) = books.post(WALLET, SALES, "TAO", new(10, 1500))
+    assert loss.units == -100
+    assert (books.lines[WALLET, "TAO"].valued_units, books.lines[WALLET, "TAO"].value) == (8, 1200)
+
+
 postings = st.lists(
     st.tuples(
-        st.sampled_from(["s1", "s2"]),
-        st.sampled_from([(WALLET, HELD), (HELD, SALES), (HELD, REFUNDS), (REFUNDS, WALLET), (HELD, WALLET)]),
+        st.sampled_from(["s1", "s2", "out"]),
+        st.sampled_from([
+            (WALLET, HELD), (HELD, SALES), (HELD, REFUNDS), (REFUNDS, WALLET), (HELD, WALLET),
+            (TAKEN_OUT, WALLET),
+        ]),
         st.integers(1, 50),
         st.none() | st.integers(0, 10_000),
     ),
@@ -110,14 +161,22 @@ postings = st.lists(
 
 
 @given(postings)
-def test_whatever_is_posted_debits_equal_credits_and_empty_accounts_are_worth_nothing(told: Any):
-    books, streams = TrialBalance(), {"s1": Stream(), "s2": Stream()}
+def test_whatever_is_posted_debits_equal_credits_and_no_value_is_without_units(told: Any):
+    books, streams = TrialBalance(), {name: Stream() for name in ("s1", "s2", "out")}
     for stream, (debit, credit), units, value in told:
         carried = streams[stream].post(debit, credit, "TAO", units, lambda: value)  # noqa: B023
         assert sum(part.units for part in carried.parts) == units
+        moved = books.moved(debit, credit, "TAO", carried)
+        assert moved.valued_units + moved.unvalued_units == units
         list(books.post(debit, credit, "TAO", carried))
+        for (account, _), line in books.lines.items():
+            if account == SALES:
+                continue
+            standing = line.debit_units - line.credit_units
+            assert line.valued_units + line.unvalued_units == standing
+            assert line.valued_units * line.unvalued_units >= 0
+            assert line.value * line.valued_units >= 0
+            if not line.valued_units:
+                assert line.value == 0
     debits = sum(it.debit_value for it in books.lines.values()) + books.losses
     assert debits == sum(it.credit_value for it in books.lines.values()) + books.gains
-    for (account, _), line in books.lines.items():
-        if not account.startswith("income:") and not line.valued_units:
-            assert line.value == 0

@@ -2,16 +2,17 @@
 
 What leaves the books by a price of its own (money paid out, a debt settled from elsewhere) leaves at that
 price; what it had stood at, on average, is taken off its account, and the difference is a realised
-gain or loss. So an account without units has no value either, and all debits equal all credits.
+gain or loss. What leaves when no price is known leaves at what it stood at. So an account without
+units has no value either, and all debits equal all credits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from flamewire_ledger.billing.carrying import Carried
+from flamewire_ledger.billing.carrying import Carried, Part
 
 REALISED_GAINS: Final = "income:realised_gains"
 _OWED: Final = "liabilities:"
@@ -62,6 +63,29 @@ class AccountValue:
         else:
             self.credit_value -= value
 
+    def standing(self, *, is_debit: bool) -> tuple[int, int]:
+        """Units that a posting on this side can take, and what they stand at."""
+        sign = -1 if is_debit else 1
+        return max(0, sign * self.valued_units), sign * self.value
+
+    def settle(self) -> int:
+        """What has to be added so that no value is without units; debits positive.
+
+        Units with a value and units without, on opposite sides, are the same units: they go, and so
+        does what the first were worth.
+        """
+        before = self.value
+        value = before
+        if self.valued_units * self.unvalued_units < 0:
+            both = min(abs(self.valued_units), abs(self.unvalued_units))
+            value -= value * both // abs(self.valued_units)
+            both = both if self.valued_units > 0 else -both
+            self.valued_units -= both
+            self.unvalued_units += both
+        if value * self.valued_units <= 0:
+            value = 0
+        return value - before
+
 
 @dataclass(slots=True)
 class TrialBalance:
@@ -71,8 +95,28 @@ class TrialBalance:
     gains: int = 0  # all credits to realised gains
     losses: int = 0  # all debits
 
+    def moved(self, debit: str, credit: str, asset: str, carried: Carried) -> Carried:
+        """The posting as it moves value: units that nothing prices take along what they stood at."""
+        if not carried.unvalued_units:
+            return carried
+        for account, is_debit in ((credit, False), (debit, True)):
+            line = self.lines.get((account, asset))
+            if line is None or not account.startswith(_BALANCE_SHEET):
+                continue
+            had, value = line.standing(is_debit=is_debit)
+            unvalued = max(0, line.unvalued_units * (-1 if is_debit else 1))
+            units = min(carried.unvalued_units - unvalued, had - carried.valued_units)
+            if units > 0:
+                rest = carried.unvalued_units - units
+                parts = [part for part in carried.parts if part.value is not None]
+                parts.append(Part(units, _share(value, units, had)))
+                parts += [Part(rest, None)] if rest else []
+                return replace(carried, parts=tuple(parts))
+        return carried
+
     def post(self, debit: str, credit: str, asset: str, carried: Carried) -> Iterator[Gain]:
         """Add one posting; what was gained or lost by it follows. Take all of them."""
+        carried = self.moved(debit, credit, asset, carried)
         sides = (debit, True), (credit, False)
         expected = [self._standing_value(*side, asset, carried) for side in sides]
         if debit.startswith(_OWED) and credit.startswith(_OWED) and expected[0] is not None:
@@ -80,30 +124,41 @@ class TrialBalance:
         for (account, is_debit), stood_at in zip(sides, expected, strict=True):
             line = self.lines.setdefault((account, asset), AccountValue())
             line.add(is_debit=is_debit, carried=carried)
-            difference = 0
             if stood_at is not None:
                 # It was taken off at the price of now; put back what that is off the mark.
-                difference = (carried.value - stood_at) * (-1 if is_debit else 1)
-            elif not line.valued_units and account.startswith(_BALANCE_SHEET):
-                difference = -line.value  # nothing stands there any more: nor does any value
-            if difference:
-                line.adjust(difference)
-                if difference > 0:
-                    self.gains += difference
-                else:
-                    self.losses -= difference
-                yield Gain(account, asset, difference)
+                off = (carried.value - stood_at) * (-1 if is_debit else 1)
+                yield from self._adjust(line, account, asset, off)
+            if account.startswith(_BALANCE_SHEET):
+                yield from self._adjust(line, account, asset, line.settle())
+
+    def _adjust(self, line: AccountValue, account: str, asset: str, value: int) -> Iterator[Gain]:
+        if not value:
+            return
+        line.adjust(value)
+        if value > 0:
+            self.gains += value
+        else:
+            self.losses -= value
+        yield Gain(account, asset, value)
 
     def _standing_value(
         self, account: str, is_debit: bool, asset: str, carried: Carried
     ) -> int | None:
-        """What the units stood at that a newly priced posting takes off an account; None: it takes none."""
+        """What the units stood at that a newly priced posting takes off an account; None: it takes none.
+
+        What goes beyond all that is there goes at the price of now.
+        """
         line = self.lines.get((account, asset))
         if line is None or not carried.is_new or not account.startswith(_BALANCE_SHEET):
             return None
-        standing = -line.valued_units if is_debit else line.valued_units
-        taken = carried.valued_units
-        if not 0 < taken <= standing:
+        had, value = line.standing(is_debit=is_debit)
+        taken = min(carried.valued_units, had)
+        if not taken:
             return None
-        value = -line.value if is_debit else line.value
-        return value if taken == standing else value * taken // standing
+        beyond = carried.value - _share(carried.value, taken, carried.valued_units)
+        return _share(value, taken, had) + beyond
+
+
+def _share(value: int, units: int, of: int) -> int:
+    """Of a value, for so many of the units; all of it for all of them."""
+    return value if units == of else value * units // of

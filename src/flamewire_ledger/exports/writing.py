@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Protocol
@@ -85,8 +85,9 @@ def _events(
     for _, group in groupby(entries, key=lambda entry: entry.position):
         event = list(group)
         gains: list[Gain] = []
-        for entry in event:
-            code = entry.amount.asset.code
-            gains += balance.post(entry.debit, entry.credit, code, entry.carried)
+        for number, entry in enumerate(event):
+            places = entry.debit, entry.credit, entry.amount.asset.code
+            event[number] = replace(entry, carried=balance.moved(*places, entry.carried))
+            gains += balance.post(*places, entry.carried)
         if window.holds(event[0].at):
             yield target.event(event, gains)
