@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta, timezone
+from typing import Any
 
 import pytest
 
 from flamewire_ledger.api import meters
 from flamewire_ledger.api import usage as ingestion
+from flamewire_ledger.domain import usage
 from tests.api.test_usage import account, codes, item, meter, sent, used
 from tests.api.world import NOON, World
 
@@ -158,3 +160,26 @@ async def test_a_subject_that_means_two_accounts_is_not_guessed(ledger: World):
     await account(ledger, external_id="twins")
     await account(ledger, external_id="twins")
     assert codes(await sent(ledger, [item("twins", "a")])) == ["ambiguous_subject"]
+
+
+async def test_what_cannot_be_recorded_is_said_for_itself_and_the_rest_is_taken(
+    ledger: World, monkeypatch: pytest.MonkeyPatch
+):
+    await meter(ledger)
+    tom, ada = await account(ledger), await account(ledger)
+    decide = usage.decide
+
+    def broken(state: Any, command: Any) -> Any:
+        if command.account_id == ada:
+            raise RuntimeError("a fault of ours")
+        return decide(state, command)
+
+    with monkeypatch.context() as spoilt:
+        spoilt.setattr(usage, "decide", broken)
+        first = await sent(ledger, [item(tom, "a"), item(ada, "b")])
+        again = await sent(ledger, [item(ada, "b"), item(tom, "a"), item(tom, "c")])
+    assert codes(first) == ["accepted", "not_recorded_yet"]
+    assert codes(again) == ["not_recorded_yet", "duplicate", "accepted"]
+
+    assert codes(await sent(ledger, [item(ada, "b")])) == ["duplicate"]
+    assert [it["quantity"] for it in await used(ledger, ada)] == ["1"]

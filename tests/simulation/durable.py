@@ -26,7 +26,7 @@ from flamewire_ledger.store.event_store import (
     Turn,
     Verdict,
 )
-from flamewire_ledger.store.usage_items import ClaimedBatch, NewBatch, UsageItems
+from flamewire_ledger.store.usage_items import Aside, ClaimedBatch, NewBatch, UsageItems
 from tests.simulation.weather import Line, Weather
 
 T = TypeVar("T")
@@ -226,6 +226,21 @@ class ReachedUsageItems:
 
     async def batches(self, batch_ids: Sequence[UUID]) -> Sequence[ClaimedBatch]:
         return await self._reached.read(lambda: self._items.batches(batch_ids))
+
+    async def put_aside(self, asides: Sequence[Aside]) -> None:
+        await self._reached.write(lambda: self._items.put_aside(asides))
+
+    async def aside(self, keys: Sequence[UUID]) -> Collection[UUID]:
+        return await self._reached.read(lambda: self._items.aside(keys))
+
+    async def release(self) -> None:
+        await self._reached.write(self._items.release)
+
+    async def give_up(self, batch_id: UUID) -> None:
+        await self._reached.write(lambda: self._items.give_up(batch_id))
+
+    async def merchant_of(self, batch_id: UUID) -> str | None:
+        return await self._reached.read(lambda: self._items.merchant_of(batch_id))
 
     async def places(self, keys: Sequence[UUID]) -> Mapping[UUID, tuple[UUID, int]]:
         return await self._reached.read(lambda: self._items.places(keys))

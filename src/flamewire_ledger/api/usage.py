@@ -8,7 +8,7 @@ whole request may be sent again, cut differently, for as long as somebody likes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -42,12 +42,17 @@ _DUPLICATE: Final = "duplicate"
 _ID_REUSED: Final = Refused(
     "id_reused", "another item with this source and id was counted: this one is not"
 )
+_ASIDE: Final = Refused(
+    "not_recorded_yet",
+    "it came before and could not be recorded; an operator has been told: send it again later",
+)
 _COMPARED_MAX: Final = 1_000  # batches that duplicates are held against
 _COMPARED_AT_ONCE: Final = 20
 _raws: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _DETAILS: Final = {
     "insufficient_credits": "the account has not enough credits for these items",
     "limit_reached": "these items would go beyond a hard limit of the account",
+    "given_up": "an operator has decided that these items are not recorded: send them again",
 }
 
 
@@ -86,6 +91,7 @@ async def ingest(call: Call) -> Answer:
         # Somebody claimed these before and did not come to an end: that is done first. What was
         # refused then, by whoever it was, may be taken now.
         await desk.recorder.finish(await items_.unfinished_of(keys))
+        batches = _leave(work, batches, await items_.aside(keys))
     else:
         raise UsageNotRecorded("others send the same items at the same time: send them again")
     for batch in batches:
@@ -198,8 +204,11 @@ async def _claim(call: Call, work: _Work, batches: Sequence[_Batch]) -> list[_Ba
         whole = ClaimedBatch(id_, call.merchant_id, batch.account_id, now, meter_ids, raws, seqs)
         claimed.append((whole, [(seq, batch.readings[seq]) for seq in seqs]))
     recorded = await call.office.usage.recorder.record(claimed)
-    for id_, outcome in recorded.items():
-        batch = new[id_][0]
+    for id_ in taken:
+        batch, outcome = new[id_][0], recorded.get(id_)
+        if outcome is None:
+            _say(work, [batch.places[seq] for seq in taken[id_]], _ASIDE)
+            continue
         for seq in taken[id_]:
             code = outcome.refused.get(seq)
             said = _ACCEPTED if code is None else Refused(code, _DETAILS.get(code, code))
@@ -245,19 +254,33 @@ def _left(new: Iterable[Any], taken: Any) -> list[_Batch]:
     left = []
     for id_, (batch, _) in new:
         gone = set(taken.get(id_, ()))
-        if len(gone) == len(batch.places):
-            continue
-        rest = _Batch(batch.account_id)
-        for seq, place in enumerate(batch.places):
-            if seq not in gone:
-                rest.places.append(place)
-                rest.readings.append(batch.readings[seq])
-                rest.keys.append(batch.keys[seq])
-        left.append(rest)
+        if len(gone) < len(batch.places):
+            left.append(_without(batch, gone))
     return left
 
 
-def _say(work: _Work, places: Iterable[int], outcome: str) -> None:
+def _leave(work: _Work, batches: Sequence[_Batch], aside: Collection[UUID]) -> list[_Batch]:
+    """What nobody can record at present stops none of the rest."""
+    left = []
+    for batch in batches:
+        gone = {seq for seq, key in enumerate(batch.keys) if key in aside}
+        _say(work, [batch.places[seq] for seq in gone], _ASIDE)
+        if len(gone) < len(batch.places):
+            left.append(_without(batch, gone))
+    return left
+
+
+def _without(batch: _Batch, gone: Collection[int]) -> _Batch:
+    rest = _Batch(batch.account_id)
+    for seq, place in enumerate(batch.places):
+        if seq not in gone:
+            rest.places.append(place)
+            rest.readings.append(batch.readings[seq])
+            rest.keys.append(batch.keys[seq])
+    return rest
+
+
+def _say(work: _Work, places: Iterable[int], outcome: str | Refused) -> None:
     for place in places:
         work.outcomes[place] = outcome
 

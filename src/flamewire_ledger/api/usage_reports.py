@@ -23,6 +23,7 @@ from flamewire_ledger.commands import usage as commands
 from flamewire_ledger.commands.decider import Envelope
 from flamewire_ledger.commands.metering import bundles_of
 from flamewire_ledger.commands.origin import Decision
+from flamewire_ledger.commands.usage_recording import UsageNotRecorded
 from flamewire_ledger.domain.meter import ADDITIVE
 from flamewire_ledger.domain.rejection import Malformed
 from flamewire_ledger.domain.usage import (
@@ -107,6 +108,8 @@ async def _prove(call: Call, source: str, id_: str) -> Answer:
         recorder = call.office.usage.recorder
         await recorder.finish([batch.batch_id])
         (batch,) = await call.parts.usage_items.batches([batch.batch_id])
+    if batch.position is None:
+        raise UsageNotRecorded("this item of usage is taken, and not recorded yet")
     if not batch.position:
         raise problems.not_found("this item of usage was refused")
     return Answer(to_json(await _proof(call, batch, place, source, id_)))

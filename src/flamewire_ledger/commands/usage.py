@@ -34,6 +34,7 @@ from flamewire_ledger.domain.usage import RecordUsage, UsageCommand, stream_of
 USAGE: Final = Decider("usage", usage.evolve, usage.Usage, "usage.1")
 OVER_LIMIT: Final = "limit_reached"
 NO_CREDITS: Final = InsufficientCredits.code
+GIVEN_UP: Final = "given_up"
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -46,6 +47,8 @@ class Verdict(msgspec.Struct, frozen=True):
     is_empty: bool
 
 
+# What nobody else's verdict is: a batch that is recorded as nothing names the bundles it refused.
+_NEVER: Final = Verdict({}, 0, is_empty=True)
 read_verdict: Final = msgspec.json.Decoder(Verdict).decode
 
 
@@ -133,6 +136,23 @@ def record(
 
     subjects = (Subject(stream_id, USAGE), Subject(account_id, CREDIT_ACCOUNT))
     return origin.envelope(subjects, decide, answer)
+
+
+def give_up(origin: Origin, batch_id: str) -> Envelope:
+    """That a batch is never recorded, under the same command id that it would be recorded under: so
+    the log takes the one or the other. It looks at no stream that there is: one that does not fold
+    may be what was wrong.
+    """
+    return origin.envelope(
+        (Subject(f"usage:{batch_id}", USAGE),),
+        lambda _: {},
+        lambda _: msgspec.json.encode(_NEVER),
+    )
+
+
+def is_given_up(verdict: Verdict) -> bool:
+    """Whether a batch is never recorded because a person decided so."""
+    return verdict == _NEVER
 
 
 def _burn(

@@ -61,6 +61,8 @@ class DeadLetters:
         if not rows:
             return None
         letter = rows[0]
+        if not letter["position"]:  # what was never recorded has none
+            return letter
         events = await self._store.read(letter["partition"], letter["position"] - 1, 1)
         if events:
             letter["version"] = events[0].version

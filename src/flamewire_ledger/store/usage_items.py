@@ -65,6 +65,15 @@ class ClaimedBatch:
     position: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A batch that cannot be recorded, for a reason of its own."""
+
+    batch_id: UUID
+    partition: int
+    cause: str
+
+
 class UsageItems(Protocol):
     async def claim(
         self,
@@ -89,9 +98,26 @@ class UsageItems(Protocol):
         """Those that a settled batch has: they count, and go on to."""
 
     async def unfinished(self, seconds: float, limit: int) -> Sequence[UUID]:
-        """Batches that were claimed so long ago and are not settled."""
+        """Batches that were claimed so long ago and are not settled, the oldest first; behind them
+        those that were put aside, as far as they were not tried lately.
+        """
+
+    async def put_aside(self, asides: Sequence[Aside]) -> None:
+        """Batches that could not be recorded, each once however often it is said: for an operator."""
+
+    async def aside(self, keys: Sequence[UUID]) -> Collection[UUID]:
+        """Those of the keys whose batch was put aside and is not settled."""
+
+    async def release(self) -> None:
+        """Batches that are settled are aside no more."""
+
+    async def give_up(self, batch_id: UUID) -> None:
+        """An operator has decided that a batch is never recorded: its items can be sent again."""
 
     async def batches(self, batch_ids: Sequence[UUID]) -> Sequence[ClaimedBatch]: ...
+
+    async def merchant_of(self, batch_id: UUID) -> str | None:
+        """Whose a batch is, also where its items cannot be read; None: there is none."""
 
     async def places(self, keys: Sequence[UUID]) -> Mapping[UUID, tuple[UUID, int]]:
         """The batch of each item that is there, and its place in it, by key."""
@@ -154,6 +180,25 @@ class PostgresUsageItems:
         rows = await self._ask("unfinished", {"seconds": seconds, "limit": limit})
         return [row[0] for row in rows]
 
+    async def put_aside(self, asides: Sequence[Aside]) -> None:
+        parameters = {
+            "batches": UuidArray([each.batch_id for each in asides]),
+            "partitions": Int4Array([each.partition for each in asides]),
+            "causes": TextArray([each.cause for each in asides]),
+        }
+        await self._do("put_aside", parameters)
+
+    async def aside(self, keys: Sequence[UUID]) -> Collection[UUID]:
+        return {row[0] for row in await self._ask("aside", {"keys": UuidArray(keys)})}
+
+    async def release(self) -> None:
+        await self._do("release", {})
+
+    async def give_up(self, batch_id: UUID) -> None:
+        async with self._connections.use() as connection, connection.transaction():
+            for name in ("let_go", "close", "discard"):
+                await connection.execute(_SQL[name], {"batch_id": batch_id})
+
     async def batches(self, batch_ids: Sequence[UUID]) -> Sequence[ClaimedBatch]:
         rows = await self._ask("batches", {"batches": UuidArray(batch_ids)})
         return [
@@ -161,9 +206,17 @@ class PostgresUsageItems:
             for id_, merchant, account, at, meters, items, taken, position in rows
         ]
 
+    async def merchant_of(self, batch_id: UUID) -> str | None:
+        rows = await self._ask("merchant_of", {"batch_id": batch_id})
+        return rows[0][0] if rows else None
+
     async def places(self, keys: Sequence[UUID]) -> Mapping[UUID, tuple[UUID, int]]:
         rows = await self._ask("places", {"keys": UuidArray(keys)})
         return {key: (batch_id, seq) for key, batch_id, seq in rows}
+
+    async def _do(self, name: str, parameters: Mapping[str, Any]) -> None:
+        async with self._connections.use() as connection:
+            await connection.execute(_SQL[name], parameters)
 
     async def _ask(self, name: str, parameters: Mapping[str, Any]) -> list[Any]:
         self.round_trips += 1
@@ -177,6 +230,7 @@ class MemoryUsageItems:
     def __init__(self) -> None:
         self._keys: dict[UUID, tuple[UUID, int]] = {}
         self._batches: dict[UUID, ClaimedBatch] = {}
+        self.asides: dict[UUID, Aside] = {}
 
     async def claim(
         self,
@@ -220,10 +274,34 @@ class MemoryUsageItems:
         return {key for key, it in taken.items() if self._batches[it].position is not None}
 
     async def unfinished(self, seconds: float, limit: int) -> Sequence[UUID]:
-        return [it.batch_id for it in self._batches.values() if it.position is None][:limit]
+        found = [it.batch_id for it in self._batches.values() if it.position is None]
+        return sorted(found, key=lambda it: it in self.asides)[:limit]
+
+    async def put_aside(self, asides: Sequence[Aside]) -> None:
+        self.asides |= {
+            it.batch_id: it for it in asides if self._batches[it.batch_id].position is None
+        }
+
+    async def aside(self, keys: Sequence[UUID]) -> Collection[UUID]:
+        found = {key: self._keys[key][0] for key in keys if key in self._keys}
+        return {key for key, it in found.items() if it in self.asides}
+
+    async def release(self) -> None:
+        settled = [it for it in self.asides if self._batches[it].position is not None]
+        for batch_id in settled:
+            del self.asides[batch_id]
+
+    async def give_up(self, batch_id: UUID) -> None:
+        gone = [key for key, (batch, _) in self._keys.items() if batch == batch_id]
+        await self.settle({batch_id: 0}, gone)
+        await self.release()
 
     async def batches(self, batch_ids: Sequence[UUID]) -> Sequence[ClaimedBatch]:
         return [self._batches[batch_id] for batch_id in batch_ids if batch_id in self._batches]
+
+    async def merchant_of(self, batch_id: UUID) -> str | None:
+        batch = self._batches.get(batch_id)
+        return None if batch is None else batch.merchant_id
 
     async def places(self, keys: Sequence[UUID]) -> Mapping[UUID, tuple[UUID, int]]:
         return {key: self._keys[key] for key in keys if key in self._keys}

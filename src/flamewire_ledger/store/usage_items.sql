@@ -37,12 +37,48 @@ SELECT item.key
 FROM usage_items AS item JOIN usage_batches AS batch USING (batch_id)
 WHERE item.key = ANY (%(keys)b) AND batch.position IS NOT NULL;
 
--- unfinished: batches that nobody recorded for a while, the oldest first.
-SELECT batch_id
-FROM usage_batches
-WHERE position IS NULL AND stored_at < now() - make_interval(secs => %(seconds)s)
-ORDER BY stored_at
+-- unfinished: batches that nobody recorded for a while, the oldest first; behind them those that were put aside, unless they were tried lately: 30 s, 1 min, 2 min … 1 h ago.
+SELECT batch.batch_id
+FROM usage_batches AS batch
+LEFT JOIN dead_letters AS letter
+    ON letter.consumer = 'usage:' || batch.batch_id AND letter.generation = 'live' AND letter.discarded_at IS NULL
+WHERE batch.position IS NULL AND batch.stored_at < now() - make_interval(secs => %(seconds)s)
+    AND (letter.id IS NULL
+        OR letter.tried_at < now() - make_interval(secs => least(15 * 2 ^ least(letter.attempts, 10), 3600)))
+ORDER BY letter.id IS NOT NULL, batch.stored_at
 LIMIT %(limit)s;
+
+-- put_aside: batches that cannot be recorded, with the cause, for an operator; each once.
+INSERT INTO dead_letters AS kept (consumer, partition, position, key, stream_id, type, cause, attempts, tried_at)
+SELECT 'usage:' || batch_id, partition, 0, account_id, account_id, 'usage batch', cause, 1, now()
+FROM unnest(%(batches)b, %(partitions)b, %(causes)b) AS aside (batch_id, partition, cause)
+JOIN usage_batches USING (batch_id)
+WHERE usage_batches.position IS NULL
+ON CONFLICT (consumer, generation, partition, position) DO UPDATE
+SET cause = excluded.cause, attempts = kept.attempts + 1, tried_at = now();
+
+-- aside: of these items, those whose batch was put aside and is not recorded.
+SELECT item.key
+FROM usage_items AS item
+JOIN usage_batches AS batch USING (batch_id)
+JOIN dead_letters AS letter ON letter.consumer = 'usage:' || batch.batch_id AND letter.generation = 'live'
+WHERE item.key = ANY (%(keys)b) AND batch.position IS NULL;
+
+-- release: batches that were put aside and are recorded.
+DELETE FROM dead_letters AS letter
+USING usage_batches AS batch
+WHERE letter.consumer >= 'usage:' AND letter.consumer < 'usage;' AND letter.discarded_at IS NULL
+    AND batch.batch_id = substr(letter.consumer, 7)::uuid AND batch.position IS NOT NULL;
+
+-- let_go: of a batch that is never recorded, all items: they can be sent again.
+DELETE FROM usage_items WHERE batch_id = %(batch_id)s;
+
+-- close: a batch that is never recorded.
+UPDATE usage_batches SET position = 0 WHERE batch_id = %(batch_id)s AND position IS NULL;
+
+-- discard: what a person gave up stays known.
+UPDATE dead_letters SET discarded_at = now()
+WHERE consumer = 'usage:' || %(batch_id)s::uuid AND generation = 'live';
 
 -- batches: some of them, whole.
 SELECT batch_id, merchant_id, account_id, claimed_at, meter_ids, items, taken, position
@@ -51,3 +87,6 @@ WHERE batch_id = ANY (%(batches)b);
 
 -- places: where items are.
 SELECT key, batch_id, seq FROM usage_items WHERE key = ANY (%(keys)b);
+
+-- merchant_of: whose a batch is.
+SELECT merchant_id FROM usage_batches WHERE batch_id = %(batch_id)s;

@@ -33,7 +33,7 @@ def usage_recorder(ledger: Ledger, writer: Writer) -> UsageRecorder:
 
 
 async def finish_usage(recorder: UsageRecorder, *, every_seconds: float = EVERY_SECONDS) -> None:
-    """Until cancelled. A database that is away is asked again."""
+    """Until cancelled; whatever fails is tried again. What one batch is to blame for is put aside."""
     while True:
         try:
             found = await recorder.finish_old(OLD_SECONDS, BATCHES_MAX)
@@ -41,6 +41,8 @@ async def finish_usage(recorder: UsageRecorder, *, every_seconds: float = EVERY_
                 _log.info("usage_finished", batches=found)
         except (StoreUnavailable, psycopg.OperationalError) as error:
             _log.warning("usage_not_finished", error=str(error))
+        except Exception as error:  # noqa: BLE001 - the loop's edge
+            _log.error("usage_not_finished", error=str(error), exc_info=error)
         await asyncio.sleep(every_seconds)
 
 

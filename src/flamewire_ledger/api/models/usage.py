@@ -102,7 +102,8 @@ class UsageItem(Body):
 class RejectedItem(View):
     code: str = Field(
         description="malformed, unknown_meter, unknown_subject, ambiguous_subject, bad_value, "
-        "in_the_future, too_old, insufficient_credits, limit_reached, id_reused"
+        "in_the_future, too_old, insufficient_credits, limit_reached, id_reused, "
+        "not_recorded_yet, given_up"
     )
     detail: str
 
