@@ -41,6 +41,7 @@ BITTENSOR = "polkadot:2f0555cc76fc2840a25a6ea3b9637146"
         ("5812041-3", {("transaction_id", "bittensor", BITTENSOR)}),
         (f"ethereum:{ACCOUNT}", {("payment_uri", "ethereum", None)}),
         (f"ethereum:{ACCOUNT}@8453?value=5", {("payment_uri", "ethereum", "eip155:8453")}),
+        (f"ETHEREUM:{ACCOUNT}", {("payment_uri", "ethereum", None)}),
         (
             f"ethereum:pay-{ACCOUNT}@1/transfer?address={ACCOUNT}&uint256=1",
             {("payment_uri", "ethereum", "eip155:1")},
@@ -129,6 +130,15 @@ def test_a_caip_10_account_is_of_its_chain():
     for other in (f"eip155:1:{ACCOUNT}", f"sui:mainnet:{ACCOUNT}", f"x:{ACCOUNT}", "0" * 300):
         with pytest.raises(InvalidAddress):
             within(realm, other)
+
+
+def test_both_names_of_a_sui_network_are_one_chain():
+    account = "0x" + "ab" * 32
+    for network, named in (("sui:mainnet", "sui:35834a8a"), ("sui:4c78adac", "sui:testnet")):
+        realm, address = within(find_realm((), network), f"{named}:{account}")
+        assert (realm.chain_id, address) == (find_realm((), named).chain_id, account)
+    (found,) = detected(f"sui:mainnet:{account}").candidates
+    assert found.canonical == f"sui:35834a8a:{account}"
 
 
 def test_accounts_are_bytes():

@@ -52,6 +52,21 @@ def test_a_vector_gets_its_verdict(claimed: Statement, vector: dict[str, Any]):
     assert found.scheme == vector["scheme"]
 
 
+def test_a_signature_of_substrate_says_its_scheme_by_itself():
+    """Tagged or not; of ECDSA without a tag only those that cannot be tagged Ed25519."""
+    asked = [
+        (replace(claimed, scheme=None), it["scheme"])
+        for claimed, it in ALL
+        if claimed.family == "substrate" and it["valid"]
+    ]
+    assert {scheme for _, scheme in asked} == {"sr25519", "ed25519", "ecdsa"}
+    for claimed, scheme in asked:
+        if scheme == "ecdsa" and claimed.signature.startswith("0x00"):
+            continue
+        found = verdict(claimed)
+        assert (found.is_valid, found.scheme) == (True, scheme), claimed
+
+
 def test_the_libraries_that_made_them_agree():
     asked = [it for it in GENERATED["vectors"] if "by_library" in it]
     assert len(asked) > 100

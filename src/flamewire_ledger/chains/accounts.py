@@ -22,6 +22,8 @@ BITTENSOR_PREFIX: Final = 42
 _CAIP_2: Final = re.compile(r"([-a-z0-9]{3,8}):([-_a-zA-Z0-9]{1,32})\Z")
 _EVM_REFERENCE: Final = re.compile(r"[1-9][0-9]{0,30}\Z")
 _SUI_REFERENCE: Final = re.compile(r"[0-9a-f]{8}\Z|mainnet\Z|testnet\Z|devnet\Z")
+# Common names of Sui's networks beside their CAIP-2 ids, which come from the genesis checkpoint.
+SUI_ALIASES: Final = {"sui:mainnet": "sui:35834a8a", "sui:testnet": "sui:4c78adac"}
 _SANDBOX: Final = "flamewire:sandbox-"
 _TEXT_MAX: Final = 256
 
@@ -68,8 +70,9 @@ def realms(chains: Sequence[Chain]) -> tuple[Realm, ...]:
 def find_realm(chains: Sequence[Chain], name: str, pointer: str = "/network") -> Realm:
     """The realm by a network's alias or CAIP-2 id. Raises UnknownNetwork."""
     known = realms(chains)
+    chain_id = SUI_ALIASES.get(name, name)
     for realm in known:
-        if name == realm.name or (realm.chain_id is not None and name == realm.chain_id):
+        if name == realm.name or chain_id == realm.chain_id:
             return realm
     for chain in chains:
         if name == chain.network.chain_id and (found := _realm_of(chain)) is not None:
@@ -133,7 +136,8 @@ def _by_caip_2(text: str) -> Realm | None:
         case "eip155", reference if _EVM_REFERENCE.match(reference):
             return Realm("evm", text, text, addresses.parse_evm)
         case "sui", reference if _SUI_REFERENCE.match(reference):
-            return Realm("sui", text, text, addresses.parse_sui)
+            named = SUI_ALIASES.get(text, text)
+            return Realm("sui", named, named, addresses.parse_sui)
         case "polkadot", _ if text == BITTENSOR:
             return Realm("substrate", "bittensor", text, _parse_bittensor)
         case _:

@@ -137,7 +137,9 @@ def _ss58(text: str, realms: Sequence[Realm]) -> Iterator[Candidate]:
 
 
 def _with_colon(text: str, realms: Sequence[Realm]) -> Iterator[Candidate]:
-    """A CAIP-10 account or a payment URI."""
+    """A CAIP-10 account or a payment URI, whose scheme may be in capitals, as in a QR code."""
+    scheme, _, rest = text.partition(":")
+    text = f"{scheme.lower()}:{rest}"
     if found := _EIP_681.match(text):
         yield from _eip_681(found[1], found[2], text, realms)
         return
@@ -159,7 +161,7 @@ def _account(chain_id: str, text: str, realms: Sequence[Realm]) -> Candidate:
             named, address = within(realm, text)
         except InvalidAddress:
             continue
-        canonical = f"{chain_id}:{named.canonical(address)}"
+        canonical = f"{named.chain_id}:{named.canonical(address)}"
         return _candidate("address", named, canonical, "a CAIP-10 account of this chain")
     raise InvalidAddress(f"a CAIP-10 account of {chain_id}, which is no network here")
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from flamewire_ledger.chains.accounts import SUI_ALIASES
 from flamewire_ledger.chains.addresses import parse_sui
 from flamewire_ledger.chains.chain import IdentifiesBy, Network, Token
 from flamewire_ledger.chains.networks.endpoint_rules import EndpointRules, read_endpoint_rules
@@ -30,7 +31,6 @@ ADDRESSES_MAX: Final = 1_000_000
 _LINE_MAX: Final = 1_000  # characters, with a comment
 _FILE_BYTES_MAX: Final = 256 * 2**20
 _CHAIN_ID: Final = re.compile(r"sui:([0-9a-f]{8})\Z")
-_ALIASES: Final = {"sui:mainnet": "sui:35834a8a", "sui:testnet": "sui:4c78adac"}
 _COIN_TYPE: Final = re.compile(r"0x[0-9a-fA-F]{1,64}::[A-Za-z_]\w*::[A-Za-z_]\w*\Z", re.ASCII)
 _PACKAGE: Final = re.compile(r"0x[0-9a-fA-F]{1,64}\Z")
 
@@ -127,7 +127,7 @@ def _take(found: dict[str, int], path: Path, number: int, text: str) -> None:
 
 def _chain_id(given: Table) -> tuple[str, str]:
     text = given.text("chain_id")
-    found = _CHAIN_ID.match(_ALIASES.get(text, text))
+    found = _CHAIN_ID.match(SUI_ALIASES.get(text, text))
     if found is None:
         raise given.wrong("chain_id", "is sui: and eight hexadecimal digits, such as sui:35834a8a")
     return found[0], found[1]

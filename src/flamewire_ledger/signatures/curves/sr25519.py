@@ -15,15 +15,15 @@ from flamewire_ledger.signatures.scheme import Invalid, Reason
 ORDER: Final = 2**252 + 27742317777372353535851937790883648493
 _ORDER_BYTES: Final = ORDER.to_bytes(32, "big")
 _IDENTITY: Final = bytes(32)  # as ristretto255 writes it
-_MARKER: Final = 0x80
+MARKER: Final = 0x80
 
 
 def verify(key: bytes, message: bytes, signature: bytes) -> None:
     """With a key of 32 bytes and a signature of 64. Raises Invalid."""
     last = signature[63]
-    if not last & _MARKER:
+    if not last & MARKER:
         raise Invalid(Reason.MARKER_MISSING)
-    if bytes((last ^ _MARKER,)) + signature[62:31:-1] >= _ORDER_BYTES:
+    if bytes((last ^ MARKER,)) + signature[62:31:-1] >= _ORDER_BYTES:
         raise Invalid(Reason.S_OUT_OF_RANGE)
     if key == _IDENTITY:
         raise Invalid(Reason.KEY_INVALID)

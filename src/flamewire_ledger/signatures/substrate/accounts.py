@@ -74,12 +74,19 @@ class SubstrateFamily:
             raise Invalid(Reason.SIGNATURE_MALFORMED) from None
 
     def scheme_of(self, signature: bytes) -> str:
-        """By the tag of a MultiSignature; 64 bytes without one are sr25519."""
-        if len(signature) == 64:
-            return "sr25519"
-        if len(signature) not in (65, 66):
+        """By the tag of a MultiSignature; without one, by how its last byte has to look.
+
+        sr25519 is marked in a bit that Ed25519 leaves free, and ECDSA ends in 0 or 1. What may be both
+        Ed25519 with a tag and ECDSA without one, as one in 256 of the latter, is taken for the former.
+        """
+        length = len(signature)
+        if length not in (64, 65, 66):
             raise Invalid(Reason.SIGNATURE_WRONG_LENGTH)
-        found = _BY_TAG.get((signature[0], len(signature)))
+        if length == 64:
+            return "sr25519" if signature[-1] & sr25519.MARKER else "ed25519"
+        found = _BY_TAG.get((signature[0], length))
+        if found != "ed25519" and length == 65 and signature[-1] <= 1:
+            return "ecdsa"
         if found is None:
             raise Invalid(Reason.SCHEME_UNSUPPORTED)
         return found
