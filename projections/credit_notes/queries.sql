@@ -20,3 +20,13 @@ WHERE merchant_id = %(merchant_id)s
     AND (%(invoice_id)s::text IS NULL OR invoice_id = %(invoice_id)s)
 ORDER BY credit_note_id
 LIMIT %(limit)s;
+
+-- credit_notes_to_send: what is to be sent by now, over all merchants of one mode, what waits longest first.
+SELECT note.*, merchant.name AS merchant_name, merchant.livemode, account.name AS account_name,
+    account.external_id AS account_external_id
+FROM credit_notes_v1 AS note
+JOIN merchants_v1 AS merchant USING (merchant_id)
+LEFT JOIN credit_accounts_v1 AS account ON account.account_id = note.customer->>'credit_account_id'
+WHERE note.delivery_again_at <= %(now)s AND merchant.livemode = %(livemode)s
+ORDER BY note.delivery_again_at, note.credit_note_id
+LIMIT %(limit)s;

@@ -25,6 +25,9 @@ class Drawn:
     async def pdf(self, row: Mapping[str, Any]) -> bytes:
         return f"%PDF {row['number']}".encode()
 
+    async def credit_note_pdf(self, row: Mapping[str, Any]) -> bytes:
+        return await self.pdf(row)
+
 
 def delivery(ledger: World, server: MailServer, writer: Any = None) -> InvoiceDelivery:
     return InvoiceDelivery(
@@ -58,6 +61,32 @@ async def test_it_is_sent_once_when_it_is_final(ledger: World) -> None:
     shown = (await looked_at(ledger, invoice["id"]))["delivery"]
     assert (shown["status"], shown["attempts"]) == ("sent", 1)
     assert shown["message_id"] == letter["Message-ID"] == message_id_of(invoice["id"], SENDER)
+
+
+async def test_a_credit_note_is_sent_and_its_failure_is_seen(ledger: World) -> None:
+    invoice = await opened(ledger)
+    note = await done(ledger, f"{invoice['id']}/credit_notes", {"reason": "late"})
+    assert note["delivery"]["status"] == "waiting"
+    await caught_up(ledger)
+    path = f"/v1/credit_notes/{note['id']}"
+    async with mail_server(MailServer(answer="451 later")) as server:
+        sending = delivery(ledger, server)
+        assert await sending.look() == 0
+        await caught_up(ledger)
+        shown = (await ledger.get(path)).json()["delivery"]
+        assert (shown["status"], shown["attempts"]) == ("retrying", 1)
+        server.answer = "250 taken"
+        ledger.clock.turn(seconds=AGAIN_AFTER[0].total_seconds())
+        assert await sending.look() == 2
+        await caught_up(ledger)
+        assert await delivery(ledger, server).look() == 0
+    assert [it["Subject"] for it in server.taken] == [
+        f"[TEST] Invoice {invoice['number']} from shop",
+        f"[TEST] Credit note {note['number']} from shop",
+    ]
+    shown = (await ledger.get(path)).json()["delivery"]
+    assert (shown["status"], shown["attempts"], shown["failure"]) == ("sent", 2, None)
+    assert shown["message_id"] == message_id_of(note["id"], SENDER)
 
 
 async def test_a_draft_a_void_one_and_one_without_an_address_are_not_sent(ledger: World) -> None:

@@ -35,3 +35,9 @@ async def test_the_guide_shows_what_is_answered(ledger: World) -> None:
         xml = await ledger.get(f"/v1/invoices/{invoice_id}.xml", format=form)
         assert xml.status_code == 200, xml.text
         assert b"2026-000001" in xml.content
+    (note,) = (await ledger.get("/v1/credit_notes")).json()["data"]
+    for form in ("facturx", "ubl"):
+        xml = await ledger.get(f"/v1/credit_notes/{note['id']}.xml", format=form)
+        assert xml.status_code == 200, xml.text
+        assert b"CN-2026-000001" in xml.content
+    assert note["delivery"]["status"] == "waiting"

@@ -17,14 +17,24 @@ from aiosmtpd.smtp import SMTP, AuthResult
 
 @dataclass
 class MailServer:
+    host: str = "127.0.0.1"
     port: int = 0
     answer: str = "250 taken"
     refused: str | None = None  # said to every recipient
+    refused_sender: str | None = None
+    size_max: int | None = None  # of a letter, in bytes
     user: str | None = None
     password: str | None = None
     taken: list[EmailMessage] = field(default_factory=list)
     raw: list[bytes] = field(default_factory=list)
     tried: int = 0
+
+    async def handle_MAIL(  # noqa: N802 - as the library calls it
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return self.refused_sender or "250 OK"
 
     async def handle_RCPT(  # noqa: N802 - as the library calls it
         self, server: Any, session: Any, envelope: Any, address: str, options: Any
@@ -51,7 +61,7 @@ class MailServer:
 
     @property
     def url(self) -> str:
-        return f"smtp://127.0.0.1:{self.port}"
+        return f"smtp://{self.host}:{self.port}"
 
 
 @asynccontextmanager
@@ -61,10 +71,12 @@ async def mail_server(
     """With `tls` it asks for STARTTLS, and for its user and password when it has them."""
     kept = server or MailServer()
     options: dict[str, Any] = {"tls_context": tls, "require_starttls": tls is not None}
+    if kept.size_max is not None:
+        options["data_size_limit"] = kept.size_max
     if kept.user is not None:
         options |= {"authenticator": kept.check, "auth_required": True}
     loop = asyncio.get_running_loop()
-    listening = await loop.create_server(lambda: SMTP(kept, **options), "127.0.0.1", 0)
+    listening = await loop.create_server(lambda: SMTP(kept, **options), kept.host, 0)
     kept.port = listening.sockets[0].getsockname()[1]
     try:
         yield kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dates
 import ipaddress
 import ssl
@@ -127,6 +128,70 @@ async def test_what_is_refused_for_good_is_told_from_what_may_pass(
         with pytest.raises(NotSent, match=said[:3]) as refusal:
             await Smtp(Server.of(server.url)).send(letter())
     assert refusal.value.is_final == is_final
+
+
+@pytest.mark.parametrize(
+    ("said", "is_final"),
+    [("554 you are not known", False), ("530 log in first", False), ("552 too large", True)],
+)
+async def test_what_is_refused_of_us_can_be_mended_while_the_letter_waits(
+    said: str, is_final: bool
+) -> None:
+    async with mail_server(MailServer(refused_sender=said)) as server:
+        with pytest.raises(NotSent, match=said[:3]) as refusal:
+            await Smtp(Server.of(server.url)).send(letter())
+    assert (refusal.value.is_final, server.raw) == (is_final, [])
+
+
+@pytest.mark.parametrize(("said", "is_final"), [("554 spam", True), ("450 greylisted", False)])
+async def test_what_is_said_to_the_letter_itself_counts_as_well(said: str, is_final: bool) -> None:
+    async with mail_server(MailServer(answer=said)) as server:
+        with pytest.raises(NotSent, match=said[:3]) as refusal:
+            await Smtp(Server.of(server.url)).send(letter())
+    assert refusal.value.is_final == is_final
+
+
+async def test_a_letter_that_is_too_large_for_the_server_is_not_tried_again() -> None:
+    large = (Attachment("invoice.pdf", bytes(200_000), "application/pdf"),)
+    async with mail_server(MailServer(size_max=100_000)) as server:
+        post = Smtp(Server.of(server.url))
+        with pytest.raises(NotSent, match="552") as refusal:
+            await post.send(letter(attachments=large))
+        await post.send(letter())
+    assert refusal.value.is_final
+    assert len(server.taken) == 1
+
+
+async def test_a_server_without_letters_outside_ascii_is_asked_once() -> None:
+    async with mail_server() as server:
+        with pytest.raises(NotSent, match="outside ASCII") as refusal:
+            await Smtp(Server.of(server.url)).send(letter(to="ada@bücher.example"))
+    assert (refusal.value.is_final, server.raw) == (True, [])
+
+
+async def test_a_server_that_hangs_up_or_says_nothing_may_come_back() -> None:
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    for behaviour in (hang_up, say_nothing):
+        listening = await asyncio.start_server(behaviour, "127.0.0.1", 0)
+        port = listening.sockets[0].getsockname()[1]
+        async with listening:
+            post = Smtp(Server.of(f"smtp://127.0.0.1:{port}"), timeout_seconds=0.2)
+            with pytest.raises(NotSent, match="cannot be reached") as refusal:
+                await post.send(letter())
+        assert not refusal.value.is_final
+
+
+async def test_without_tls_nothing_leaves_this_machine() -> None:
+    async with mail_server(MailServer(host="127.0.0.2")) as server:  # not known to be this one
+        with pytest.raises(NotSent, match="no TLS"):
+            await Smtp(Server.of(server.url)).send(letter())
+    assert server.raw == []
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from flamewire_ledger.api.models.invoices import Email
-from flamewire_ledger.commands.decider import Done, Envelope
+from flamewire_ledger.commands.decider import Done, Envelope, Failed
 from flamewire_ledger.mail.message import Letter, message_of
+from flamewire_ledger.mail.smtp import NotSent
 from flamewire_ledger.processes.invoice_delivery import InvoiceDelivery
 from tests.processes.stories import MERCHANT, NOON
 
@@ -42,21 +43,32 @@ class Office:
         self.broken = broken
         self.letters: list[Letter] = []
         self.recorded: list[Envelope] = []
+        self.refuses_to_record = 0
+        self.refused: dict[str, NotSent] = {}
 
-    async def ask(self, *_: object) -> Sequence[Mapping[str, Any]]:
-        return self.rows
+    async def ask(self, read_model: str, *_: object) -> Sequence[Mapping[str, Any]]:
+        notes = read_model == "credit_notes"
+        return [row for row in self.rows if ("credit_note_id" in row) == notes]
 
-    async def submit_many(self, envelopes: Sequence[Envelope]) -> Sequence[Done]:
+    async def submit_many(self, envelopes: Sequence[Envelope]) -> Sequence[Done | Failed]:
         self.recorded += envelopes
+        if self.refuses_to_record:
+            self.refuses_to_record -= 1
+            return [Failed(ConnectionError()) for _ in envelopes]
         return [Done(1, None, replayed=False) for _ in envelopes]
 
     async def send(self, letter: Letter) -> None:
+        if letter.to in self.refused:
+            raise self.refused[letter.to]
         self.letters.append(letter)
 
     async def pdf(self, row: Mapping[str, Any]) -> bytes:
         if row["invoice_id"] in self.broken:
             raise ZeroDivisionError
         return b"%PDF"
+
+    async def credit_note_pdf(self, row: Mapping[str, Any]) -> bytes:
+        return b"%PDF of a note"
 
     def delivery(self) -> InvoiceDelivery:
         sender = "billing@shop.example"
@@ -70,6 +82,56 @@ async def test_an_invoice_that_cannot_be_drawn_keeps_no_other_waiting() -> None:
     assert [letter.to for letter in office.letters] == ["ada2@example.com"]
     assert len(office.recorded) == 2, "the failure is recorded too, and tried again later"
     assert await delivery.look() == 0
+
+
+def note(number: int, **changes: Any) -> dict[str, Any]:
+    fields = {
+        "credit_note_id": f"cn_{number}",
+        "number": f"CN-2026-{number:06d}",
+        "invoice_number": "2026-000001",
+        "reason": "it came\ntwice",
+        "to_refund_units": 1500,
+    }
+    return {**row(number), **fields, **changes}
+
+
+async def test_a_credit_note_is_sent_as_an_invoice_is() -> None:
+    office = Office(note(1), note(2, to_refund_units=0, livemode=False))
+    delivery = office.delivery()
+    assert await delivery.look() == 2
+    assert await delivery.look() == 0
+    first, second = office.letters
+    assert first.subject == "Credit note CN-2026-000001 from Bakery"
+    assert first.message_id == "<cn_1@shop.example>"
+    assert first.text.splitlines()[2:6] == [
+        "Invoice: 2026-000001",
+        "Credited: 25.00 EUR",
+        "Of it to be refunded: 15.00 EUR",
+        "Reason: it came twice",
+    ]
+    assert [(it.name, it.content) for it in first.attachments] == [
+        ("credit-note-CN-2026-000001.pdf", b"%PDF of a note")
+    ]
+    assert second.subject.startswith("[TEST] ")
+    assert "refunded" not in second.text
+
+
+async def test_what_was_taken_is_not_sent_again_because_it_could_not_be_recorded() -> None:
+    office = Office(row(1))
+    delivery = office.delivery()
+    office.refuses_to_record = 3
+    for _ in range(6):
+        await delivery.look()
+    assert len(office.letters) == 1
+    assert len(office.recorded) == 4, "recorded as often as it takes, and no more"
+    assert len({it.command_id for it in office.recorded}) == 1
+
+
+async def test_one_that_is_refused_keeps_no_other_waiting() -> None:
+    office = Office(row(1), row(2), note(3))
+    office.refused["ada1@example.com"] = NotSent("no such user", is_final=True)
+    assert await office.delivery().look() == 2
+    assert [letter.to for letter in office.letters] == ["ada2@example.com", "ada3@example.com"]
 
 
 async def test_what_failed_and_what_was_then_taken_are_two_commands() -> None:

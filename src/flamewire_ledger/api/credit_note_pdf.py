@@ -1,5 +1,6 @@
 """A credit note on paper: what is given back of which invoice, and why; drawn from the answer that the
-API gives, and the same bytes whenever it is drawn.
+API gives, and the same bytes whenever it is drawn. It is PDF/A-3, and carries the Factur-X document for
+machines where there is one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from flamewire_ledger.api.credit_note_xml import why_not, xml_of
+from flamewire_ledger.api.electronic_documents import FACTUR_X
 from flamewire_ledger.api.letterhead import day, head, parties, printed, sums, taxes, total
 from flamewire_ledger.api.paper import FULL, Paper
 
@@ -52,7 +55,8 @@ def pdf_of(document: NoteDocument) -> bytes:
         rows.append(("Of it to be refunded", "", note["amount_to_refund"], False))
     sums(paper, rows, note["currency"])
     taxes(paper, note)
-    return paper.finished(None, "")
+    xml = xml_of(note, "facturx", is_test=document.is_test) if why_not(note) is None else None
+    return paper.finished(xml, FACTUR_X)
 
 
 def _row(line: Mapping[str, Any]) -> Sequence[str]:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
-from flamewire_ledger.api import credit_note_pdf
+from flamewire_ledger.api import credit_note_pdf, credit_note_xml
 from flamewire_ledger.api import invoice_views as views
 from flamewire_ledger.api.call import Answer, Call
 from flamewire_ledger.api.credit_note_pdf import NoteDocument
@@ -35,11 +35,10 @@ async def get_pdf(call: Call) -> Answer:
 async def get_credit_note_pdf(call: Call) -> Answer:
     row = await note_row_of(call)
     account = await _account(call, row["customer"]["credit_account_id"])
-    note = views.of_note_row(row)
-    document = NoteDocument(note, await _seller(call), not call.caller.livemode, account)
+    document = note_document_of(row, await _seller(call), call.caller.livemode, account)
     async with call.office.drawing:
         body = await asyncio.to_thread(credit_note_pdf.pdf_of, document)
-    headers = {"Content-Disposition": f'inline; filename="credit-note-{row["number"]}.pdf"'}
+    headers = {"Content-Disposition": f'inline; filename="{note_file_name(row)}.pdf"'}
     return Answer(body, headers, media_type=PDF)
 
 
@@ -69,8 +68,20 @@ async def get_xml(call: Call) -> Answer:
     is_test = not call.caller.livemode
     async with call.office.drawing:
         body = await asyncio.to_thread(xml_of, invoice, query.format, is_test=is_test)
-    name = f"{file_name(row)}-{query.format}.xml"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return _as_xml(body, f"{file_name(row)}-{query.format}")
+
+
+async def get_credit_note_xml(call: Call) -> Answer:
+    query: GetInvoiceXml = call.query
+    row = await note_row_of(call)
+    note, is_test = views.of_note_row(row), not call.caller.livemode
+    async with call.office.drawing:
+        body = await asyncio.to_thread(credit_note_xml.xml_of, note, query.format, is_test=is_test)
+    return _as_xml(body, f"{note_file_name(row)}-{query.format}")
+
+
+def _as_xml(body: bytes, name: str) -> Answer:
+    headers = {"Content-Disposition": f'attachment; filename="{name}.xml"'}
     return Answer(body, headers, media_type=XML)
 
 
@@ -79,6 +90,17 @@ def document_of(
 ) -> Document:
     """What is drawn of a row of the read model; `account` has `name` and `external_id`."""
     return Document(views.of_row(row, row["created_at"]), seller, not livemode, account)
+
+
+def note_document_of(
+    row: Row, seller: str, livemode: bool, account: Mapping[str, Any] | None
+) -> NoteDocument:
+    """The same, of a row of credit notes."""
+    return NoteDocument(views.of_note_row(row), seller, not livemode, account)
+
+
+def note_file_name(row: Row) -> str:
+    return f"credit-note-{row['number']}"
 
 
 def file_name(row: Row) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from flamewire_ledger.api.electronic_documents import FACTUR_X
 from flamewire_ledger.api.invoice_xml import last_day, why_not, xml_of
 from flamewire_ledger.api.letterhead import (
     Sum,
@@ -30,7 +31,6 @@ from flamewire_ledger.domain.money import major_text, printed_text
 _COLUMNS: Final = ((78.0, "L"), (22.0, "R"), (26.0, "R"), (18.0, "R"), (30.0, "R"))
 _LABEL: Final = 34.0
 assert sum(width for width, _ in _COLUMNS) == FULL
-_XML_NAME: Final = "factur-x.xml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def pdf_of(document: Document) -> bytes:
     xml = None
     if why_not(invoice) is None:
         xml = xml_of(invoice, "facturx", is_test=document.is_test)
-    return paper.finished(xml, _XML_NAME)
+    return paper.finished(xml, FACTUR_X)
 
 
 def _seller_name(document: Document) -> str:

@@ -267,6 +267,7 @@ def _delivery(row: Row) -> dict[str, Any] | None:
 
 def note_row_of(issued: CreditNoteIssued) -> dict[str, Any]:
     """A credit note's fact in the shape of a row; without its position."""
+    email = issued.customer.email
     return {
         "credit_note_id": issued.credit_note_id,
         "invoice_id": issued.invoice_id,
@@ -281,6 +282,12 @@ def note_row_of(issued: CreditNoteIssued) -> dict[str, Any]:
         "lines": _built(issued.lines),
         "reason": issued.reason,
         "issued_at": issued.issued_at,
+        "email": email,
+        "message_id": None,
+        "delivery_attempts": 0,
+        "delivered_at": None,
+        "delivery_again_at": None if email is None else issued.issued_at,
+        "delivery_failure": None,
     }
 
 
@@ -301,6 +308,7 @@ def of_note_row(row: Row) -> dict[str, Any]:
         "taxes": [_tax(each) for each in row["taxes"]],
         "reason": row["reason"],
         "issued_at": time(row["issued_at"]),
+        "delivery": _delivery(row),
     }
 
 

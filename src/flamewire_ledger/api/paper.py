@@ -332,7 +332,7 @@ class Paper:
                 bytes=xml,
                 basename=xml_name,
                 mime_type="text/xml",
-                desc="Factur-X invoice",
+                desc="Factur-X",
                 modification_date=properties.at,
                 creation_date=properties.at,
                 compress=True,

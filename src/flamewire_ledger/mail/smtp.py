@@ -17,6 +17,7 @@ from flamewire_ledger.mail.message import Letter, message_of
 
 TIMEOUT_SECONDS: Final = 30.0
 _REASON_MAX: Final = 200
+_TOO_LARGE: Final = 552  # said to the size that is told with the sender (RFC 1870)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -88,7 +89,10 @@ class Smtp:
             raise NotSent(f"the mail server refused our password ({error.smtp_code})") from None
         except smtplib.SMTPResponseException as error:
             reason = _said(error.smtp_code, error.smtp_error)
-            raise NotSent(reason, is_final=_is_final(error.smtp_code)) from None
+            raise NotSent(reason, is_final=_is_about_the_letter(error)) from None
+        except smtplib.SMTPNotSupportedError:
+            reason = "the mail server takes no address with letters outside ASCII"
+            raise NotSent(reason, is_final=True) from None
         except (smtplib.SMTPException, OSError) as error:
             raise NotSent(f"the mail server cannot be reached: {type(error).__name__}") from None
         except (ValueError, MessageError) as error:
@@ -125,6 +129,13 @@ class Smtp:
 def _is_final(code: int) -> bool:
     """5xx about this letter. Out of room or of patience is 4xx."""
     return 500 <= code < 600
+
+
+def _is_about_the_letter(error: smtplib.SMTPResponseException) -> bool:
+    """And not about us: a server that refuses our name or our sender can be mended while we wait."""
+    if isinstance(error, smtplib.SMTPDataError):
+        return _is_final(error.smtp_code)
+    return isinstance(error, smtplib.SMTPSenderRefused) and error.smtp_code == _TOO_LARGE
 
 
 def _said(code: int, said: bytes | str) -> str:

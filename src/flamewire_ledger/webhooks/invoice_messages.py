@@ -6,6 +6,7 @@ from functools import reduce
 from typing import Any, Final, Literal
 
 from flamewire_ledger.domain.invoice import (
+    CreditNoteDeliveryFailed,
     CreditNoteIssued,
     Invoice,
     InvoiceDeliveryFailed,
@@ -153,8 +154,22 @@ def _if_given_up(told: Told) -> InvoiceData | None:
 
 
 def _note(told: Told) -> CreditNoteData:
-    fact = told.fact
-    assert isinstance(fact, CreditNoteIssued)
+    assert isinstance(told.fact, CreditNoteIssued)
+    return _note_data(told.fact)
+
+
+def _note_if_given_up(told: Told) -> CreditNoteData | None:
+    failed = told.fact
+    assert isinstance(failed, CreditNoteDeliveryFailed)
+    issued = next(
+        it
+        for it in told.own
+        if isinstance(it, CreditNoteIssued) and it.credit_note_id == failed.credit_note_id
+    )
+    return _note_data(issued) if failed.again_at is None else None
+
+
+def _note_data(fact: CreditNoteIssued) -> CreditNoteData:
     return CreditNoteData(
         credit_note_id=fact.credit_note_id,
         number=fact.number,
@@ -205,5 +220,13 @@ INVOICE_KINDS: Final = (
         ("invoice.credit_note_issued.v1",),
         CreditNoteData,
         _note,
+    ),
+    Kind(
+        "credit_note.delivery_failed",
+        "It could not be sent by e-mail, and is not tried again.",
+        ("invoice.credit_note_delivery_failed.v1",),
+        CreditNoteData,
+        _note_if_given_up,
+        own_stream,
     ),
 )

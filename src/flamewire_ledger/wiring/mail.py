@@ -22,7 +22,7 @@ _AGAIN_SECONDS: Final = 2.0
 
 
 class Drawn:
-    """Invoices as the API draws them."""
+    """Invoices and credit notes as the API draws them."""
 
     def __init__(self, seller_name: str) -> None:
         self._seller_name = seller_name
@@ -30,13 +30,28 @@ class Drawn:
     async def pdf(self, row: Mapping[str, Any]) -> bytes:
         return await asyncio.to_thread(self._draw, row)
 
+    async def credit_note_pdf(self, row: Mapping[str, Any]) -> bytes:
+        return await asyncio.to_thread(self._draw_credit_note, row)
+
     def _draw(self, row: Mapping[str, Any]) -> bytes:
         from flamewire_ledger.api.invoice_documents import document_of
         from flamewire_ledger.api.invoice_pdf import pdf_of  # who sends nothing draws nothing
 
-        name = self._seller_name or row["merchant_name"]
-        account = {"name": row["account_name"], "external_id": row["account_external_id"]}
-        return pdf_of(document_of(row, name, row["livemode"], account))
+        return pdf_of(document_of(row, self._seller(row), row["livemode"], _account(row)))
+
+    def _draw_credit_note(self, row: Mapping[str, Any]) -> bytes:
+        from flamewire_ledger.api.credit_note_pdf import pdf_of
+        from flamewire_ledger.api.invoice_documents import note_document_of
+
+        return pdf_of(note_document_of(row, self._seller(row), row["livemode"], _account(row)))
+
+    def _seller(self, row: Mapping[str, Any]) -> str:
+        named: str = self._seller_name or row["merchant_name"]
+        return named
+
+
+def _account(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"name": row["account_name"], "external_id": row["account_external_id"]}
 
 
 def senders(ledger: Ledger, writer: Writer) -> Sequence[InvoiceSender]:

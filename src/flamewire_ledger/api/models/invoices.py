@@ -368,6 +368,7 @@ class CreditNoteView(View):
     taxes: list[TaxView]
     reason: str
     issued_at: datetime
+    delivery: DeliveryView | None
     position: int
 
 

@@ -1,7 +1,7 @@
 """Invoices: drafted, given a number without a gap, paid or not, and corrected by credit notes only.
 
 Read `lines` (how they add up), `facts`, the state they make (`state`), the `commands`, and what is
-decided on them: `decisions`, which leads to `paying`, `crediting` and `receipts`. `numbers` has the
+decided on them: `decisions`, which leads to `paying`, `crediting`, `delivering` and `receipts`. `numbers` has the
 registers and `books` the postings. A register (one stream a merchant, year and series) gives the
 number, the document takes it; both facts are appended together.
 """
@@ -28,6 +28,8 @@ from flamewire_ledger.domain.invoice.commands import (
 from flamewire_ledger.domain.invoice.crediting import decide_credit_note
 from flamewire_ledger.domain.invoice.decisions import DUE_DAYS_MAX, decide, decide_finalise
 from flamewire_ledger.domain.invoice.facts import (
+    CreditNoteDelivered,
+    CreditNoteDeliveryFailed,
     CreditNoteIssued,
     CreditNoteLine,
     Customer,
@@ -76,6 +78,8 @@ __all__ = [
     "AddLines",
     "Applied",
     "Asked",
+    "CreditNoteDelivered",
+    "CreditNoteDeliveryFailed",
     "CreditNoteIssued",
     "CreditNoteLine",
     "CreditedLine",

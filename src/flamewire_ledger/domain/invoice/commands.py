@@ -163,11 +163,14 @@ class IssueCreditNote:
 
 @dataclass(frozen=True, slots=True)
 class RecordDelivery:
+    """Of the invoice, or of one of its credit notes."""
+
     invoice_id: str
     email: str
     message_id: str
     attempt: int
     at: datetime
+    credit_note_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +182,7 @@ class RecordDeliveryFailure:
     reason: str
     at: datetime
     again_at: datetime | None
+    credit_note_id: str | None = None
 
 
 InvoiceCommand: TypeAlias = (

@@ -1,5 +1,5 @@
 """What is decided on an invoice: its life from a draft to its end. What is paid is in `paying`, what
-is given back in `crediting`.
+is given back in `crediting`, how it reaches the customer in `delivering`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ from flamewire_ledger.domain.invoice.commands import (
     VoidInvoice,
     VoidReceipt,
 )
+from flamewire_ledger.domain.invoice.delivering import note_delivery
 from flamewire_ledger.domain.invoice.facts import (
-    InvoiceDelivered,
-    InvoiceDeliveryFailed,
     InvoiceDrafted,
     InvoiceEvent,
     InvoiceFellDue,
@@ -72,8 +71,10 @@ def decide(invoice: Invoice | None, command: InvoiceCommand) -> Facts:
             return _void(invoice, command)
         case MarkUncollectible():
             return _give_up(invoice, command)
-        case NoteOverdue() | RecordDelivery() | RecordDeliveryFailure():
-            return _note(invoice, command)
+        case NoteOverdue():
+            return _note_overdue(invoice, command)
+        case RecordDelivery() | RecordDeliveryFailure():
+            return note_delivery(invoice, command)
         case _:
             assert_never(command)
 
@@ -199,47 +200,14 @@ def _give_up(invoice: Invoice, command: MarkUncollectible) -> Facts:
     return (InvoiceMarkedUncollectible(command.invoice_id, command.reason, postings, command.at),)
 
 
-def _note(invoice: Invoice, command: NoteOverdue | RecordDelivery | RecordDeliveryFailure) -> Facts:
-    """Facts about it that move no money; said once."""
+def _note_overdue(invoice: Invoice, command: NoteOverdue) -> Facts:
+    """It moves no money, and is said once."""
     finalised = invoice.finalised
     if finalised is None:
-        raise NotAllowed("a draft is neither due nor delivered")
-    match command:
-        case NoteOverdue():
-            if invoice.status != "open" or invoice.due is None or invoice.fell_due_at is not None:
-                return ()
-            if command.at <= finalised.due_at:
-                raise NotAllowed(f"invoice {command.invoice_id} is not due yet")
-            fell = InvoiceFellDue(
-                command.invoice_id, invoice.due, finalised.due_at, noted_at=command.at
-            )
-            return (fell,)
-        case RecordDelivery():
-            if invoice.delivered is not None:
-                return ()
-            return (
-                InvoiceDelivered(
-                    command.invoice_id,
-                    command.email,
-                    command.message_id,
-                    command.attempt,
-                    command.at,
-                ),
-            )
-        case RecordDeliveryFailure():
-            last = 0 if invoice.failed is None else invoice.failed.attempt
-            if invoice.delivered is not None or command.attempt <= last:
-                return ()
-            return (
-                InvoiceDeliveryFailed(
-                    invoice_id=command.invoice_id,
-                    email=command.email,
-                    message_id=command.message_id,
-                    attempt=command.attempt,
-                    reason=command.reason,
-                    failed_at=command.at,
-                    again_at=None if invoice.is_void else command.again_at,
-                ),
-            )
-        case _:
-            assert_never(command)
+        raise NotAllowed("a draft is not due")
+    if invoice.status != "open" or invoice.due is None or invoice.fell_due_at is not None:
+        return ()
+    if command.at <= finalised.due_at:
+        raise NotAllowed(f"invoice {command.invoice_id} is not due yet")
+    fell = InvoiceFellDue(command.invoice_id, invoice.due, finalised.due_at, noted_at=command.at)
+    return (fell,)

@@ -263,6 +263,32 @@ class InvoiceDeliveryFailed:
     again_at: datetime | None  # None: it is not tried again
 
 
+@dataclass(frozen=True, slots=True)
+class CreditNoteDelivered:
+    """As InvoiceDelivered, of one of its credit notes."""
+
+    type: ClassVar = "invoice.credit_note_delivered.v1"
+    invoice_id: str
+    credit_note_id: str
+    email: str
+    message_id: str
+    attempt: int
+    delivered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CreditNoteDeliveryFailed:
+    type: ClassVar = "invoice.credit_note_delivery_failed.v1"
+    invoice_id: str
+    credit_note_id: str
+    email: str
+    message_id: str
+    attempt: int
+    reason: str
+    failed_at: datetime
+    again_at: datetime | None  # None: it is not tried again
+
+
 InvoiceEvent: TypeAlias = (
     InvoiceIssued
     | InvoiceDrafted
@@ -278,5 +304,7 @@ InvoiceEvent: TypeAlias = (
     | CreditNoteIssued
     | InvoiceDelivered
     | InvoiceDeliveryFailed
+    | CreditNoteDelivered
+    | CreditNoteDeliveryFailed
 )
 InvoiceRegisterEvent: TypeAlias = InvoiceNumberAssigned

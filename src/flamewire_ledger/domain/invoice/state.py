@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import assert_never
 
 from flamewire_ledger.domain.invoice.facts import (
+    CreditNoteDelivered,
+    CreditNoteDeliveryFailed,
     CreditNoteIssued,
     InvoiceDelivered,
     InvoiceDeliveryFailed,
@@ -52,6 +54,15 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteDelivery:
+    """How far a credit note of it is on its way."""
+
+    credit_note_id: str
+    attempt: int  # the last one
+    is_delivered: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Invoice:
     """Either a receipt (`issued`), or drafted and what became of that."""
 
@@ -71,6 +82,7 @@ class Invoice:
     fell_due_at: datetime | None = None
     delivered: InvoiceDelivered | None = None
     failed: InvoiceDeliveryFailed | None = None  # the last attempt at delivering it
+    notes_sent: tuple[NoteDelivery, ...] = ()  # credit notes that were tried to be delivered
 
     @property
     def status(self) -> Status:
@@ -139,6 +151,13 @@ def evolve_invoice(invoice: Invoice | None, event: InvoiceEvent) -> Invoice:
             return replace(invoice, credit_notes=(*invoice.credit_notes, event), due=event.due)
         case InvoicePaid() | InvoiceFellDue() | InvoiceDelivered() | InvoiceDeliveryFailed():
             return _noted(invoice, event)
+        case CreditNoteDelivered() | CreditNoteDeliveryFailed():
+            others = tuple(
+                it for it in invoice.notes_sent if it.credit_note_id != event.credit_note_id
+            )
+            is_delivered = isinstance(event, CreditNoteDelivered)
+            made = NoteDelivery(event.credit_note_id, event.attempt, is_delivered)
+            return replace(invoice, notes_sent=(*others, made))
         case _:
             assert_never(event)
 
