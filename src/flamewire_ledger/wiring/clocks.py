@@ -36,8 +36,12 @@ class Offsets(Protocol):
 class SandboxClock:
     """Real time plus an offset that only grows."""
 
-    def __init__(self, offsets: Offsets, bell: SandboxBell) -> None:
+    def __init__(
+        self, offsets: Offsets, bell: SandboxBell, *, look_seconds: float = _LOOK_SECONDS
+    ) -> None:
+        """`look_seconds`: between two looks when nothing rings."""
         self._offsets = offsets
+        self._look_seconds = look_seconds
         self._bell = bell
         self._seconds = 0
 
@@ -63,5 +67,5 @@ class SandboxClock:
                 with suppress(StoreUnavailable):  # the time goes on; the next look tells
                     await self.look()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_SECONDS):
+                    async with asyncio.timeout(self._look_seconds):
                         await rang.wait()
