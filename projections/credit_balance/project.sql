@@ -218,7 +218,7 @@ SET available_units = account.available_units + change.available,
     owed_units = account.owed_units + change.owed,
     transferred_in_units = account.transferred_in_units + change.transferred_in,
     transferred_out_units = account.transferred_out_units + change.transferred_out,
-    position = change.position
+    position = greatest(account.position, change.position)
 FROM change
 WHERE account.account_id = change.account_id;
 
@@ -281,6 +281,6 @@ SET remaining_units = grant_row.remaining_units + change.remaining,
     reversed_units = grant_row.reversed_units + change.reversed,
     transferred_units = grant_row.transferred_units + change.transferred,
     is_reversed = grant_row.is_reversed OR change.is_reversed,
-    position = change.position
+    position = greatest(grant_row.position, change.position)
 FROM change
 WHERE grant_row.grant_id = change.grant_id;

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from psycopg import sql
 
 from flamewire_ledger.projector.alone import Stretch, apply_stretch
 from flamewire_ledger.projector.catalog import Catalog, load_catalog
@@ -52,6 +53,17 @@ async def answers(
     database_url: str, name: str, example: dict[str, Any], *, batch: int, times: int = 1
 ) -> list[list[dict[str, Any]]]:
     """What the example's questions are answered after its events came in batches, so many times."""
+    await _apply(database_url, name, example, batch, times)
+    async with read_pool(database_url) as reading:
+        return [
+            [plain(row) for row in await ask(reading, asked["question"], **asked["with"])]
+            for asked in example["asked"]
+        ]
+
+
+async def _apply(
+    database_url: str, name: str, example: dict[str, Any], batch: int, times: int
+) -> None:
     projections = [CATALOG.get(name), *(CATALOG.get(other) for other in CATALOG.get(name).joins)]
     events = given(example)
     async with write_pool(database_url) as writing:
@@ -62,11 +74,22 @@ async def answers(
                     for begin in range(0, len(events), batch):
                         stretch = Stretch.of(events[begin : begin + batch])
                         await apply_stretch(connection, projection, "live", stretch)
-    async with read_pool(database_url) as reading:
-        return [
-            [plain(row) for row in await ask(reading, asked["question"], **asked["with"])]
-            for asked in example["asked"]
-        ]
+
+
+async def table_rows(
+    database_url: str, name: str, example: dict[str, Any], *, batch: int
+) -> dict[str, list[str]]:
+    """Every row, table by table, whole: also what no question shows."""
+    await _apply(database_url, name, example, batch, times=1)
+    found = {}
+    async with write_pool(database_url) as writing, writing.connection() as connection:
+        for table in CATALOG.get(name).tables:
+            every = sql.SQL("SELECT to_jsonb(row)::text FROM {table} AS row ORDER BY 1").format(
+                table=sql.Identifier("read_models", table)
+            )
+            cursor = await connection.execute(every)
+            found[table] = [text for (text,) in await cursor.fetchall()]
+    return found
 
 
 def plain(value: Any) -> Any:

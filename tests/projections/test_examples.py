@@ -10,7 +10,7 @@ import pytest
 
 from flamewire_ledger.projector.catalog import EVERYTHING
 from flamewire_ledger.store.codec import event_classes
-from tests.projections.examples import CATALOG, answers
+from tests.projections.examples import CATALOG, answers, table_rows
 
 
 def _example(name: str) -> dict[str, Any]:
@@ -26,6 +26,15 @@ async def test_an_example_is_answered_as_it_says(name: str, batch: int, ledger_u
 @pytest.mark.parametrize("name", CATALOG.names)
 async def test_an_example_that_comes_twice_is_applied_once(name: str, ledger_url: str) -> None:
     await _expect(ledger_url, name, batch=2, times=2)
+
+
+@pytest.mark.parametrize("name", CATALOG.names)
+async def test_rows_of_an_example_are_the_same_one_by_one_and_all_at_once(
+    name: str, ledger_url: str
+) -> None:
+    example = _example(name)
+    one_by_one = await table_rows(ledger_url, name, example, batch=1)
+    assert await table_rows(ledger_url, name, example, batch=1000) == one_by_one
 
 
 async def _expect(ledger_url: str, name: str, *, batch: int, times: int) -> None:
