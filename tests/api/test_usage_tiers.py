@@ -46,6 +46,22 @@ async def test_batches_of_a_month_are_priced_together(ledger: World, price: Pric
     assert await available(ledger, tom) == left
 
 
+@pytest.mark.parametrize(
+    "price",
+    [
+        {"model": "standard", "unit_price": "0.0000004"},
+        {"model": "percentage", "percent": "0.00004"},
+    ],
+    ids=["standard", "percentage"],
+)
+async def test_many_small_batches_cost_what_one_does(ledger: World, price: PriceData):
+    await meter(ledger, "sum", credit_price=price)
+    tom = await account(ledger, "1")
+    for n in range(7):
+        await sent(ledger, [item(tom, f"{n}", value=1)])
+    assert await available(ledger, tom) == "0.999997"  # 2.8 millionths, rounded up
+
+
 async def test_a_month_begins_in_the_first_tier_and_late_usage_is_of_its_own(ledger: World):
     await meter(ledger, credit_price=TIERED)
     tom = await account(ledger, "10")

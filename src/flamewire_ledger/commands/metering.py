@@ -24,6 +24,7 @@ from flamewire_ledger.billing.pricing import (
     Graduated,
     Package,
     Price,
+    RatedLine,
     charge,
     from_data,
     total,
@@ -295,7 +296,21 @@ def _price(bundle: Bundle, meters: Sequence[Metered], found: Sequence[tuple[int,
             continue
         each = [_quantity(reading.counts[place].value) for _, reading in found]
         lines = charge(meter.price, exact_sum(each), CREDIT, events=each)
-        bundle.cost_units += total(lines, CREDIT).units
+        if all(map(_is_whole, lines)):
+            bundle.cost_units += total(lines, CREDIT).units
+        else:
+            # Rounded up with the month: batch by batch, many small ones would cost more than one.
+            bundle.in_months += _in_months(bundle.fact, meter.defined.meter_id, meter.price)
+
+
+def _is_whole(line: RatedLine) -> bool:
+    """Whether nothing was rounded. What has a minimum or maximum by event has no unit price, and is
+    rounded by the batch: a month's sum does not say what its events were.
+    """
+    if line.unit_price is None:
+        return True
+    exact = _EXACT.multiply(line.quantity, line.unit_price)
+    return _EXACT.multiply(exact, CREDIT.units_per_major) == line.amount.units
 
 
 def _in_months(fact: UsageBundle, meter_id: str, price: Price) -> list[InMonth]:
