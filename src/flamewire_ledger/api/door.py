@@ -147,6 +147,7 @@ async def _body(
     data = await requests.read_bytes(sent, receive, limits)
     if operation.takes != JSON:
         requests.check_media_type(sent, operation.takes, *operation.takes_also)
+        data = data if operation.unwrap is None else operation.unwrap(sent, data)
         return {"sha256": hashlib.sha256(data).hexdigest()}, data
     if not data and not any(it.is_required() for it in operation.request.model_fields.values()):
         return {}, requests.validate(operation.request, {})

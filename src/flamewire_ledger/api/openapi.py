@@ -15,6 +15,7 @@ from flamewire_ledger.api.operation import JSON, NDJSON, Operation
 from flamewire_ledger.api.problems import MEDIA_TYPE
 
 VERSION: Final = "1.0.0"
+_MANY: Final = "-batch+json"
 _REF: Final = "#/components/schemas/{model}"
 _TAGS: Final = {
     "payment_intents": "Asking for payments, and what became of them.",
@@ -125,11 +126,23 @@ def _operation(operation: Operation) -> dict[str, Any]:
         described["requestBody"] = {
             "required": required,
             "content": {
-                media_type: _content(operation.request, operation.takes)
+                media_type: _taken(operation, media_type)
                 for media_type in (operation.takes, *operation.takes_also)
             },
         }
     return described
+
+
+def _taken(operation: Operation, media_type: str) -> dict[str, Any]:
+    """One, many, or as plain JSON either, where an operation takes many at once."""
+    assert operation.request is not None, "asked of those that take something"
+    content = _content(operation.request, media_type)
+    if operation.takes.endswith(_MANY) and media_type.endswith("json"):
+        one, many = content["schema"], {"type": "array", "items": content["schema"]}
+        if media_type == JSON:
+            return {"schema": {"anyOf": [one, many]}}
+        return {"schema": many if media_type.endswith(_MANY) else one}
+    return content
 
 
 def _content(model: type[BaseModel], media_type: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ are made.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -15,6 +15,7 @@ from flamewire_ledger.api.fields import Query
 from flamewire_ledger.api.submitting import Build, submit
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Answer]]
+Unwrap: TypeAlias = Callable[[Mapping[bytes, bytes], bytes], bytes]
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 PDF = "application/pdf"
@@ -42,6 +43,7 @@ class Operation:
     key: Literal["required", "optional", "none"] = "none"
     takes: str = JSON
     takes_also: tuple[str, ...] = ()  # media types of the same bytes
+    unwrap: Unwrap | None = None  # where headers say a part of what is sent: the whole as a body
     gives: str = JSON
     gives_also: tuple[str, ...] = ()  # which of them, the request says
     body_bytes_max: int | None = None  # where it is not that of every request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from flamewire_ledger.api import entitlements, meters, usage, usage_reports
+from flamewire_ledger.api import cloudevents, entitlements, meters, usage, usage_reports
 from flamewire_ledger.api.fields import Fresh, NoBody
 from flamewire_ledger.api.models import entitlements as entitlement_models
 from flamewire_ledger.api.models import usage as models
@@ -33,8 +33,9 @@ USAGE_OPERATIONS: Final = (
     Operation("record_usage", "POST", _USAGE, "Record usage, up to 10000 items", "usage:write",
         handler=usage.ingest, response=models.UsageTaken, request=models.UsageItem,
         takes=CLOUDEVENTS_BATCH, takes_also=(CLOUDEVENT, JSON, NDJSON),
-        body_bytes_max=usage.BODY_BYTES_MAX, query=Fresh,
-        description="CloudEvents 1.0: one object, an array, or a line each. An item counts once by "
+        body_bytes_max=usage.BODY_BYTES_MAX, query=Fresh, unwrap=cloudevents.structured,
+        description="CloudEvents 1.0: one object, an array, or a line each; or one in binary mode, with "
+        "its attributes in headers (`ce-id`, …) and its data as the body. An item counts once by "
         "its source and id, however often it is sent; one that cannot be counted is refused for "
         "itself."),
     Operation("get_usage", "GET", _USAGE, "What an account used, by period and group",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from flamewire_ledger.api.fields import Body, Fresh, Identifier, Name, Page, Time, View, is_clean
+from flamewire_ledger.commands.metering import TEXT_MAX
 from flamewire_ledger.domain.meter import Aggregation, OnInsufficient
 from flamewire_ledger.domain.usage import Bound, Period
 
@@ -18,6 +19,7 @@ def _clean(value: str) -> str:
 
 
 Key = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_clean)]
+ItemText = Annotated[str, Field(min_length=1, max_length=TEXT_MAX)]
 Number = Annotated[
     str, Field(max_length=81, pattern=r"^(0|[1-9][0-9]*)(\.[0-9]+)?$", examples=["1000"])
 ]
@@ -88,13 +90,16 @@ class ListMeters(Page):
 
 
 class UsageItem(Body):
-    """A CloudEvents 1.0 object; several of them in an array, or a line each."""
+    """A CloudEvents 1.0 object; several of them in an array, or a line each. Attributes that are not
+    named here are kept, and mean nothing."""
+
+    model_config = ConfigDict(extra="allow")
 
     specversion: Literal["1.0"]
-    id: Key = Field(description="With `source`: what makes it count once.")
-    source: Key
-    type: Key
-    subject: Key = Field(description="The credit account: its id or its external_id.")
+    id: ItemText = Field(description="With `source`: what makes it count once.")
+    source: ItemText
+    type: ItemText
+    subject: ItemText = Field(description="The credit account: its id or its external_id.")
     time: Time = Field(description="When it happened.")
     data: dict[str, Any] = Field(default_factory=dict)
 
@@ -140,8 +145,8 @@ class UsageProof(View):
 
 
 class FindUsageProof(Fresh):
-    source: Key
-    id: Key
+    source: ItemText
+    id: ItemText
 
 
 class GetUsage(Fresh):
