@@ -15,6 +15,7 @@ CREATE TABLE credit_notes_v1 (
     to_refund_units    numeric(78, 0) NOT NULL,  -- of what had been paid
     lines              jsonb NOT NULL,  -- [{line, description, amount, tax_rate, is_credit, net, tax}]
     taxes              jsonb NOT NULL,  -- [{rate, net, tax}]
+    reverse_charge     boolean NOT NULL,  -- as the invoice
     reason             text NOT NULL,
     issued_at          timestamptz NOT NULL,
     email              text,            -- where it goes

@@ -2,13 +2,13 @@
 -- A receipt: it was paid before it was written.
 INSERT INTO invoices_v1 (
     invoice_id, merchant_id, kind, number, status, payment_id, credit_account_id, reference, metadata, seller, currency,
-    decimals, prices_include_tax, net_units, tax_units, total_units, paid_units, credited_units, due_units, lines, taxes,
+    decimals, prices_include_tax, reverse_charge, net_units, tax_units, total_units, paid_units, credited_units, due_units, lines, taxes,
     settled_with, asked, applied, created_at, issued_at, paid_at, delivery_attempts, position
 )
 SELECT
     stream_id, merchant_id, 'receipt', data->>'number', 'paid', data->>'payment_id', data->>'credit_account_id',
     data->>'reference', '{}', nullif(data->'seller', 'null'), data->'total'->>'asset',
-    (data->'total'->>'decimals')::smallint, false, (data->'total'->>'units')::numeric, 0,
+    (data->'total'->>'decimals')::smallint, false, false, (data->'total'->>'units')::numeric, 0,
     (data->'total'->>'units')::numeric, (data->'total'->>'units')::numeric, 0, 0, data->'lines', '[]',
     data->'settled_with', '[]', '[]', (data->>'issued_at')::timestamptz, (data->>'issued_at')::timestamptz,
     (data->>'issued_at')::timestamptz, 0, position
@@ -17,13 +17,14 @@ FROM batch;
 -- on: invoice.drafted.v1
 INSERT INTO invoices_v1 (
     invoice_id, merchant_id, kind, status, credit_account_id, reference, memo, subscription_id, metadata, customer,
-    currency, decimals, prices_include_tax, net_units, tax_units, total_units, paid_units, credited_units, due_units,
+    currency, decimals, prices_include_tax, reverse_charge, net_units, tax_units, total_units, paid_units, credited_units, due_units,
     lines, taxes, settled_with, asked, applied, due_days, created_at, email, delivery_attempts, position
 )
 SELECT
     stream_id, merchant_id, 'invoice', 'draft', data->'customer'->>'credit_account_id', data->>'reference',
     data->>'memo', data->>'subscription_id', data->'metadata', data->'customer', data->'currency'->>'code',
     (data->'currency'->>'decimals')::smallint, (data->>'prices_include_tax')::boolean,
+    coalesce((data->>'reverse_charge')::boolean, false),
     (data->'sums'->'net'->>'units')::numeric, (data->'sums'->'tax'->>'units')::numeric,
     (data->'sums'->'total'->>'units')::numeric, 0, 0, (data->'sums'->'total'->>'units')::numeric, data->'lines',
     data->'sums'->'taxes', '[]', '[]', '[]', (data->>'due_days')::integer, (data->>'drafted_at')::timestamptz,

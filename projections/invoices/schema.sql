@@ -16,6 +16,7 @@ CREATE TABLE invoices_v1 (
     currency              text NOT NULL,
     decimals              smallint NOT NULL,
     prices_include_tax    boolean NOT NULL,
+    reverse_charge        boolean NOT NULL,  -- the tax is the customer's to pay
     net_units             numeric(78, 0) NOT NULL,
     tax_units             numeric(78, 0) NOT NULL,
     total_units           numeric(78, 0) NOT NULL,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from facturx import xml_check_xsd
 
+from flamewire_ledger.api import credit_note_xml
+from flamewire_ledger.api import invoice_views as views
 from flamewire_ledger.api.invoice_xml import why_not, xml_of
 from flamewire_ledger.domain.invoice import (
     CreditedLine,
@@ -21,7 +24,7 @@ from flamewire_ledger.domain.money import Amount, Asset
 from flamewire_ledger.domain.party import Address, Party
 from flamewire_ledger.domain.rejection import NotAllowed, Rejection
 from tests.api.invoice_rules import broken_rules
-from tests.api.test_invoice_pdf import CUSTOMER, office, position, view
+from tests.api.test_invoice_pdf import CUSTOMER, drawn, office, position, text_of, view
 from tests.domain.invoice import billing
 from tests.domain.invoice.billing import EUR, Office, days, line
 
@@ -87,24 +90,43 @@ def test_what_is_paid_or_given_back_leaves_it_right(form: Any) -> None:
 @FORMS
 @pytest.mark.parametrize("seed", range(12))
 def test_any_lines_are_right(form: Any, seed: int) -> None:
-    drawn = random.Random(seed)
-    rates = drawn.sample([None, "0", "5.5", "7", "7.7", "19", "33.333333"], 3)
+    chance = random.Random(seed)
+    rates = chance.sample([None, "0", "5.5", "7", "7.7", "19", "33.333333"], 3)
     lines = [
         position(
             f"item {place}",
-            str(drawn.choice([1, 3, "0.333", "1250000", "0.00001"])),
-            str(drawn.choice(["0.01", "19.99", "0.000019", "1234.5", "0"])),
+            str(chance.choice([1, 3, "0.333", "1250000", "0.00001"])),
+            str(chance.choice(["0.01", "19.99", "0.000019", "1234.5", "0"])),
             rate,  # type: ignore[arg-type]
-            is_credit=drawn.random() < 0.2,
+            is_credit=chance.random() < 0.2,
         )
-        for place in range(drawn.randint(1, 15))
-        for rate in [drawn.choice(rates)]
+        for place in range(chance.randint(1, 15))
+        for rate in [chance.choice(rates)]
     ]
     try:
-        made = office(*lines, prices_include_tax=drawn.random() < 0.5)
+        made = office(*lines, prices_include_tax=chance.random() < 0.5)
     except Rejection:
         return  # more is given back than is charged
     checked(made, form)
+
+
+@FORMS
+def test_a_reverse_charge_says_who_owes_the_tax(form: Any) -> None:
+    made = office(line(10_00), line(2_50), reverse_charge=True)
+    text = checked(made, form)
+    assert "VATEX-EU-AE" in text
+    assert "Reverse charge" in text
+    assert re.search(r"CategoryCode>AE<|:ID>AE<", text)
+    paper = text_of(drawn(made))
+    assert "Reverse charge: the tax is owed by the customer." in paper
+    made.do(IssueCreditNote("inv_1", "cn_1", "late", days(1)))
+    note = views.of_note_row(views.note_row_of(made.known.credit_notes[0]))
+    xml = credit_note_xml.xml_of(note, form)
+    assert broken_rules(xml, form) == []
+    assert b"VATEX-EU-AE" in xml
+    other = office(line(1), reverse_charge=True, customer=replace(CUSTOMER, tax_id="12/345"))
+    assert "VAT numbers of both" in (why_not(view(other)) or "")
+    assert "Reverse charge" not in text_of(drawn(office()))
 
 
 def test_a_period_ends_on_its_last_day_and_supply_is_none_behind_the_issue() -> None:

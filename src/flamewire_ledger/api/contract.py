@@ -31,6 +31,7 @@ from flamewire_ledger.api.fields import AsOf, Fresh, NoBody, Page
 from flamewire_ledger.api.models import api_keys as key_models
 from flamewire_ledger.api.models import batch as batch_models
 from flamewire_ledger.api.models import credit_accounts as credit_models
+from flamewire_ledger.api.models import credit_notes as credit_note_models
 from flamewire_ledger.api.models import events as event_models
 from flamewire_ledger.api.models import invoices as invoice_models
 from flamewire_ledger.api.models import ownership as ownership_models
@@ -170,18 +171,18 @@ _INVOICES_AND_NOTES: Final = (
         response=invoice_models.InvoiceView, request=invoice_models.WithReason, key="required"),
     Operation("create_credit_note", "POST", f"{_INVOICES}/{{id}}/credit_notes",
         "Give back an invoice, or part of it", "invoices:write", build=invoices.credit,
-        response=invoice_models.CreditNoteView, request=invoice_models.CreateCreditNote,
+        response=credit_note_models.CreditNoteView, request=credit_note_models.CreateCreditNote,
         status=201, key="required"),
     Operation("list_credit_notes", "GET", "/v1/credit_notes", "List credit notes, newest first",
-        "invoices:read", handler=invoices.list_credit_notes, response=invoice_models.CreditNotes,
-        query=invoice_models.ListCreditNotes),
+        "invoices:read", handler=invoices.list_credit_notes, response=credit_note_models.CreditNotes,
+        query=credit_note_models.ListCreditNotes),
     Operation("get_credit_note_pdf", "GET", "/v1/credit_notes/{id}.pdf", "A credit note to print",
         "invoices:read", handler=invoice_documents.get_credit_note_pdf, query=Fresh, gives=PDF),
     Operation("get_credit_note_xml", "GET", "/v1/credit_notes/{id}.xml", "A credit note for machines",
         "invoices:read", handler=invoice_documents.get_credit_note_xml,
         query=invoice_models.GetInvoiceXml, gives=XML),
     Operation("get_credit_note", "GET", "/v1/credit_notes/{id}", "Look at a credit note",
-        "invoices:read", handler=invoices.get_credit_note, response=invoice_models.CreditNoteView,
+        "invoices:read", handler=invoices.get_credit_note, response=credit_note_models.CreditNoteView,
         query=Fresh),
     Operation("describe_seller", "POST", "/v1/seller", "Say who invoices are from",
         "invoices:write", build=seller.describe, response=invoice_models.SellerView,

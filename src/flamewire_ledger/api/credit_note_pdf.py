@@ -13,7 +13,16 @@ from typing import Any, Final
 
 from flamewire_ledger.api.credit_note_xml import why_not, xml_of
 from flamewire_ledger.api.electronic_documents import FACTUR_X
-from flamewire_ledger.api.letterhead import day, head, parties, printed, sums, taxes, total
+from flamewire_ledger.api.letterhead import (
+    day,
+    head,
+    parties,
+    printed,
+    reverse_charge,
+    sums,
+    taxes,
+    total,
+)
 from flamewire_ledger.api.paper import FULL, Paper
 
 _COLUMNS: Final = ((100.0, "L"), (22.0, "R"), (22.0, "R"), (30.0, "R"))
@@ -54,6 +63,7 @@ def pdf_of(document: NoteDocument) -> bytes:
     if int(note["amount_to_refund_minor"]):
         rows.append(("Of it to be refunded", "", note["amount_to_refund"], False))
     sums(paper, rows, note["currency"])
+    reverse_charge(paper, note)
     taxes(paper, note)
     xml = xml_of(note, "facturx", is_test=document.is_test) if why_not(note) is None else None
     return paper.finished(xml, FACTUR_X)

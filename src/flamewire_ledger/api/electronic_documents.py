@@ -24,6 +24,7 @@ FACTUR_X: Final = "factur-x.xml"  # what it is called inside a PDF
 _LEVEL: Final = "en16931"
 PIECES: Final = "C62"  # UN/ECE Recommendation 20: one
 _NOT_TAXED: Final = "No tax applies"
+_REVERSED: Final = ("Reverse charge", "VATEX-EU-AE")  # and its code in the list of CEF
 _TEST: Final = "TEST: no money is owed"
 _DECIMALS_MAX: Final = 2  # BR-DEC-12 and its like
 # What VAT numbers begin with, where that is not the country of the address (BR-CO-09).
@@ -66,6 +67,8 @@ def missing(document: Mapping[str, Any]) -> str | None:
         )
     if not (customer["name"] or "").strip() or customer["address"] is None:
         return "such a document needs the customer's name and address"
+    if document["reverse_charge"] and not (_is_vat_number(seller) and _is_vat_number(customer)):
+        return "such a document with a reverse charge needs the VAT numbers of both"
     return None
 
 
@@ -143,11 +146,15 @@ def _is_vat_number(party: Mapping[str, Any]) -> bool:
 
 def _is_outside(document: Mapping[str, Any]) -> bool:
     """No tax at all: then no VAT number is named (BR-O-02)."""
-    return all(each["rate"] is None for each in document["taxes"])
+    return not document["reverse_charge"] and all(
+        each["rate"] is None for each in document["taxes"]
+    )
 
 
 def _category(document: Mapping[str, Any], rate: str | None) -> tuple[str, str | None]:
     """UNTDID 5305, and why there is no tax where that has to be said."""
+    if document["reverse_charge"]:
+        return "AE", _REVERSED[0]
     if rate is not None:
         return ("S", None) if Decimal(rate) else ("Z", None)
     return ("O" if _is_outside(document) else "E"), _NOT_TAXED
@@ -160,6 +167,8 @@ def _tax(document: Mapping[str, Any], each: Mapping[str, Any]) -> dict[str, Any]
         made["BT-119"] = each["rate"] or "0"
     if reason is not None:
         made["BT-120"] = reason
+    if code == "AE":
+        made["BT-121"] = _REVERSED[1]
     return made
 
 

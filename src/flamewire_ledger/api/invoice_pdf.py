@@ -21,6 +21,7 @@ from flamewire_ledger.api.letterhead import (
     head,
     parties,
     printed,
+    reverse_charge,
     sums,
     taxes,
     total,
@@ -56,6 +57,7 @@ def pdf_of(document: Document) -> bytes:
     _dates(paper, invoice)
     _lines(paper, invoice)
     _sums(paper, invoice)
+    reverse_charge(paper, invoice)
     taxes(paper, invoice)
     _payments(paper, invoice)
     if invoice["memo"]:

@@ -8,13 +8,12 @@ from typing import Any, Final
 from flamewire_ledger.api import invoice_views as views
 from flamewire_ledger.api.call import Answer, Call
 from flamewire_ledger.api.currencies import find_currency, read_amount
+from flamewire_ledger.api.models.credit_notes import CreateCreditNote, ListCreditNotes
 from flamewire_ledger.api.models.invoices import (
     AddInvoiceLines,
-    CreateCreditNote,
     CreateInvoice,
     CustomerBody,
     InvoiceLineBody,
-    ListCreditNotes,
     ListInvoices,
     WithReason,
 )
@@ -64,6 +63,7 @@ async def create(call: Call) -> Envelope:
         lines=_lines(body.lines, currency),
         due_days=body.due_days,
         prices_include_tax=body.prices_include_tax,
+        reverse_charge=body.reverse_charge,
         reference=body.reference,
         memo=body.memo,
         metadata=body.metadata,

@@ -98,6 +98,13 @@ def total(document: Mapping[str, Any], name: str) -> list[Sum]:
     return rows
 
 
+def reverse_charge(paper: Paper, document: Mapping[str, Any]) -> None:
+    """In the words that the law asks for (Directive 2006/112/EC, Article 226 number 11a)."""
+    if document["reverse_charge"]:
+        paper.text("Reverse charge: the tax is owed by the customer.")
+        paper.gap(4)
+
+
 def taxes(paper: Paper, document: Mapping[str, Any]) -> None:
     """What is charged at each rate, where there is more than one thing to say of it."""
     each_rate = document["taxes"]

@@ -95,6 +95,10 @@ class CreateInvoice(Body):
         default_factory=list
     )
     prices_include_tax: bool = False
+    reverse_charge: bool = Field(
+        default=False,
+        description="The tax is the customer's to pay: no line has a rate, and both have a tax id.",
+    )
     due_days: Annotated[int, Field(ge=0, le=DUE_DAYS_MAX)] = 14
     reference: Reference | None = None
     memo: Text | None = Field(default=None, description="Printed below the totals.")
@@ -121,23 +125,6 @@ class PayInvoiceBody(Body):
     pay_with: Annotated[list[PayWith], Field(min_length=1, max_length=32)] | None = None
     expires_in_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
     tolerance: Annotated[str, Field(pattern=r"^0(\.[0-9]{1,6})?$", max_length=8)] = "0"
-
-
-class CreditedLineBody(Body):
-    line: Annotated[int, Field(ge=1, le=LINES_MAX)] = Field(description="1, 2, 3 … of the invoice.")
-    amount: AmountText | None = Field(
-        default=None,
-        description="As the invoice's prices, with or without tax; else all that is left.",
-    )
-
-
-class CreateCreditNote(Body):
-    """Without lines: everything that is left of the invoice."""
-
-    reason: Reference
-    lines: Annotated[list[CreditedLineBody], Field(max_length=LINES_MAX)] = Field(
-        default_factory=list
-    )
 
 
 class PartyBody(Body):
@@ -273,6 +260,7 @@ class InvoiceView(View):
     is_overdue: bool
     currency: str
     prices_include_tax: bool
+    reverse_charge: bool
     net: str
     net_minor: str
     tax: str
@@ -334,60 +322,12 @@ class InvoicePaid(View):
     position: int
 
 
-class CreditNoteLineView(View):
-    line: int
-    description: str
-    amount: str
-    amount_minor: str
-    is_credit: bool
-    tax_rate: str | None
-    net: str
-    net_minor: str
-    tax: str
-    tax_minor: str
-
-
-class CreditNoteView(View):
-    id: str
-    object: Literal["credit_note"]
-    number: str
-    invoice_id: str
-    invoice_number: str
-    currency: str
-    net: str
-    net_minor: str
-    tax: str
-    tax_minor: str
-    total: str
-    total_minor: str
-    amount_to_refund: str = Field(description="Of it had been paid: it is owed to the customer.")
-    amount_to_refund_minor: str
-    customer: CustomerView
-    seller: PartyView | None
-    lines: list[CreditNoteLineView]
-    taxes: list[TaxView]
-    reason: str
-    issued_at: datetime
-    delivery: DeliveryView | None
-    position: int
-
-
-class CreditNotes(View):
-    object: Literal["list"]
-    data: list[CreditNoteView]
-    has_more: bool
-
-
 class ListInvoices(Page):
     status: Status | None = None
     payment_intent_id: Identifier | None = None
     credit_account_id: Identifier | None = None
     subscription_id: Identifier | None = None
     overdue: bool = Field(default=False, description="Only what is open behind its due date.")
-
-
-class ListCreditNotes(Page):
-    invoice_id: Identifier | None = None
 
 
 class GetInvoiceXml(Fresh):

@@ -51,6 +51,7 @@ class DraftInvoice:
     memo: str | None = None
     subscription_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    reverse_charge: bool = False  # the tax is the customer's to pay
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ def decide_credit_note(
     sums = _sums(lines, finalised)
     _within_what_is_left(invoice, finalised, sums)
     assert invoice.due is not None, "it is final"
+    assert invoice.drafted is not None, "it is no receipt"
     from_due = min(sums.total.units, invoice.due.units)
     due = Amount(sums.total.asset, invoice.due.units - from_due)
     assigned, number = next_number(register, register_id, command.credit_note_id, command.at)
@@ -72,6 +73,7 @@ def decide_credit_note(
         to_refund=Amount(sums.total.asset, sums.total.units - from_due),
         postings=given_back(invoice, sums, from_due),
         issued_at=command.at,
+        reverse_charge=invoice.drafted.reverse_charge,
     )
     if due.is_zero and not invoice.due.is_zero:
         return (assigned,), (issued, InvoicePaid(command.invoice_id, command.at))

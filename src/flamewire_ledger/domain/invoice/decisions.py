@@ -36,11 +36,12 @@ from flamewire_ledger.domain.invoice.facts import (
     InvoiceRegisterEvent,
     InvoiceVoided,
 )
-from flamewire_ledger.domain.invoice.lines import added_up, checked
+from flamewire_ledger.domain.invoice.lines import InvoiceLine, added_up, checked
 from flamewire_ledger.domain.invoice.numbers import InvoiceRegister, next_number
 from flamewire_ledger.domain.invoice.paying import pay_elsewhere, record, request, reverse
 from flamewire_ledger.domain.invoice.receipts import void_receipt
 from flamewire_ledger.domain.invoice.state import Invoice
+from flamewire_ledger.domain.money import Asset
 from flamewire_ledger.domain.party import Party
 from flamewire_ledger.domain.posting import BAD_DEBTS, RECEIVABLE, Posting
 from flamewire_ledger.domain.rejection import AlreadyExists, Malformed, NotAllowed, NotFound
@@ -93,7 +94,12 @@ def _draft(invoice: Invoice | None, command: DraftInvoice) -> Facts:
         raise Malformed("a customer has a name or a credit account", pointer="/customer")
     if not 0 <= command.due_days <= DUE_DAYS_MAX:
         raise Malformed(f"an invoice is due in 0 to {DUE_DAYS_MAX} days", pointer="/due_days")
-    lines = tuple(checked(line, command.currency) for line in command.lines)
+    if command.reverse_charge and not (customer.tax_id or "").strip():
+        raise Malformed(
+            "a reverse charge names the tax id of the customer, who owes the tax",
+            pointer="/customer/tax_id",
+        )
+    lines = _checked(command.lines, command.currency, reverse_charge=command.reverse_charge)
     _, sums = added_up(lines, command.currency, prices_include_tax=command.prices_include_tax)
     return (
         InvoiceDrafted(
@@ -109,15 +115,28 @@ def _draft(invoice: Invoice | None, command: DraftInvoice) -> Facts:
             subscription_id=command.subscription_id,
             metadata=command.metadata,
             drafted_at=command.at,
+            reverse_charge=command.reverse_charge,
         ),
     )
+
+
+def _checked(
+    lines: tuple[InvoiceLine, ...], currency: Asset, *, reverse_charge: bool
+) -> tuple[InvoiceLine, ...]:
+    made = tuple(checked(line, currency) for line in lines)
+    if reverse_charge and any(line.tax_rate is not None for line in made):
+        raise Malformed(
+            "the customer owes the tax of a reverse charge: its lines have no rate",
+            pointer="/lines",
+        )
+    return made
 
 
 def _add(invoice: Invoice, command: AddLines) -> Facts:
     drafted = _still_a_draft(invoice)
     if not command.lines:
         return ()
-    lines = tuple(checked(line, drafted.currency) for line in command.lines)
+    lines = _checked(command.lines, drafted.currency, reverse_charge=drafted.reverse_charge)
     _, sums = added_up(
         (*invoice.lines, *lines),
         drafted.currency,
@@ -143,6 +162,8 @@ def decide_finalise(
     drafted = _still_a_draft(invoice)
     if not invoice.lines:
         raise NotAllowed("an invoice has at least one line: add some first")
+    if drafted.reverse_charge and (seller is None or not (seller.tax_id or "").strip()):
+        raise NotAllowed("a reverse charge names your tax id: say it with POST /v1/seller")
     lines, sums = added_up(
         invoice.lines, drafted.currency, prices_include_tax=drafted.prices_include_tax
     )

@@ -81,6 +81,7 @@ class InvoiceDrafted:
     subscription_id: str | None
     metadata: Mapping[str, str]
     drafted_at: datetime
+    reverse_charge: bool = False  # the tax is the customer's to pay
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +238,7 @@ class CreditNoteIssued:
     to_refund: Amount
     postings: tuple[Posting, ...]
     issued_at: datetime
+    reverse_charge: bool = False  # as the invoice
 
 
 @dataclass(frozen=True, slots=True)
