@@ -12,6 +12,7 @@ from flamewire_ledger.domain.credit_account import (
     GrantRecurring,
     RecurringGrantSkipped,
     SetRecurringGrant,
+    decisions,
 )
 from flamewire_ledger.domain.credit_account.recurring import (
     PERIODS_AT_ONCE_MAX,
@@ -68,7 +69,7 @@ def test_missed_periods_are_made_up_for():
 def test_those_that_would_have_lapsed_are_skipped_in_one_fact():
     spec = account().given(opened(), rule(expires_after_seconds=2 * DAY))
     spec.when(due(5.5)).then(
-        fact(RecurringGrantSkipped, first_period=0, last_period=3),
+        fact(RecurringGrantSkipped, first_period=0, last_period=3, reason="lapsed"),
         fact(CreditsGranted, expires_at=NOON + timedelta(days=6)),
         fact(CreditsGranted, expires_at=NOON + timedelta(days=7)),
     )
@@ -78,6 +79,30 @@ def test_a_long_outage_is_worked_off_in_pieces():
     spec = account().given(opened(), rule())
     spec.when(due(60)).then(*[CreditsGranted] * PERIODS_AT_ONCE_MAX)
     spec.when(due(60)).then(*[CreditsGranted] * (61 - PERIODS_AT_ONCE_MAX))
+
+
+def test_where_there_are_too_many_grants_a_period_is_skipped_and_said_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(decisions, "GRANTS_LIVE_MAX", 3)
+    spec = account().given(opened(), rule(expires_after_seconds=4 * DAY))
+    spec.when(due(7.5)).then(
+        fact(RecurringGrantSkipped, first_period=0, last_period=3, reason="lapsed"),
+        *[CreditsGranted] * 3,
+        fact(RecurringGrantSkipped, first_period=7, last_period=7, reason="too_many_grants"),
+    )
+    spec.when(due(7.9)).then()  # it is not asked about again
+    spec.given(consume(10, at=8 * 24 * 60 - 1))
+    spec.when(due(8)).then(CreditsGranted)
+
+
+def test_a_period_that_only_pays_a_debt_needs_no_room(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(decisions, "GRANTS_LIVE_MAX", 0)
+    spec = account().given(opened(overage_max=15), consume(13), rule())
+    spec.when(due(1)).then(
+        fact(CreditsGranted, settles=credit(10)),
+        fact(RecurringGrantSkipped, reason="too_many_grants"),
+    )
 
 
 def test_it_ends_where_it_was_said_to():

@@ -96,7 +96,7 @@ def decide(account: CreditAccount | None, command: CreditAccountCommand) -> Fact
         case WarnOfExpiry():
             return warning.warn(account, command)
         case GrantRecurring() | SetRecurringGrant() | CancelRecurringGrant():
-            return recurring.decide(account, command)
+            return recurring.decide(account, command, GRANTS_LIVE_MAX)
         case _:
             assert_never(command)
 

@@ -14,6 +14,7 @@ NOTHING: Final = Amount(CREDIT, 0)
 Source: TypeAlias = Literal["purchased", "granted", "promotion", "refund"]
 PRIORITY_DEFAULT: Final = 50  # smaller burns first
 Every: TypeAlias = Literal["month", "week", "day"]
+SkipReason: TypeAlias = Literal["lapsed", "too_many_grants"]
 DaysAhead: TypeAlias = Literal[30, 7, 1]
 
 
@@ -277,7 +278,9 @@ class RecurringGrantSet:
 
 @dataclass(frozen=True, slots=True)
 class RecurringGrantSkipped:
-    """Periods whose credits would have lapsed before they could be granted: the ledger was down."""
+    """Periods that are not granted. `lapsed`: their credits would have lapsed before they could be, as
+    the ledger was down. `too_many_grants`: the account had as many with something left as it may.
+    """
 
     type: ClassVar = "credit_account.recurring_grant_skipped.v1"
     account_id: str
@@ -286,6 +289,7 @@ class RecurringGrantSkipped:
     last_period: int
     next_at: datetime | None
     skipped_at: datetime
+    reason: SkipReason = "lapsed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from flamewire_ledger.domain.credit_account.facts import (
     RecurringGrantSet,
     RecurringGrantSkipped,
     RecurringPeriod,
+    SkipReason,
 )
 from flamewire_ledger.domain.credit_account.state import CreditAccount, RecurringRule
 from flamewire_ledger.domain.identifiers import derived_id
@@ -73,11 +74,16 @@ def first_period_from(anchor: datetime, every: Every, at: datetime) -> int:
 
 
 def decide(
-    account: CreditAccount, command: SetRecurringGrant | GrantRecurring | CancelRecurringGrant
+    account: CreditAccount,
+    command: SetRecurringGrant | GrantRecurring | CancelRecurringGrant,
+    grants_live_max: int,
 ) -> Facts:
+    """`grants_live_max`: a period that would leave the account more grants than that is skipped, and
+    said to be: it is nobody's money, and a rule that waited for room would be asked about for ever.
+    """
     match command:
         case GrantRecurring():
-            return _grant_due(account, command)
+            return _grant_due(account, command, grants_live_max)
         case SetRecurringGrant():
             return _set_rule(account, command)
         case CancelRecurringGrant():
@@ -134,21 +140,26 @@ def _rule(account: CreditAccount, rule_id: str) -> RecurringRule:
     return rule
 
 
-def _grant_due(account: CreditAccount, command: GrantRecurring) -> Facts:
+def _grant_due(account: CreditAccount, command: GrantRecurring, grants_live_max: int) -> Facts:
     """The grants of every period that has begun, once each. A rule that is canceled makes none."""
     rule = account.seldom.recurring.get(command.rule_id)
     if rule is None:
         return ()
     facts: list[CreditsGranted | RecurringGrantSkipped] = []
     number, begins_at, owed = rule.next_period, rule.next_at, account.owed
+    live = len(account.grants)
     while begins_at is not None and begins_at <= command.at and len(facts) < PERIODS_AT_ONCE_MAX:
         next_at = _next(rule, number)
         expires_at = _expires_at(rule, begins_at)
+        settles = min(owed, rule.terms.amount.units)
+        leaves_some = settles < rule.terms.amount.units
         if expires_at is not None and expires_at <= command.at:
-            facts.append(_skipped(facts, command, number, next_at))
+            facts.append(_skipped(facts, command, number, next_at, "lapsed"))
+        elif leaves_some and live >= grants_live_max:
+            facts.append(_skipped(facts, command, number, next_at, "too_many_grants"))
         else:
-            settles = min(owed, rule.terms.amount.units)
             owed -= settles
+            live += leaves_some
             period = RecurringPeriod(command.rule_id, number, next_at)
             facts.append(_granted(rule, command, period, begins_at, settles))
         number, begins_at = number + 1, next_at
@@ -171,12 +182,13 @@ def _skipped(
     command: GrantRecurring,
     number: int,
     next_at: datetime | None,
+    reason: SkipReason,
 ) -> RecurringGrantSkipped:
-    """One fact for all that are skipped: they are the oldest, so nothing stands between them."""
+    """One fact for all that are skipped in a row, for one reason."""
     first = number
-    if facts:
-        before = facts.pop()
-        assert isinstance(before, RecurringGrantSkipped), "older periods lapse first"
+    before = facts[-1] if facts else None
+    if isinstance(before, RecurringGrantSkipped) and before.reason == reason:
+        facts.pop()
         first = before.first_period
     return RecurringGrantSkipped(
         account_id=command.account_id,
@@ -185,6 +197,7 @@ def _skipped(
         last_period=number,
         next_at=next_at,
         skipped_at=command.at,
+        reason=reason,
     )
 
 
