@@ -62,9 +62,26 @@ WHERE request.payment_id = event.data->>'payment_id';
 
 -- on: top_up.closed.v1
 UPDATE top_ups_v1 AS rule
-SET payment_id = NULL, again_at = event.again_at, position = event.position
+SET payment_id = NULL, reopened_at = NULL, again_at = event.again_at, position = event.position
 FROM (
     SELECT DISTINCT ON (stream_id) stream_id, (data->>'again_at')::timestamptz AS again_at, position
+    FROM batch
+    ORDER BY stream_id, position DESC
+) AS event
+WHERE rule.top_up_id = event.stream_id;
+
+-- on: top_up.reopened.v1
+UPDATE top_up_requests_v1 AS request
+SET outcome = NULL, closed_at = NULL, position = event.position
+FROM batch AS event
+WHERE request.payment_id = event.data->>'payment_id';
+
+-- on: top_up.reopened.v1
+UPDATE top_ups_v1 AS rule
+SET payment_id = event.payment_id, reopened_at = event.reopened_at, position = event.position
+FROM (
+    SELECT DISTINCT ON (stream_id)
+        stream_id, data->>'payment_id' AS payment_id, (data->>'reopened_at')::timestamptz AS reopened_at, position
     FROM batch
     ORDER BY stream_id, position DESC
 ) AS event

@@ -15,6 +15,7 @@ CREATE TABLE top_ups_v1 (
     expires_in_seconds  integer NOT NULL,
     requests            integer NOT NULL DEFAULT 0,
     payment_id          text,                  -- of the open request
+    reopened_at         timestamptz,           -- that request had been paid, until the chain took it back
     again_at            timestamptz NOT NULL,  -- none is made before
     refused_code        text,                  -- why the last one could not be made, until one could
     refused_detail      text,
@@ -35,7 +36,7 @@ CREATE TABLE top_up_requests_v1 (
     number        integer NOT NULL,
     units         numeric(78, 0) NOT NULL,
     due           jsonb NOT NULL,              -- {asset, decimals, units}
-    outcome       text,                        -- paid, expired, canceled, failed; null while it is open
+    outcome       text,                        -- paid, expired, canceled, failed, taken_back; null while it is open
     requested_at  timestamptz NOT NULL,
     closed_at     timestamptz,
     position      bigint NOT NULL

@@ -16,12 +16,13 @@ from flamewire_ledger.commands.decider import Done
 from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.domain.identifiers import command_id
 from flamewire_ledger.domain.money import Amount
-from flamewire_ledger.domain.payment import ConfirmTransfer
+from flamewire_ledger.domain.payment import ConfirmTransfer, DropTransfer, PaymentTransferConfirmed
 from flamewire_ledger.domain.transfer import Block, Transfer
 from flamewire_ledger.processes.checkpoint import MemoryCheckpoints, MemoryDeadLetters
 from flamewire_ledger.processes.deadlines import Deadlines
 from flamewire_ledger.processes.reaction import Reactions
 from flamewire_ledger.processes.reactor import Reactor
+from flamewire_ledger.processes.reversal import Reversal
 from flamewire_ledger.processes.settlement import Settlement
 from flamewire_ledger.processes.topping_up import ToppingUp
 from flamewire_ledger.wiring.topping_up import ApiIntents
@@ -68,7 +69,7 @@ async def pay(ledger: World, intent_id: str) -> None:
     now = ledger.clock.now()
     transfer = Transfer(option["network"], f"0x{intent_id}", 0, option["address"], amount)
     command = ConfirmTransfer(intent_id, transfer, Block(1, "0xb", now), 3, now, now)
-    origin = Origin(command_id("pay", intent_id), ledger.merchant_id, "watcher:test")
+    origin = Origin(command_id("pay", intent_id, str(now)), ledger.merchant_id, "watcher:test")
     assert isinstance(await ledger.writer.submit(payment.envelope(origin, command)), Done)
 
 
@@ -76,7 +77,7 @@ async def settle(ledger: World) -> None:
     reactor = Reactor(
         ledger.store,
         Reactions(ledger.store, ledger.codec, ledger.writer),
-        (Settlement(),),
+        (Settlement(), Reversal()),
         MemoryCheckpoints(),
         MemoryDeadLetters(),
     )
@@ -122,6 +123,81 @@ async def test_it_is_paid_when_the_credits_are_there(ledger: World):
     assert [it["outcome"] for it in rule["requests"]] == ["paid"]
     balance = (await ledger.get(path)).json()["balance"]
     assert balance["available"] == "50.000000"
+
+
+async def take_back(ledger: World, intent_id: str) -> None:
+    """The chain takes back what had paid, and the books follow."""
+    events = await ledger.store.read_stream(0, intent_id)
+    facts = [ledger.codec.decode(each) for each in events]
+    transfer = next(it.transfer for it in facts if isinstance(it, PaymentTransferConfirmed))
+    origin = Origin(command_id("drop", intent_id), ledger.merchant_id, "watcher:test")
+    dropped = DropTransfer(intent_id, transfer, ledger.clock.now())
+    assert isinstance(await ledger.writer.submit(payment.envelope(origin, dropped)), Done)
+    await settle(ledger)
+
+
+async def paid_and_taken_back(ledger: World, spent: bool = False) -> tuple[str, str]:
+    """An account whose top-up was paid, and whose payment the chain has taken back."""
+    path = await ruled(ledger)
+    assert await sweep(ledger) == ["top_up.requested"]
+    intent = (await rule_of(ledger, path))["payment_intent_id"]
+    await pay(ledger, intent)
+    await settle(ledger)
+    assert await sweep(ledger) == ["top_up.closed"]
+    if spent:
+        await ledger.post(f"{path}/consume", {"amount": "30"})
+    ledger.clock.turn(minutes=6)
+    await take_back(ledger, intent)
+    return path, intent
+
+
+async def test_what_the_chain_took_back_and_may_come_again_is_not_asked_for_twice(ledger: World):
+    path, intent = await paid_and_taken_back(ledger)
+    assert await sweep(ledger) == ["top_up.reopened"]
+    assert await sweep(ledger) == []
+    assert (await rule_of(ledger, path))["payment_intent_id"] == intent
+    await pay(ledger, f"{intent}")  # it is in another block
+
+    assert await sweep(ledger) == []  # its credits are not there yet
+    await settle(ledger)
+    assert await sweep(ledger) == ["top_up.closed"]
+    assert await sweep(ledger) == []
+    assert (await rule_of(ledger, path))["requests"][0]["outcome"] == "paid"
+
+
+async def test_nobody_asks_before_what_was_taken_back_is_looked_at(ledger: World):
+    """Whoever saw the lack before the read model had the payment looks at the payment itself."""
+    await paid_and_taken_back(ledger)
+    topping_up, ask = worker(ledger), ledger.reads.ask
+
+    class SeesNothingTakenBack:
+        async def ask(self, projection: str, question: str, parameters: Any) -> Any:
+            rows = await ask(projection, question, parameters)
+            return [] if question == "top_ups_taken_back" else rows
+
+    topping_up._reads = SeesNothingTakenBack()
+    assert await sweep(ledger, topping_up) == []
+    assert await sweep(ledger) == ["top_up.reopened"]
+
+
+@pytest.mark.parametrize("spent", [False, True])
+async def test_what_is_gone_for_good_is_asked_for_again_and_counts_for_nothing(
+    ledger: World, spent: bool
+):
+    path, intent = await paid_and_taken_back(ledger, spent)
+    assert await sweep(ledger) == ["top_up.reopened"]
+    ledger.clock.turn(minutes=59)
+    assert await sweep(ledger) == []
+
+    ledger.clock.turn(minutes=2)
+    await Deadlines(ledger.reads, ledger.writer, {False: ledger.clock}).sweep(livemode=False)
+    await ledger.reads.wait_for(0, len(await ledger.events()), (), 2)
+
+    assert await sweep(ledger) == ["top_up.closed"]
+    assert await sweep(ledger) == ["top_up.requested"]
+    newest, oldest = (await rule_of(ledger, path))["requests"]
+    assert (oldest["payment_intent_id"], oldest["outcome"]) == (intent, "taken_back")
+    assert newest["amount"] == ("80.000000" if spent else "50.000000")
 
 
 async def test_an_hour_passes_after_one_that_nobody_paid(ledger: World):

@@ -14,11 +14,13 @@ from flamewire_ledger.domain.top_up import (
     CloseTopUp,
     RefuseTopUp,
     RemoveTopUpRule,
+    ReopenTopUp,
     RequestTopUp,
     SetTopUpRule,
     TopUpAlarmed,
     TopUpClosed,
     TopUpRefused,
+    TopUpReopened,
     TopUpRequested,
     TopUpRuleRemoved,
     TopUpRuleSet,
@@ -49,7 +51,8 @@ def request(
 ) -> RequestTopUp:
     at = NOON + timedelta(minutes=minutes)
     due = Amount(USD, 5000)
-    return RequestTopUp("tu_1", f"pi_{number}", credit(units), due, available, at)
+    standing = {f"pi_{each}": True for each in range(1, number)}
+    return RequestTopUp("tu_1", f"pi_{number}", credit(units), due, available, at, standing)
 
 
 def close(number: int, outcome: str, *, minutes: int = 1) -> CloseTopUp:
@@ -87,6 +90,36 @@ def test_no_more_is_asked_for_than_the_rule_wants_by_now():
 def test_there_is_one_request_while_one_is_open():
     spec = top_up().given(rule()).when(request(1)).then(TopUpRequested)
     spec.when(request(2, minutes=120)).then_refused(NotAllowed)
+
+
+def reopen(number: int, *, minutes: int = 2) -> ReopenTopUp:
+    return ReopenTopUp("tu_1", f"pi_{number}", NOON + timedelta(minutes=minutes))
+
+
+def test_what_the_chain_takes_back_is_open_again_and_no_other_is_asked_for():
+    spec = top_up().given(rule(per_day_max=credit(80)), request(1), close(1, "paid"))
+    undone = replace(request(2, minutes=5), standing={"pi_1": False})
+    spec.when(undone).then_refused(NotAllowed)
+    spec.when(replace(undone, standing={})).then_refused(NotAllowed)  # nobody has looked
+    spec.when(reopen(1)).then(fact(TopUpReopened, number=1, payment_id="pi_1"))
+    spec.when(reopen(1)).then()
+    spec.when(request(2, minutes=5)).then_refused(NotAllowed)  # one is open
+    # It comes again.
+    spec.when(close(1, "paid", minutes=6)).then(fact(TopUpClosed, outcome="paid"))
+    spec.when(request(2, minutes=7)).then_refused(LimitReached)
+    # It is gone for good: at once there is another, and the day has room for it.
+    spec.when(reopen(1, minutes=8)).then(TopUpReopened)
+    gone = fact(TopUpClosed, outcome="taken_back", again_at=NOON + timedelta(minutes=1))
+    spec.when(close(1, "expired", minutes=9)).then(gone)
+    spec.when(request(2, minutes=9)).then(TopUpRequested)
+
+
+def test_what_is_open_is_seen_to_before_what_was_paid():
+    spec = top_up().given(rule(), request(1), close(1, "paid"), request(2, minutes=5))
+    spec.when(reopen(1, minutes=6)).then_refused(NotAllowed)
+    spec.given(close(2, "paid", minutes=7))
+    spec.when(reopen(1, minutes=8)).then(TopUpReopened)
+    assert [it.payment_id for it in spec.state.paid] == ["pi_2"]
 
 
 def test_enough_credits_need_no_payment():

@@ -127,13 +127,14 @@ class ToppingUp:
             await asyncio.sleep(min(wait_seconds, _WAIT_SECONDS_MAX))
 
     async def sweep(self, *, livemode: bool) -> int:
-        """Close what is over, then ask where credits are short; how many commands were recorded.
+        """Close what is over, open again what was taken back, then ask where credits are short; how many
+        commands were recorded.
 
         A sweep that ends before everything was looked at goes on there the next time; one that fails,
         behind what it failed at.
         """
         now, met = self._clocks[livemode].now(), 0
-        for question in ("top_ups_to_close", "top_ups_due"):
+        for question in ("top_ups_to_close", "top_ups_taken_back", "top_ups_due"):
             place = livemode, question
             for _ in range(self._pages_max):
                 rows = await self._reads.ask(
@@ -148,10 +149,13 @@ class ToppingUp:
                 )
                 for row in rows:
                     self._cursors[place] = row["top_up_id"]
-                    if question == "top_ups_to_close":
-                        met += await self._close(row, now)
-                    else:
-                        met += await self._ask(row, now, livemode=livemode)
+                    match question:
+                        case "top_ups_to_close":
+                            met += await self._close(row, now)
+                        case "top_ups_taken_back":
+                            met += await self._reopen(row, now)
+                        case _:
+                            met += await self._ask(row, now, livemode=livemode)
                 if len(rows) < self._page_rows_max:
                     self._cursors.pop(place, None)
                     break
@@ -162,6 +166,11 @@ class ToppingUp:
         origin = _origin(row, "close", payment_id, now.isoformat())
         envelope = commands.close(origin, row["top_up_id"], payment_id, row["account_id"], now)
         return self._told(row, "closed", await self._writer.submit(envelope))
+
+    async def _reopen(self, row: Row, now: datetime) -> bool:
+        origin = _origin(row, "reopen", row["payment_id"], now.isoformat())
+        envelope = commands.reopen(origin, row["top_up_id"], row["payment_id"], now)
+        return self._told(row, "reopened", await self._writer.submit(envelope))
 
     async def _ask(self, row: Row, now: datetime, *, livemode: bool) -> bool:
         """A request is named by its number: whoever asks a second time asks for the same one."""
@@ -177,7 +186,7 @@ class ToppingUp:
             return await self._refuse(row, refusal, now)
         # What is available is found out when it is decided.
         command = RequestTopUp(name, asked.payment_id, amount, asked.due, 0, asked.at)
-        envelope = commands.request(asked.envelope, row["account_id"], command)
+        envelope = commands.request(asked.envelope, row["account_id"], command, row["paid"])
         return self._told(row, "requested", await self._writer.submit(envelope))
 
     async def _refuse(self, row: Row, refusal: Rejection, now: datetime) -> bool:

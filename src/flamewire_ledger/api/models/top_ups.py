@@ -43,8 +43,8 @@ class TopUpRequestView(View):
     number: int
     amount: str
     amount_minor: str
-    outcome: Literal["paid", "expired", "canceled", "failed"] | None = Field(
-        description="null while the intent is open."
+    outcome: Literal["paid", "expired", "canceled", "failed", "taken_back"] | None = Field(
+        description="null while the intent is open. taken_back: paid once, and undone by the chain for good."
     )
     requested_at: datetime
     closed_at: datetime | None
