@@ -29,10 +29,29 @@ async def test_a_lock_may_be_in_credits(door: World):
 
 
 @pytest.mark.parametrize(
+    ("given", "network"),
+    [
+        ({"base": "USDC"}, "ethereum"),
+        ({"base": "usdc", "network": "sui"}, "sui"),
+        ({"base": "sui:USDC"}, "sui"),
+    ],
+)
+async def test_a_lock_of_what_lives_on_two_networks_is_for_one(
+    door: World, given: dict, network: str
+):
+    made = (await door.post("/v1/price_locks", {**given, "quote": "USD"})).json()
+    body = {"amount": "25.00", "currency": "USD", "price_lock_id": made["id"]}
+    (option,) = (await door.post("/v1/payment_intents", body)).json()["payment_options"]
+    assert (option["network"], option["asset"]) == (network, "USDC")
+    assert option["asset_id"] == made["base_asset_id"]
+
+
+@pytest.mark.parametrize(
     ("given", "pointer"),
     [
         ({"base": "USD", "quote": "EUR"}, "/base"),
-        ({"base": "USDC", "quote": "USD"}, "/base"),
+        ({"base": "USDC", "quote": "USD", "network": "solana"}, "/network"),
+        ({"base": "USDC", "quote": "USDC"}, "/quote"),
         ({"base": "DOGE", "quote": "USD"}, "/base"),
         ({"base": "TAO", "quote": "DOGE"}, "/quote"),
         ({"base": "TAO", "quote": "TAO"}, "/quote"),

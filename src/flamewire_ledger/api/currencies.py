@@ -145,7 +145,7 @@ def find_currency(
     if found:
         places = " and ".join(asset.network or "" for asset in found)
         raise UnknownAsset(
-            f"{upper} lives on {places}: say which with `network`, or as network:SYMBOL",
+            f"{upper} lives on {places}: say which, such as {found[0].code}",
             pointer=pointer,
         )
     raise UnknownAsset(

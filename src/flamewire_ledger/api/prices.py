@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from flamewire_ledger.api.call import Answer, Call
-from flamewire_ledger.api.currencies import asset_id_of, find_currency
+from flamewire_ledger.api.currencies import asset_id_of, find_chain, find_currency
 from flamewire_ledger.api.models.prices import CreatePriceLock
 from flamewire_ledger.api.reading import Row, find
 from flamewire_ledger.api.rendering import time, to_json
-from flamewire_ledger.chains.chain import Chain
+from flamewire_ledger.chains.chain import Chain, Token
 from flamewire_ledger.commands import price_lock as commands
 from flamewire_ledger.commands.decider import Envelope
 from flamewire_ledger.domain.identifiers import derived_id
@@ -25,8 +25,9 @@ READ_MODEL: Final = "price_locks"
 
 async def lock(call: Call) -> Envelope:
     body: CreatePriceLock = call.body
-    base = find_currency(call.chains, body.base, "/base")
-    quote = find_currency(call.chains, body.quote, "/quote")
+    chain = None if body.network is None else find_chain(call.chains, body.network, "/network")
+    base = _meant(call, body.base, "/base", chain)
+    quote = _meant(call, body.quote, "/quote", chain)
     if base.network is None:
         raise UnknownAsset("payments are made in what lives on a chain", pointer="/base")
     if base.symbol == quote.symbol:
@@ -46,6 +47,22 @@ async def lock(call: Call) -> Envelope:
         command,
         lambda it: to_json(of_state(it.after[command.lock_id], call.chains)),
     )
+
+
+def _meant(call: Call, name: str, pointer: str, chain: Chain | None) -> Asset:
+    """What has this name. Of one that several networks have: that on `chain`, else the first, since
+    the price is the same and the answer says whose lock it is.
+    """
+    named = [token.asset for token in _tokens(call, name)]
+    there = [it for it in named if chain is not None and it.network == chain.network.name]
+    return (there or named or [find_currency(call.chains, name, pointer)])[0]
+
+
+def _tokens(call: Call, symbol: str) -> Iterator[Token]:
+    for chain in call.chains:
+        for token in chain.network.tokens:
+            if token.asset.symbol == symbol.upper():
+                yield token
 
 
 async def get_lock(call: Call) -> Answer:
@@ -177,10 +194,8 @@ def priced_pair(call: Call) -> tuple[Asset, Asset]:
 
 def priced_asset(call: Call, name: str) -> Asset:
     """What has this symbol or name; NotFound when nothing has."""
-    for chain in call.chains:
-        for token in chain.network.tokens:
-            if token.asset.symbol == name.upper():
-                return token.asset
+    for token in _tokens(call, name):
+        return token.asset
     try:
         return find_currency(call.chains, name, "")
     except UnknownAsset as error:

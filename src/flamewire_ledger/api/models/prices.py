@@ -12,9 +12,14 @@ from flamewire_ledger.api.fields import Body, Fresh, Identifier, Limit, Symbol, 
 
 class CreatePriceLock(Body):
     base: Symbol = Field(
-        examples=["TAO"], description="What will be paid: a symbol, `network:SYMBOL` or CAIP-19."
+        examples=["TAO"],
+        description="What will be paid: a symbol, `network:SYMBOL` or CAIP-19. Of a symbol that lives on "
+        "several networks it is the first one's: `base_asset_id` says which.",
     )
     quote: Symbol = Field(examples=["USD"], description="What the payment will be denominated in.")
+    network: Symbol | None = Field(
+        default=None, examples=["sui"], description="Where it will be paid, to say which is meant."
+    )
 
 
 class QuoteView(View):
