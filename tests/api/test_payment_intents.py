@@ -225,6 +225,8 @@ async def test_a_recipient_is_one_intents_on_all_networks_that_have_its_address(
         ("bittensor", "0x39451c55947C20066c04Db1eB2E6f5B97aEc9fFa"),
         ("sui", "0x39451c55947C20066c04Db1eB2E6f5B97aEc9fFa\u0000"),
         ("sui", "nonsense"),
+        ("ethereum", "0x" + "0" * 40),  # what is sent there is lost
+        ("bittensor", "5C4hrfjw9DjXZTzV3MwzrrAr9P1MJhSrvWGWqi1eSuyUpnhM"),
         (None, "0x39451c55947C20066c04Db1eB2E6f5B97aEc9fFa"),
     ],
 )

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
+from flamewire_ledger.chains.accounts import SUI_ALIASES
 from flamewire_ledger.chains.chain import Chain, Token
 from flamewire_ledger.domain.credit_account import CREDIT
 from flamewire_ledger.domain.money import Amount, Asset, MoneyError
 from flamewire_ledger.domain.rejection import InvalidAmount, UnknownAsset, UnknownNetwork
 
+_EVM: Final = "eip155:"
 UNITS_BITS_MAX: Final = 128  # sums and conversions of amounts that came in stay far from 256 bits
 
 # ISO 4217, those with other than two decimals first.
@@ -101,9 +103,10 @@ USD: Final = FIAT["USD"]
 
 def find_chain(chains: Sequence[Chain], name: str, pointer: str) -> Chain:
     """The chain by its alias or its CAIP-2 id, among those the caller may see."""
+    chain_id = SUI_ALIASES.get(name, name)
     for chain in chains:
         network = chain.network
-        if name == network.name or name == network.chain_id:
+        if name == network.name or chain_id == network.chain_id:
             return chain
     known = ", ".join(chain.network.name for chain in chains) or "none"
     raise UnknownNetwork(f"there is no such network here; there is {known}", pointer=pointer)
@@ -112,13 +115,22 @@ def find_chain(chains: Sequence[Chain], name: str, pointer: str) -> Chain:
 def find_token(chain: Chain, name: str, pointer: str) -> Token:
     """The token by its symbol, `network:SYMBOL` or CAIP-19, on one chain."""
     for token in chain.network.tokens:
-        asset = token.asset
-        if name in (asset.code, token.asset_id) or name == asset.symbol:
+        if name == token.asset.symbol or _is_named(token, name):
             return token
     known = ", ".join(token.asset.symbol for token in chain.network.tokens)
     raise UnknownAsset(
         f"{chain.network.name} has no such asset here; it has {known}", pointer=pointer
     )
+
+
+def _is_named(token: Token, name: str) -> bool:
+    """By `network:SYMBOL` or CAIP-19. A contract on an EVM chain may be in small letters alone, as the
+    profile of CAIP-19 for these chains writes it.
+    """
+    asset_id = token.asset_id
+    if name in (token.asset.code, asset_id):
+        return True
+    return asset_id.startswith(_EVM) and name == asset_id.lower()
 
 
 def find_currency(
@@ -136,7 +148,7 @@ def find_currency(
         token.asset
         for chain in chains
         for token in chain.network.tokens
-        if name in (token.asset.code, token.asset_id) or upper == token.asset.symbol
+        if upper == token.asset.symbol or _is_named(token, name)
     ]
     if len(found) > 1 and network is not None:
         found = [asset for asset in found if asset.network == network.network.name] or found

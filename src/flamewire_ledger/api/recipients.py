@@ -13,6 +13,7 @@ from __future__ import annotations
 from flamewire_ledger.api.call import Call
 from flamewire_ledger.api.reading import head_reached
 from flamewire_ledger.api.submitting import concluded
+from flamewire_ledger.chains.addresses import is_zero
 from flamewire_ledger.chains.chain import Chain
 from flamewire_ledger.commands.decider import Done
 from flamewire_ledger.commands.origin import Origin
@@ -33,9 +34,12 @@ def check(chains: list[Chain], text: str) -> str:
     if len(chains) != 1:
         raise Malformed("an address is on one network: say which with `network`", pointer=POINTER)
     try:
-        return chains[0].canonical_address(text)
+        spelled = chains[0].canonical_address(text)
     except InvalidAddress as error:
         raise InvalidAddress(error.detail, pointer=POINTER) from None
+    if is_zero(spelled):
+        raise InvalidAddress("nobody has the key of this address: it is zero", pointer=POINTER)
+    return spelled
 
 
 async def claim(call: Call, chain: Chain, address: str) -> None:

@@ -139,3 +139,11 @@ def parse_sui(text: str) -> str:
     if not _SUI.match(text):
         raise InvalidAddress("a Sui address is 0x and 64 hexadecimal digits")
     return text.lower()
+
+
+def is_zero(spelled: str) -> bool:
+    """Whether an address, in the one spelling of its chain, is that of the account of zeros: nobody has
+    its key.
+    """
+    account = bytes.fromhex(spelled[2:]) if spelled.startswith("0x") else read_ss58(spelled)[1]
+    return not any(account)
