@@ -1,4 +1,6 @@
-"""Numbers without a gap: whoever writes at once, whatever is refused, voided, or dies on the way."""
+"""Numbers without a gap: whoever writes at once, whatever is refused, voided, or dies on the way, and
+while the year turns.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -30,37 +33,43 @@ from flamewire_ledger.domain.invoice import (
 )
 from flamewire_ledger.domain.money import Amount
 from flamewire_ledger.store.codec import Codec
+from flamewire_ledger.store.event_store import EventStore
 from flamewire_ledger.store.memory import MemoryEventStore
+from flamewire_ledger.store.migrate import migrate_blocking
+from flamewire_ledger.store.postgres import PostgresEventStore
 from tests.commands.test_invoice import receipt
 from tests.commands.test_payment import MERCHANT, NOON, USD
+from tests.services.postgres import Databases
 
 CODEC = Codec()
 COUNT = 12
+EVE = datetime(2025, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)  # the last moment of its year
 
 
 def steps_of(number: int, chance: random.Random) -> list[Envelope]:
     """What is asked of one invoice, in its order; some of it in vain."""
     if chance.random() < 0.2:
         return [invoice.issue(named(f"receipt {number}"), receipt(f"{number}"))]
+    at, later = sorted(chance.choices([EVE, NOON], k=2))
     invoice_id = derived_id("inv", NOON, f"drafted {number}")
     line = InvoiceLine("Bread", "1", "1.00", Amount(USD, 100), "19")
     lines = () if chance.random() < 0.15 else (line,)  # without lines it is not made final
-    draft = DraftInvoice(invoice_id, Customer(name="Ada"), USD, NOON, lines)
-    final = FinaliseInvoice(invoice_id, NOON)
+    draft = DraftInvoice(invoice_id, Customer(name="Ada"), USD, at, lines)
+    final = FinaliseInvoice(invoice_id, at)
     steps = [
         invoice.envelope(named(f"draft {number}"), draft),
         invoice.finalise(named(f"final {number}"), final),
         invoice.finalise(named(f"final again {number}"), final),
     ]
     if chance.random() < 0.3:
-        void = VoidInvoice(invoice_id, "a mistake", NOON)
+        void = VoidInvoice(invoice_id, "a mistake", later)
         steps.append(invoice.envelope(named(f"void {number}"), void))
     for part in range(chance.randrange(3)):
         note = IssueCreditNote(
             invoice_id,
             derived_id("cn", NOON, f"{number} {part}"),
             "stale",
-            NOON,
+            later,
             (CreditedLine(1, Amount(USD, 60)),),  # the second is more than is left
         )
         steps.append(invoice.credit(named(f"note {number} {part}"), note))
@@ -71,7 +80,7 @@ def named(name: str) -> Origin:
     return Origin(command_id(name), MERCHANT, "key:test", name.encode())
 
 
-async def send(store: MemoryEventStore, asked: Sequence[Sequence[Envelope]], dies: bool) -> None:
+async def send(store: EventStore, asked: Sequence[Sequence[Envelope]], dies: bool) -> None:
     """A writer that is given all of it at once; one that dies leaves some of it undone."""
     writer = Writer(store, CODEC)
     running = asyncio.create_task(writer.run())
@@ -97,27 +106,43 @@ async def _in_order(writer: Writer, steps: Sequence[Envelope]) -> None:
 
 @pytest.mark.parametrize("seed", range(25))
 async def test_numbers_are_given_in_order_and_each_is_used(seed: int) -> None:
-    chance = random.Random(seed)
     store = MemoryEventStore(lambda: NOON)
+    await tell(store, store, random.Random(seed))
+
+
+async def test_two_processes_on_one_database_leave_no_gap_either(databases: Databases) -> None:
+    url = databases.create()
+    migrate_blocking(url)
+    async with PostgresEventStore(url) as one, PostgresEventStore(url) as other:
+        await tell(one, other, random.Random(7))
+    databases.drop(url)
+
+
+async def tell(one: EventStore, other: EventStore, chance: random.Random) -> None:
+    """Some of it by writers that die, then all of it by two at once, and all of it again."""
     asked = [steps_of(number, chance) for number in range(COUNT)]
     for _ in range(chance.randrange(1, 4)):
         part = chance.sample(asked, chance.randrange(1, COUNT))
-        await send(store, part, dies=True)
+        await send(one, part, dies=True)
     half = chance.sample(asked, COUNT)
     await asyncio.gather(
-        send(store, half[: COUNT // 2], dies=False), send(store, half[COUNT // 2 :], dies=False)
+        send(one, half[: COUNT // 2], dies=False), send(other, half[COUNT // 2 :], dies=False)
     )
-    await send(store, asked, dies=False)  # all of it again: nothing is done twice
+    await send(other, asked, dies=False)  # nothing is done twice
 
-    events = [CODEC.decode(it) for it in await store.read(0, 0, 10_000)]
+    events = [CODEC.decode(it) for it in await one.read(0, 0, 1_000)]
     numbers, notes, registers = told(events)
-    assert numbers == [f"2026-{it:06d}" for it in range(1, len(numbers) + 1)]
-    assert notes == [f"CN-2026-{it:06d}" for it in range(1, len(notes) + 1)]
-    assert sorted(map(len, registers.values())) == sorted(
-        it for it in (len(numbers), len(notes)) if it
-    )
-    final = {it.invoice_id for it in events if isinstance(it, InvoiceFinalised)}
+    assert {number[:4] for number in numbers} == {"2025", "2026"}, "the year turned on the way"
+    for given, prefix in ((numbers, ""), (notes, "CN-")):
+        for year in ("2025", "2026"):
+            of_year = [it for it in given if it.startswith(f"{prefix}{year}")]
+            assert of_year == [f"{prefix}{year}-{it:06d}" for it in range(1, len(of_year) + 1)]
+    assert sum(map(len, registers.values())) == len(numbers) + len(notes)
+    final = [it for it in events if isinstance(it, InvoiceFinalised)]
     assert len(numbers) == len(final) + sum(isinstance(it, InvoiceIssued) for it in events)
+    assert len({it.invoice_id for it in final}) == len(final), "a final invoice is final once"
+    for it in final:
+        assert it.number.startswith(f"{it.finalised_at.year}-")
 
 
 def told(events: Sequence[Any]) -> tuple[list[str], list[str], dict[str, list[int]]]:

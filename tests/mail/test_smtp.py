@@ -89,6 +89,48 @@ def test_text_from_outside_adds_no_header() -> None:
     assert sent["Subject"] == "a  Bcc: eve@example.com"
 
 
+@pytest.mark.parametrize(
+    "sign", ["\r\n", "\n ", "\r", "\x00", "\x85", "\u2028", "\u2029", "\u202e"]
+)
+async def test_whatever_a_name_has_in_it_the_letter_goes_out_as_one(sign: str) -> None:
+    name = f"Shop{sign}Bcc: eve@example.com{sign}" + "x" * 300
+    async with mail_server() as server:
+        await Smtp(Server.of(server.url)).send(
+            letter(subject=f"Invoice 1 from {name}", sender_name=name, text=f"From {name}\n")
+        )
+    (taken,) = server.taken
+    assert [it for it in taken if it in ("Bcc", "Cc")] == []
+    assert [it.addr_spec for it in taken["To"].addresses] == ["ada@example.com"]
+    assert [it.addr_spec for it in taken["From"].addresses] == ["billing@shop.example"]
+    assert taken["Subject"].startswith("Invoice 1 from Shop ")
+    assert not set("\r\n\u2028\u2029\u202e") & set(taken["Subject"])
+    assert [it.get_filename() for it in taken.iter_attachments()] == ["invoice.pdf"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Shop, eve@example.com",
+        "Shop eve@example.com " + "and more " * 20,
+        "Shop: friends; " + "of many words " * 9,
+        'The "best" <eve@example.com> ' + "shop " * 20,
+        "Bäckerei <eve@example.com>, " + "é " * 60,
+        "x," * 60,
+        "Bäckerei, eve@example.com",
+        "eve@example.com, " + "and others, " * 6 + "Ö",
+        "Ö " + "and others, eve@example.com; " * 4,
+    ],
+)
+async def test_a_name_is_taken_for_no_address_however_long_it_is(name: str) -> None:
+    async with mail_server() as server:
+        await Smtp(Server.of(server.url)).send(letter(sender_name=name))
+    (sender,) = server.taken[0]["From"].addresses
+    assert sender.addr_spec == "billing@shop.example"
+    shown = "".join(sender.display_name.split())  # the reader adds spaces between encoded words
+    assert "".join(name.split()).startswith(shown.rstrip("…"))
+    assert len(shown) > 15
+
+
 async def test_a_password_is_said_over_tls_only_and_accepted(
     tls: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:

@@ -13,7 +13,8 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Final
 
-_CONTROL: Final = dict.fromkeys((*range(32), 127, *range(128, 160)), " ")
+# Controls, ends of lines and paragraphs, and signs that turn round the order of others.
+_CONTROL: Final = dict.fromkeys((*range(32), *range(127, 160), *range(0x2028, 0x202F)), " ")
 _NAME_MAX: Final = 120
 
 
@@ -61,4 +62,17 @@ def message_of(letter: Letter) -> EmailMessage:
 
 def _address(address: str, name: str) -> Address:
     clean = " ".join(name.translate(_CONTROL).split())[:_NAME_MAX]
-    return Address(display_name=clean, addr_spec=address)
+    made = Address(display_name=clean, addr_spec=address)
+    if not clean.isascii() or _is_kept(made):
+        return made
+    # With a letter outside ASCII the whole name is encoded, and nothing in it can be taken for an address.
+    return Address(display_name=f"{clean[:-1]}…", addr_spec=address)
+
+
+def _is_kept(address: Address) -> bool:
+    """Whether it is what it says. The library loses the quotes of a name that it breaks over lines:
+    `"Shop, eve@example.com …"` would then be a letter from Eve.
+    """
+    message = EmailMessage(policy=SMTP)
+    message["From"] = address
+    return "".join(message.as_string().split()) == "".join(f"From:{address}".split())
