@@ -8,7 +8,7 @@ FROM batch;
 -- on: credit_account.granted.v1
 INSERT INTO credit_grants_v1 (
     grant_id, account_id, merchant_id, source, priority, granted_units, remaining_units, is_open, consumed_units,
-    expires_at, warn_at, payment_id, cost, granted_at, recurring_id, first_position, position
+    expires_at, warn_at, payment_id, cost, granted_at, recurring_id, day_ends_at, first_position, position
 )
 SELECT
     data->>'grant_id', stream_id, merchant_id, data->>'source', (data->>'priority')::integer,
@@ -19,7 +19,10 @@ SELECT
         SELECT min(end_at - make_interval(hours => 24 * days)) FROM (VALUES (30), (7), (1)) AS ahead (days)
         WHERE end_at - make_interval(hours => 24 * days) > made_at
     ), data->>'payment_id', nullif(data->'cost', 'null'), made_at,
-    data->'recurring'->>'rule_id', position, position
+    data->'recurring'->>'rule_id', CASE
+        WHEN data->>'payment_id' IS NOT NULL AND (data->'settles'->>'units')::numeric > 0
+            THEN (date_trunc('day', made_at AT TIME ZONE 'UTC') + interval '1 day') AT TIME ZONE 'UTC'
+    END, position, position
 FROM batch,
     LATERAL (
         SELECT (data->>'expires_at')::timestamptz AS end_at, (data->>'granted_at')::timestamptz AS made_at
@@ -29,7 +32,7 @@ FROM batch,
 -- Parts of another account's grants, each with what was promised of its grant.
 INSERT INTO credit_grants_v1 (
     grant_id, account_id, merchant_id, source, priority, granted_units, remaining_units, is_open, consumed_units,
-    expires_at, warn_at, payment_id, cost, granted_at, first_position, position
+    expires_at, warn_at, payment_id, cost, granted_at, day_ends_at, first_position, position
 )
 SELECT
     part->>'grant_id', stream_id, merchant_id, part->>'source', (part->>'priority')::integer, (part->>'units')::numeric,
@@ -37,7 +40,12 @@ SELECT
     (part->>'settles')::numeric, end_at, (
         SELECT min(end_at - make_interval(hours => 24 * days)) FROM (VALUES (30), (7), (1)) AS ahead (days)
         WHERE end_at - make_interval(hours => 24 * days) > made_at
-    ), part->>'payment_id', nullif(part->'cost', 'null'), made_at, position, position
+    ), part->>'payment_id', nullif(part->'cost', 'null'), made_at, CASE
+        WHEN part->>'payment_id' IS NOT NULL AND (part->>'settles')::numeric > 0
+            THEN (
+                date_trunc('day', (data->>'transferred_at')::timestamptz AT TIME ZONE 'UTC') + interval '1 day'
+            ) AT TIME ZONE 'UTC'
+    END, position, position
 FROM batch,
     jsonb_array_elements(data->'grants') AS part,
     LATERAL (
@@ -222,8 +230,19 @@ SET available_units = account.available_units + change.available,
 FROM change
 WHERE account.account_id = change.account_id;
 
--- on: credit_account.consumed.v1, credit_account.held.v1, credit_account.hold_captured.v1, credit_account.hold_released.v1, credit_account.grant_expired.v1, credit_account.grant_reversed.v1, credit_account.refunded.v1, credit_account.purchase_refunded.v1, credit_account.transferred_out.v1
+-- on: credit_account.earned.v1
+-- All that had changed by then is told. What a batch changed behind it comes with the next statement, or with its grant.
+UPDATE credit_grants_v1 AS grant_row
+SET day_ends_at = NULL
+FROM (SELECT stream_id AS account_id, max(position) AS position FROM batch GROUP BY 1) AS told
+WHERE grant_row.account_id = told.account_id
+    AND grant_row.first_position < told.position
+    AND grant_row.day_ends_at IS NOT NULL;
+
+-- on: credit_account.consumed.v1, credit_account.held.v1, credit_account.hold_captured.v1, credit_account.hold_released.v1, credit_account.grant_expired.v1, credit_account.grant_reversed.v1, credit_account.refunded.v1, credit_account.purchase_refunded.v1, credit_account.transferred_out.v1, credit_account.earned.v1
 -- Slice by slice: from where in the grant to where. Of what a hold lets go, a part may lapse or be taken back at once.
+-- The day on which what was bought is first burnt, lapses or is refunded again ends at midnight (UTC); a row that has its
+-- day keeps it, so an index sees one change a day.
 WITH move (type, part, source, target) AS (
     VALUES
         ('credit_account.consumed.v1', 'slices', 'remaining', 'consumed'),
@@ -248,9 +267,23 @@ moved AS (
     SELECT
         position, source, target, (slice->>'units')::numeric AS units,
         coalesce(slice->>'grant_id', data->>'grant_id') AS grant_id,
-        type = 'credit_account.grant_reversed.v1' AS is_reversal
+        type = 'credit_account.grant_reversed.v1' AS is_reversal,
+        CASE
+            WHEN (source = 'consumed' OR target IN ('consumed', 'expired') OR type = 'credit_account.purchase_refunded.v1')
+                AND (slice->>'units')::numeric > 0 AND position > coalesce(told.last_position, 0)
+                THEN coalesce(
+                    data->>'consumed_at', data->>'captured_at', data->>'released_at', data->>'expired_at',
+                    data->>'refunded_at'
+                )
+        END AS earned_at
     FROM batch
-    JOIN move USING (type),
+    JOIN move USING (type)
+    LEFT JOIN (
+        SELECT stream_id, max(position) AS last_position
+        FROM batch
+        WHERE type = 'credit_account.earned.v1'
+        GROUP BY stream_id
+    ) AS told USING (stream_id),
         jsonb_array_elements(
             CASE jsonb_typeof(data->part) WHEN 'object' THEN jsonb_build_array(data->part) ELSE data->part END
         ) AS slice
@@ -268,7 +301,8 @@ change AS (
         coalesce(sum(units) FILTER (WHERE target = 'expired'), 0) AS expired,
         coalesce(sum(units) FILTER (WHERE target = 'reversed'), 0) AS reversed,
         coalesce(sum(units) FILTER (WHERE target = 'transferred'), 0) AS transferred,
-        bool_or(is_reversal) AS is_reversed
+        bool_or(is_reversal) AS is_reversed,
+        min(earned_at)::timestamptz AS earned_at -- told in UTC, so days sort as text
     FROM moved
     GROUP BY grant_id
 )
@@ -281,6 +315,13 @@ SET remaining_units = grant_row.remaining_units + change.remaining,
     reversed_units = grant_row.reversed_units + change.reversed,
     transferred_units = grant_row.transferred_units + change.transferred,
     is_reversed = grant_row.is_reversed OR change.is_reversed,
+    day_ends_at = CASE
+        WHEN grant_row.payment_id IS NULL OR change.earned_at IS NULL THEN grant_row.day_ends_at
+        ELSE coalesce(
+            grant_row.day_ends_at,
+            (date_trunc('day', change.earned_at AT TIME ZONE 'UTC') + interval '1 day') AT TIME ZONE 'UTC'
+        )
+    END,
     position = greatest(grant_row.position, change.position)
 FROM change
 WHERE grant_row.grant_id = change.grant_id;

@@ -174,6 +174,17 @@ WHERE grant_row.is_open
 ORDER BY grant_row.warn_at, grant_row.grant_id
 LIMIT %(limit)s;
 
+-- credit_days_to_close: accounts with a day that is over of which it is not told what was earned, over all merchants of one mode.
+SELECT grant_row.account_id AS subject_id, grant_row.account_id AS stream_id, grant_row.merchant_id, 'credit_day' AS kind,
+    min(grant_row.day_ends_at) AS due_at
+FROM credit_grants_v1 AS grant_row
+JOIN merchants_v1 AS merchant USING (merchant_id)
+WHERE grant_row.day_ends_at <= %(now)s AND merchant.livemode = %(livemode)s
+GROUP BY grant_row.account_id, grant_row.merchant_id
+HAVING (min(grant_row.day_ends_at), grant_row.account_id) > (%(after_due_at)s, %(after_subject_id)s)
+ORDER BY due_at, subject_id
+LIMIT %(limit)s;
+
 -- recurring_grants_to_make: rules with a period that has begun, over all merchants of one mode.
 SELECT rule.rule_id AS subject_id, rule.account_id AS stream_id, rule.merchant_id, 'recurring_grant' AS kind,
     rule.next_at AS due_at

@@ -44,6 +44,7 @@ CREATE TABLE credit_grants_v1 (
     cost             jsonb,             -- what was paid for it: {asset, decimals, units}
     granted_at       timestamptz NOT NULL,
     recurring_id     text,              -- of the rule that made it
+    day_ends_at      timestamptz,       -- of what was bought: the end of the first day whose change is not told as earned
     first_position   bigint NOT NULL,
     position         bigint NOT NULL
 ) WITH (fillfactor = 60);
@@ -54,6 +55,7 @@ CREATE INDEX credit_grants_v1_waiting ON credit_grants_v1 (expires_at, grant_id)
     WHERE is_open AND expires_at IS NOT NULL;
 CREATE INDEX credit_grants_v1_unwarned ON credit_grants_v1 (warn_at, grant_id)
     WHERE is_open AND warn_at IS NOT NULL;
+CREATE INDEX credit_grants_v1_unearned ON credit_grants_v1 (day_ends_at, account_id) WHERE day_ends_at IS NOT NULL;
 
 -- One row a hold.
 CREATE TABLE credit_holds_v1 (

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from flamewire_ledger.domain import credit_account
+from flamewire_ledger.domain.credit_account.earning import earned
 from flamewire_ledger.queries.database import ReadModelNotBuilt
 from flamewire_ledger.queries.pages import CursorError, Listing, Page
 from flamewire_ledger.queries.read_models import UnknownQuestion
@@ -196,9 +197,14 @@ async def test_only_what_is_due_in_its_mode_is_due(world: World) -> None:
         for row in await world.models.due_deadlines(late, livemode=livemode, limit=10_000)
     ]
     kinds = Counter(row["kind"] for row in due)
-    assert set(kinds) == {"payment", "price_lock", "hold", "grant"}
+    assert set(kinds) == {"payment", "price_lock", "hold", "grant", "credit_day"}
     holds = {row["subject_id"] for row in due if row["kind"] == "hold"}
     assert holds == {hold for account in world.stories.accounts.values() for hold in account.holds}
+    accounts = world.stories.accounts
+    days = {row["subject_id"] for row in due if row["kind"] == "credit_day"}
+    assert days >= {name for name, account in accounts.items() if earned(account, late)}
+    closing = [(accounts[name], credit_account.CloseDay(name, late)) for name in days]
+    assert all(credit_account.decide(*asked) for asked in closing)  # which is not asked again
     live = await world.models.due_deadlines(late, livemode=True, limit=10_000)
     assert {row["merchant_id"] for row in live} == {"mer_0"}
     assert [row["due_at"] for row in live] == sorted(row["due_at"] for row in live)

@@ -15,6 +15,7 @@ from msgspec.inspect import (
     CustomType,
     DataclassType,
     DateTimeType,
+    DateType,
     DecimalType,
     DictType,
     IntType,
@@ -38,6 +39,7 @@ _PLAIN: Final[Mapping[type[Type], dict[str, Any]]] = {
     NoneType: {"type": "null"},
     DecimalType: {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"},
     DateTimeType: {"type": "string", "format": "date-time"},
+    DateType: {"type": "string", "format": "date"},
 }
 _AMOUNT: Final[dict[str, Any]] = {
     "type": "object",

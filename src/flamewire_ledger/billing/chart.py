@@ -57,7 +57,7 @@ CHART: Final = (
     ),
     ChartLine(
         posting.DEFERRED_CREDITS,
-        "Paid for credits, in what it was paid with: service is owed for it.",
+        "Paid for credits that are not burnt yet, in what it was paid with: service is owed for it.",
         "credit",
     ),
     ChartLine(posting.REFUNDS_PAYABLE, "Decided to be given back, and not yet sent.", "credit"),
@@ -76,7 +76,17 @@ CHART: Final = (
         posting.WITHDRAWALS, "Taken out of wallets by whoever the merchant belongs to.", "debit"
     ),
     ChartLine(posting.NETWORK_FEES, "Paid to networks out of wallets.", "debit"),
-    ChartLine(posting.SALES, "Paid to the merchant; nothing is owed for it any more.", "credit"),
+    ChartLine(
+        posting.SALES,
+        "Paid to the merchant; nothing is owed for it any more. What was paid for credits comes here "
+        "when they are burnt, day by day.",
+        "credit",
+    ),
+    ChartLine(
+        posting.BREAKAGE,
+        "Paid for credits that lapsed unspent: nothing is owed for them any more.",
+        "credit",
+    ),
     ChartLine(posting.WRITE_OFFS, "Kept: dust, or given up by whoever sent it.", "credit"),
     ChartLine(
         REALISED_GAINS,

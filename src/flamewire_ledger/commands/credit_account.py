@@ -20,7 +20,7 @@ from flamewire_ledger.domain.payment import Payment
 from flamewire_ledger.domain.rejection import NotAllowed
 
 CREDIT_ACCOUNT: Final = Decider(
-    "credit_account", credit_account.evolve, credit_account.CreditAccount, "credit_account.3"
+    "credit_account", credit_account.evolve, credit_account.CreditAccount, "credit_account.4"
 )
 
 

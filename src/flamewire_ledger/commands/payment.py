@@ -14,7 +14,7 @@ from flamewire_ledger.domain import payment, price_lock
 from flamewire_ledger.domain.payment import PaymentCommand, RequestPayment
 from flamewire_ledger.domain.price_lock import LockPrice, UsePriceLock
 
-PAYMENT: Final = Decider("payment", payment.evolve, payment.Payment, "payment.3")
+PAYMENT: Final = Decider("payment", payment.evolve, payment.Payment, "payment.4")
 
 
 def envelope(origin: Origin, command: PaymentCommand, answer: Answer | None = None) -> Envelope:

@@ -15,8 +15,9 @@ from flamewire_ledger.domain.money import Amount, MoneyError
 UNAPPLIED: Final = "liabilities:customer_unapplied"  # arrived, ours to apply or give back
 SUSPENSE: Final = "liabilities:suspense"  # arrived in an asset or on a network nobody asked for
 SALES: Final = "income:sales"  # paid to the merchant, nothing owed for it any more
-DEFERRED_CREDITS: Final = "liabilities:deferred_credits"  # paid for credits
+DEFERRED_CREDITS: Final = "liabilities:deferred_credits"  # paid for credits that are not burnt yet
 REFUNDS_PAYABLE: Final = "liabilities:refunds_payable"  # decided to be given back, not yet sent
+BREAKAGE: Final = "income:breakage"  # paid for credits that lapsed unspent
 WRITE_OFFS: Final = "income:write_offs"  # kept: dust, or given up by its sender
 
 # What invoices ask for is booked in their own currency. What pays them is another asset as a rule:

@@ -1,5 +1,5 @@
 """Deadlines: when time is up, say so. Payments, price locks, holds and grants end by the clock of
-their merchant, and invoices fall due.
+their merchant, days on which bought credits were burnt are closed, and invoices fall due.
 
 The read models know whose time is up; the domain has the last word. What cannot end yet (a transfer
 is on its way) is asked about again later, less and less often. After an outage everything that is
@@ -22,6 +22,7 @@ import structlog
 from flamewire_ledger.commands.decider import Done, Envelope
 from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.domain.credit_account import (
+    CloseDay,
     ExpireGrant,
     ExpireHold,
     GrantRecurring,
@@ -211,6 +212,8 @@ def _command(row: Mapping[str, Any], now: datetime) -> ProcessCommand:
             return WarnOfExpiry(row["stream_id"], row["subject_id"], now)
         case "recurring_grant":
             return GrantRecurring(row["stream_id"], row["subject_id"], now)
+        case "credit_day":
+            return CloseDay(row["stream_id"], now)
         case "invoice":
             return NoteOverdue(row["subject_id"], now)
         case kind:

@@ -17,6 +17,7 @@ from flamewire_ledger.commands import (
 from flamewire_ledger.commands.decider import Envelope
 from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.domain.credit_account import (
+    CloseDay,
     ExpireGrant,
     ExpireHold,
     GrantCredits,
@@ -45,6 +46,7 @@ from flamewire_ledger.domain.payment import (
     ConfirmTransfer,
     DropTransfer,
     ExpirePayment,
+    RecogniseRevenue,
     RequireResolution,
 )
 from flamewire_ledger.domain.price_lock import ExpirePriceLock
@@ -73,8 +75,10 @@ ProcessCommand: TypeAlias = (
     | ExpireHold
     | WarnOfExpiry
     | GrantRecurring
+    | CloseDay
     | InvoiceProcessCommand
     | RequireResolution
+    | RecogniseRevenue
     | ConfirmTransfer
     | DropTransfer
     | ExpirePayment
@@ -91,9 +95,11 @@ def envelope_of(command: ProcessCommand, origin: Origin) -> Envelope:
     match command:
         case GrantCredits() | ReverseGrant() | ExpireGrant() | ExpireHold():
             return credit_account.envelope(origin, command)
-        case WarnOfExpiry() | GrantRecurring():
+        case WarnOfExpiry() | GrantRecurring() | CloseDay():
             return credit_account.envelope(origin, command)
         case RequireResolution() | ExpirePayment() | ConfirmTransfer() | DropTransfer():
+            return payment.envelope(origin, command)
+        case RecogniseRevenue():
             return payment.envelope(origin, command)
         case GrantEntitlement() | RevokeEntitlement():
             return entitlement.envelope(origin, command)

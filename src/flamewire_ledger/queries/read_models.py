@@ -321,8 +321,8 @@ class ReadModels:
     ) -> Sequence[Row]:
         """Whose time is up: {subject_id, stream_id, merchant_id, kind, due_at}, the oldest first.
 
-        `kind` is payment, price_lock, hold, grant, warning (that a grant ends), recurring_grant or
-        invoice. `after` (due_at, subject_id) goes on behind a row: one for which nothing can be
+        `kind` is payment, price_lock, hold, grant, warning (that a grant ends), recurring_grant,
+        credit_day or invoice. `after` (due_at, subject_id) goes on behind a row: one for which nothing can be
         done yet is in the answer until something is.
         """
         rows: list[Row] = []
@@ -333,6 +333,7 @@ class ReadModels:
             "grants_to_expire",
             "grants_to_warn",
             "recurring_grants_to_make",
+            "credit_days_to_close",
             "invoices_to_fall_due",
         ):
             rows += await ask(

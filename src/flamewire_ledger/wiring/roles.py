@@ -26,6 +26,7 @@ from flamewire_ledger.processes.invoice_payments import InvoicePayments
 from flamewire_ledger.processes.process import Process
 from flamewire_ledger.processes.reaction import Reactions
 from flamewire_ledger.processes.reactor import Reactor
+from flamewire_ledger.processes.recognition import Recognition
 from flamewire_ledger.processes.renewals import Renewals
 from flamewire_ledger.processes.reversal import Reversal
 from flamewire_ledger.processes.search import PostgresSearch
@@ -190,6 +191,7 @@ def processes() -> tuple[Process, ...]:
     """Every process of the ledger."""
     return (
         Settlement(),
+        Recognition(),
         Reversal(),
         Assignment(),
         InvoicePayments(),

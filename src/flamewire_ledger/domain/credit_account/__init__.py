@@ -5,13 +5,14 @@ balance can be traced to the payment behind it. Burn order: priority, then what 
 granted before purchased, then age.
 
 Read `facts`, then the state they add up to (`state`, and `evolving` for how), the `commands`, and
-what is decided on them: `decisions`, which leads to `burning`, `holds`, `refunding`, `recurring` and
-`warning`; and `transferring`, which is decided on two accounts at once.
+what is decided on them: `decisions`, which leads to `burning`, `holds`, `refunding`, `recurring`,
+`warning` and `earning`; and `transferring`, which is decided on two accounts at once.
 """
 
 from flamewire_ledger.domain.credit_account.commands import (
     CancelRecurringGrant,
     CaptureHold,
+    CloseDay,
     ConsumeCredits,
     Consumption,
     CreditAccountCommand,
@@ -39,12 +40,14 @@ from flamewire_ledger.domain.credit_account.facts import (
     CreditAccountEvent,
     CreditAccountOpened,
     CreditsConsumed,
+    CreditsEarned,
     CreditsGranted,
     CreditsHeld,
     CreditsRefunded,
     CreditsTransferredIn,
     CreditsTransferredOut,
     DaysAhead,
+    EarnedGrant,
     Every,
     ExpiryWarned,
     GrantExpired,
@@ -85,6 +88,7 @@ __all__ = [
     "BalanceUnits",
     "CancelRecurringGrant",
     "CaptureHold",
+    "CloseDay",
     "ConsumeCredits",
     "Consumption",
     "CreditAccount",
@@ -92,12 +96,14 @@ __all__ = [
     "CreditAccountEvent",
     "CreditAccountOpened",
     "CreditsConsumed",
+    "CreditsEarned",
     "CreditsGranted",
     "CreditsHeld",
     "CreditsRefunded",
     "CreditsTransferredIn",
     "CreditsTransferredOut",
     "DaysAhead",
+    "EarnedGrant",
     "Every",
     "ExpireGrant",
     "ExpireHold",

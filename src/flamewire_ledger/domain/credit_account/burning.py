@@ -130,7 +130,7 @@ def units_of(slices: tuple[Slice, ...]) -> int:
 
 
 def check_amount(amount: Amount) -> None:
-    if amount.asset != CREDIT:
+    if amount.asset is not CREDIT and amount.asset != CREDIT:
         raise InvalidAmount("an amount of credits", pointer="/amount")
     if not amount.units:
         raise InvalidAmount("an amount of credits is more than zero", pointer="/amount")

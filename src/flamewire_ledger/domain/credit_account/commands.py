@@ -191,9 +191,16 @@ class CancelRecurringGrant:
     reason: str | None = None
 
 
-CreditAccountCommand: TypeAlias = (
-    OpenCreditAccount
-    | GrantCredits
+@dataclass(frozen=True, slots=True)
+class CloseDay:
+    """Tell what was earned on the last day that credits were burnt or lapsed, when it is over."""
+
+    account_id: str
+    at: datetime
+
+
+ChangingCommand: TypeAlias = (  # of an account that is there
+    GrantCredits
     | ConsumeCredits
     | HoldCredits
     | CaptureHold
@@ -208,4 +215,6 @@ CreditAccountCommand: TypeAlias = (
     | SetRecurringGrant
     | GrantRecurring
     | CancelRecurringGrant
+    | CloseDay
 )
+CreditAccountCommand: TypeAlias = OpenCreditAccount | ChangingCommand

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
-from flamewire_ledger.domain.credit_account import holds, recurring, refunding, warning
+from flamewire_ledger.domain.credit_account import earning, holds, recurring, refunding, warning
 from flamewire_ledger.domain.credit_account.burning import (
     Facts,
     check_amount,
@@ -16,6 +16,8 @@ from flamewire_ledger.domain.credit_account.burning import (
 from flamewire_ledger.domain.credit_account.commands import (
     CancelRecurringGrant,
     CaptureHold,
+    ChangingCommand,
+    CloseDay,
     ConsumeCredits,
     CreditAccountCommand,
     ExpireGrant,
@@ -67,11 +69,24 @@ GRANTS_LIVE_MAX: Final = 5_000  # bought ones are never refused: their money has
 
 
 def decide(account: CreditAccount | None, command: CreditAccountCommand) -> Facts:
-    """Facts that follow from the command, or a Rejection. An empty tuple: nothing new to say."""
+    """Facts that follow from the command, or a Rejection. An empty tuple: nothing new to say.
+
+    The first command behind a day tells first what was earned on that day: so each day is told as it
+    ended, however late that is.
+    """
     if isinstance(command, OpenCreditAccount):
         return _open(account, command)
     if account is None:
         raise NotFound(f"there is no credit account {command.account_id}")
+    if command.at < account.seldom.day_ends_at:
+        return _decide(account, command)
+    facts = _decide(account, command)
+    if not facts or isinstance(command, CloseDay):
+        return facts
+    return (*earning.earned(account, command.at), *facts)
+
+
+def _decide(account: CreditAccount, command: ChangingCommand) -> Facts:
     match command:
         case ConsumeCredits():
             return _consume(account, command)
@@ -97,6 +112,8 @@ def decide(account: CreditAccount | None, command: CreditAccountCommand) -> Fact
             return warning.warn(account, command)
         case GrantRecurring() | SetRecurringGrant() | CancelRecurringGrant():
             return recurring.decide(account, command, GRANTS_LIVE_MAX)
+        case CloseDay():
+            return earning.close_day(account, command)
         case _:
             assert_never(command)
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
-from typing import TypeVar, assert_never
+from datetime import datetime, timedelta
+from typing import Final, assert_never
 
 from flamewire_ledger.domain.credit_account.facts import (
     CreditAccountEvent,
     CreditAccountOpened,
     CreditsConsumed,
+    CreditsEarned,
     CreditsGranted,
     CreditsHeld,
     CreditsRefunded,
@@ -29,16 +29,26 @@ from flamewire_ledger.domain.credit_account.facts import (
     RecurringGrantSkipped,
     Slice,
 )
+from flamewire_ledger.domain.credit_account.shelves import (
+    known,
+    parts,
+    put_away,
+    with_grants,
+    without,
+)
 from flamewire_ledger.domain.credit_account.state import (
+    NO_DAY,
     CreditAccount,
     Grant,
     GrantTerms,
     Hold,
     RecurringRule,
+    Returned,
     Seldom,
 )
+from flamewire_ledger.domain.money import Amount, Asset
 
-_Value = TypeVar("_Value")
+_DAY: Final = timedelta(days=1)
 
 
 def evolve(account: CreditAccount | None, event: CreditAccountEvent) -> CreditAccount:
@@ -73,7 +83,11 @@ def evolve(account: CreditAccount | None, event: CreditAccountEvent) -> CreditAc
         case ExpiryWarned():
             return _warned(account, event)
         case (
-            OverageSet() | RecurringGrantSet() | RecurringGrantSkipped() | RecurringGrantCanceled()
+            OverageSet()
+            | RecurringGrantSet()
+            | RecurringGrantSkipped()
+            | RecurringGrantCanceled()
+            | CreditsEarned()
         ):
             return replace(account, seldom=_arranged(account.seldom, event))
         case _:
@@ -82,7 +96,11 @@ def evolve(account: CreditAccount | None, event: CreditAccountEvent) -> CreditAc
 
 def _arranged(
     seldom: Seldom,
-    event: OverageSet | RecurringGrantSet | RecurringGrantSkipped | RecurringGrantCanceled,
+    event: OverageSet
+    | RecurringGrantSet
+    | RecurringGrantSkipped
+    | RecurringGrantCanceled
+    | CreditsEarned,
 ) -> Seldom:
     match event:
         case OverageSet():
@@ -93,7 +111,10 @@ def _arranged(
         case RecurringGrantSkipped():
             return _period_over(seldom, event.rule_id, event.last_period, event.next_at)
         case RecurringGrantCanceled():
-            return replace(seldom, recurring=_without(seldom.recurring, event.rule_id))
+            return replace(seldom, recurring=without(seldom.recurring, event.rule_id))
+        case CreditsEarned():
+            told = {**seldom.told, **{grant.grant_id: grant for grant in event.grants}}
+            return replace(seldom, told=told, day_ends_at=NO_DAY)
         case _:
             assert_never(event)
 
@@ -113,23 +134,26 @@ def _granted(account: CreditAccount, event: CreditsGranted) -> CreditAccount:
         granted_at=event.granted_at,
         payment_id=event.payment_id,
         cost=event.cost,
+        bought_grant_id=None if event.payment_id is None else event.grant_id,
     )
     account = replace(account, granted=account.granted + event.amount.units)
     period = event.recurring
     if period is not None:
         seldom = _period_over(account.seldom, period.rule_id, period.number, period.next_at)
         account = replace(account, seldom=seldom)
-    return _with_new(account, terms, event.settles.units)
+    return _with_new(account, terms, event.settles.units, event.granted_at)
 
 
-def _with_new(account: CreditAccount, terms: GrantTerms, settles: int) -> CreditAccount:
+def _with_new(
+    account: CreditAccount, terms: GrantTerms, settles: int, at: datetime
+) -> CreditAccount:
     """The account with one grant more, of which so many units go to what it owes."""
     grant = Grant(terms=terms, remaining=terms.units - settles, held=0, spent=settles)
     if settles:
         settled = {**account.seldom.settled, terms.grant_id: settles}
-        seldom = replace(account.seldom, settled=settled)
+        seldom = replace(_on_day(account.seldom, at), settled=settled)
         account = replace(account, owed=account.owed - settles, seldom=seldom)
-    return _with_grants(account, {terms.grant_id: grant})
+    return with_grants(account, {terms.grant_id: grant})
 
 
 def _transferred_in(account: CreditAccount, event: CreditsTransferredIn) -> CreditAccount:
@@ -143,8 +167,9 @@ def _transferred_in(account: CreditAccount, event: CreditsTransferredIn) -> Cred
             granted_at=part.granted_at,
             payment_id=part.payment_id,
             cost=part.cost,
+            bought_grant_id=part.bought_grant_id,
         )
-        account = _with_new(account, terms, part.settles)
+        account = _with_new(account, terms, part.settles, event.transferred_at)
     moved = account.seldom.transferred_in + event.amount.units
     return replace(account, seldom=replace(account.seldom, transferred_in=moved))
 
@@ -163,13 +188,13 @@ def _refunded(account: CreditAccount, event: CreditsRefunded) -> CreditAccount:
     changed: dict[str, Grant] = {}
     lapsed = {part.grant_id for part in event.lapsed}
     for part in (*event.slices, *event.settled):
-        grant = changed.get(part.grant_id) or _known(account, part.grant_id)
+        grant = changed.get(part.grant_id) or known(account, part.grant_id)
         back = 0 if part.grant_id in lapsed else part.units
         changed[part.grant_id] = replace(
             grant, remaining=grant.remaining + back, spent=grant.spent - part.units
         )
     for part in event.taken_back:
-        grant = changed.get(part.grant_id) or _known(account, part.grant_id)
+        grant = changed.get(part.grant_id) or known(account, part.grant_id)
         changed[part.grant_id] = replace(grant, spent=grant.spent - part.units)
     before = account.seldom.refunded.get(event.consumption, 0)
     refunded = {**account.seldom.refunded, event.consumption: before + event.amount.units}
@@ -182,26 +207,40 @@ def _refunded(account: CreditAccount, event: CreditsRefunded) -> CreditAccount:
         expired=account.expired + sum(part.units for part in event.lapsed),
         owed=account.owed - event.owed.units,
         seldom=replace(
-            account.seldom, refunded=refunded, settled={k: v for k, v in settled.items() if v}
+            _with_lapsed(account, event.lapsed, event.refunded_at),
+            refunded=refunded,
+            settled={k: v for k, v in settled.items() if v},
+            day_ends_at=_day_ends_at(account.seldom, event.refunded_at),
         ),
     )
-    return _with_grants(account, changed)
+    return with_grants(account, changed)
 
 
 def _purchase_refunded(account: CreditAccount, event: PurchaseRefunded) -> CreditAccount:
-    grant = _known(account, event.grant_id)
-    account = replace(account, taken_back=account.taken_back + event.amount.units)
+    grant = known(account, event.grant_id)
+    before = account.seldom.returned.get(event.grant_id, Returned(0, ()))
+    returned = Returned(
+        before.units + event.amount.units, _together((*before.payable, *event.payable))
+    )
+    seldom = replace(
+        _on_day(account.seldom, event.refunded_at),
+        returned={**account.seldom.returned, event.grant_id: returned},
+    )
+    account = replace(account, taken_back=account.taken_back + event.amount.units, seldom=seldom)
     left = replace(grant, remaining=grant.remaining - event.amount.units)
-    return _with_grants(account, {event.grant_id: left})
+    return with_grants(account, {event.grant_id: left})
 
 
 def _warned(account: CreditAccount, event: ExpiryWarned) -> CreditAccount:
-    warned = replace(_known(account, event.grant_id), warned_days=event.days)
-    return _with_grants(account, {event.grant_id: warned})
+    warned = replace(known(account, event.grant_id), warned_days=event.days)
+    return with_grants(account, {event.grant_id: warned})
 
 
 def _consumed(account: CreditAccount, event: CreditsConsumed) -> CreditAccount:
     grants, used_up = _burnt(account, event.slices)
+    seldom = account.seldom
+    if event.consumed_at >= seldom.day_ends_at:
+        seldom = _on_day(seldom, event.consumed_at)
     # Written out, because this is the fact there are most of and replace() takes twice as long.
     return CreditAccount(
         account.opened,
@@ -213,7 +252,7 @@ def _consumed(account: CreditAccount, event: CreditsConsumed) -> CreditAccount:
         account.expired,
         account.taken_back,
         account.owed + event.overage.units,
-        account.seldom,
+        seldom,
     )
 
 
@@ -235,7 +274,7 @@ def _burnt(
             grants[index] = grant
         else:
             del grants[index]
-            used_up = _put_away(used_up, grant)
+            used_up = put_away(used_up, grant)
     return tuple(grants), used_up
 
 
@@ -244,32 +283,33 @@ def _held(account: CreditAccount, event: CreditsHeld) -> CreditAccount:
         part.grant_id: replace(
             grant, remaining=grant.remaining - part.units, held=grant.held + part.units
         )
-        for part, grant in _parts(account, event.slices)
+        for part, grant in parts(account, event.slices)
     }
     hold = Hold(event.hold_id, event.slices, event.expires_at)
     account = replace(account, holds={**account.holds, event.hold_id: hold})
-    return _with_grants(account, changed)
+    return with_grants(account, changed)
 
 
 def _captured(account: CreditAccount, event: HoldCaptured) -> CreditAccount:
-    account = _let_go(account, event.released, event.lapsed, event.taken_back)
+    account = _let_go(account, event.released, event.lapsed, event.taken_back, event.captured_at)
     changed = {
         part.grant_id: replace(grant, held=grant.held - part.units, spent=grant.spent + part.units)
-        for part, grant in _parts(account, event.slices)
+        for part, grant in parts(account, event.slices)
     }
     account = replace(
         account,
-        holds=_without(account.holds, event.hold_id),
+        holds=without(account.holds, event.hold_id),
         consumed=account.consumed + event.captured.units,
         taken_back=account.taken_back + event.owed.units,
         owed=account.owed + event.owed.units,
+        seldom=_on_day(account.seldom, event.captured_at),
     )
-    return _with_grants(account, changed)
+    return with_grants(account, changed)
 
 
 def _released(account: CreditAccount, event: HoldReleased) -> CreditAccount:
-    account = replace(account, holds=_without(account.holds, event.hold_id))
-    return _let_go(account, event.slices, event.lapsed, event.taken_back)
+    account = replace(account, holds=without(account.holds, event.hold_id))
+    return _let_go(account, event.slices, event.lapsed, event.taken_back, event.released_at)
 
 
 def _let_go(
@@ -277,11 +317,12 @@ def _let_go(
     released: tuple[Slice, ...],
     lapsed: tuple[Slice, ...],
     taken_back: tuple[Slice, ...],
+    at: datetime,
 ) -> CreditAccount:
     """Slices of a hold go back to their grants, but for those that lapse or are taken back."""
     gone = {part.grant_id for part in (*lapsed, *taken_back)}
     changed = {}
-    for part, grant in _parts(account, released):
+    for part, grant in parts(account, released):
         back = 0 if part.grant_id in gone else part.units
         changed[part.grant_id] = replace(
             grant, held=grant.held - part.units, remaining=grant.remaining + back
@@ -290,20 +331,26 @@ def _let_go(
         account,
         expired=account.expired + sum(part.units for part in lapsed),
         taken_back=account.taken_back + sum(part.units for part in taken_back),
+        seldom=_with_lapsed(account, lapsed, at),
     )
-    return _with_grants(account, changed)
+    return with_grants(account, changed)
 
 
 def _grant_expired(account: CreditAccount, event: GrantExpired) -> CreditAccount:
-    grant = _known(account, event.grant_id)
-    account = replace(account, expired=account.expired + event.amount.units)
+    grant = known(account, event.grant_id)
+    lapsed = (Slice(event.grant_id, event.amount.units),) if event.amount.units else ()
+    account = replace(
+        account,
+        expired=account.expired + event.amount.units,
+        seldom=_with_lapsed(account, lapsed, event.expired_at),
+    )
     over = replace(grant, remaining=grant.remaining - event.amount.units, is_expired=True)
-    return _with_grants(account, {event.grant_id: over})
+    return with_grants(account, {event.grant_id: over})
 
 
 def _grant_reversed(account: CreditAccount, event: GrantReversed) -> CreditAccount:
-    grant = _known(account, event.grant_id)
-    settled = _without(account.seldom.settled, event.grant_id)  # it is owed again
+    grant = known(account, event.grant_id)
+    settled = without(account.seldom.settled, event.grant_id)  # it is owed again
     account = replace(
         account,
         taken_back=account.taken_back + event.taken_back.units + event.owed.units,
@@ -311,65 +358,36 @@ def _grant_reversed(account: CreditAccount, event: GrantReversed) -> CreditAccou
         seldom=replace(account.seldom, settled=settled),
     )
     undone = replace(grant, remaining=grant.remaining - event.taken_back.units, is_reversed=True)
-    return _with_grants(account, {event.grant_id: undone})
+    return with_grants(account, {event.grant_id: undone})
 
 
-def _parts(account: CreditAccount, slices: Iterable[Slice]) -> list[tuple[Slice, Grant]]:
-    return [(part, _known(account, part.grant_id)) for part in slices]
+def _on_day(seldom: Seldom, at: datetime) -> Seldom:
+    """When what is earned changes at a time."""
+    if at < seldom.day_ends_at:
+        return seldom
+    return replace(seldom, day_ends_at=_day_ends_at(seldom, at))
 
 
-def _known(account: CreditAccount, grant_id: str) -> Grant:
-    grant = account.grant(grant_id)
-    assert grant is not None, "what facts speak of was granted to this account"
-    return grant
+def _day_ends_at(seldom: Seldom, at: datetime) -> datetime:
+    """Of clocks that do not agree, the one ahead counts: a day that is open goes on."""
+    if at < seldom.day_ends_at:
+        return seldom.day_ends_at
+    return at.replace(hour=0, minute=0, second=0, microsecond=0) + _DAY
 
 
-def _with_grants(account: CreditAccount, changed: Mapping[str, Grant]) -> CreditAccount:
-    grants, used_up = _replaced(account, changed)
-    return replace(account, grants=grants, used_up=used_up)
+def _with_lapsed(account: CreditAccount, lapsed: tuple[Slice, ...], at: datetime) -> Seldom:
+    if not lapsed:
+        return account.seldom
+    by_grant = dict(account.seldom.lapsed)
+    for part in lapsed:
+        if known(account, part.grant_id).terms.payment_id is not None:
+            by_grant[part.grant_id] = by_grant.get(part.grant_id, 0) + part.units
+    return replace(_on_day(account.seldom, at), lapsed=by_grant)
 
 
-def _replaced(
-    account: CreditAccount, changed: Mapping[str, Grant]
-) -> tuple[tuple[Grant, ...], dict[str, dict[str, Grant]]]:
-    """The grants with some changed, and those that are used up by that put on their shelf."""
-    grants = list(account.grants)
-    used_up = account.used_up
-    to_find = dict(changed)
-    index = 0
-    while to_find and index < len(grants):
-        grant_id = grants[index].terms.grant_id
-        grant = to_find.pop(grant_id, None)
-        if grant is None:
-            index += 1
-        elif grant.remaining or grant.held:
-            grants[index] = grant
-            index += 1
-        else:
-            del grants[index]
-            used_up = _put_away(used_up, grant)
-    for grant in to_find.values():  # it is new, or was on its shelf before
-        if grant.remaining or grant.held:
-            insort(grants, grant, key=lambda other: other.terms.burn_order)
-            used_up = _taken_out(used_up, grant.terms.grant_id)
-        else:
-            used_up = _put_away(used_up, grant)
-    return tuple(grants), used_up
-
-
-def _put_away(used_up: dict[str, dict[str, Grant]], grant: Grant) -> dict[str, dict[str, Grant]]:
-    grant_id = grant.terms.grant_id
-    shelf = grant_id[-1:]
-    return {**used_up, shelf: {**used_up.get(shelf, {}), grant_id: grant}}
-
-
-def _taken_out(used_up: dict[str, dict[str, Grant]], grant_id: str) -> dict[str, dict[str, Grant]]:
-    shelf = grant_id[-1:]
-    if grant_id not in used_up.get(shelf, {}):
-        return used_up
-    rest = _without(used_up[shelf], grant_id)
-    return {**used_up, shelf: rest} if rest else _without(used_up, shelf)
-
-
-def _without(known: Mapping[str, _Value], key: str) -> dict[str, _Value]:
-    return {name: value for name, value in known.items() if name != key}
+def _together(amounts: Iterable[Amount]) -> tuple[Amount, ...]:
+    """One amount an asset."""
+    units: dict[Asset, int] = {}
+    for amount in amounts:
+        units[amount.asset] = units.get(amount.asset, 0) + amount.units
+    return tuple(Amount(asset, count) for asset, count in units.items())

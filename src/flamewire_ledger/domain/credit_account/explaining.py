@@ -47,6 +47,7 @@ _TIMES: Final[Mapping[type[CreditAccountEvent], str]] = {
     facts.RecurringGrantSet: "set_at",
     facts.RecurringGrantSkipped: "skipped_at",
     facts.RecurringGrantCanceled: "canceled_at",
+    facts.CreditsEarned: "earned_at",
 }
 
 
@@ -126,6 +127,7 @@ def changes_of(event: CreditAccountEvent) -> Iterator[Change]:
             facts.RecurringGrantSet()
             | facts.RecurringGrantSkipped()
             | facts.RecurringGrantCanceled()
+            | facts.CreditsEarned()
         ):
             return
         case _:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar, Final, Literal, TypeAlias
 
 from flamewire_ledger.domain.money import Amount, Asset
@@ -61,6 +61,7 @@ class TransferredGrant:
     payment_id: str | None
     cost: Amount | None  # this part's
     granted_at: datetime  # of the first grant: its age counts in the burn order
+    bought_grant_id: str | None = None  # that the payment made, and this is a part of
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +302,37 @@ class RecurringGrantCanceled:
     canceled_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class EarnedGrant:
+    """How much of a grant that was bought is gone by the end of a day, all days together.
+
+    `spent` was burnt here, or settled what the account owed; what went on in another account is
+    told of there. A refunded consumption makes it less again.
+    """
+
+    grant_id: str
+    payment_id: str
+    bought_grant_id: str  # that the payment made: this one, or the one it is a part of
+    spent: int
+    lapsed: int
+    refunded: int  # of the purchase, taken back
+    payable: tuple[Amount, ...]  # what is to be returned for that
+
+
+@dataclass(frozen=True, slots=True)
+class CreditsEarned:
+    """A day (UTC) on which credits were burnt or lapsed is over: of what was bought, so much is earned.
+
+    Only of grants of which that is not what was told last.
+    """
+
+    type: ClassVar = "credit_account.earned.v1"
+    account_id: str
+    day: date
+    grants: tuple[EarnedGrant, ...]
+    earned_at: datetime
+
+
 CreditAccountEvent: TypeAlias = (
     CreditAccountOpened
     | CreditsGranted
@@ -319,4 +351,5 @@ CreditAccountEvent: TypeAlias = (
     | RecurringGrantSet
     | RecurringGrantSkipped
     | RecurringGrantCanceled
+    | CreditsEarned
 )

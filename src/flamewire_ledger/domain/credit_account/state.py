@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from flamewire_ledger.domain.credit_account.facts import (
     CREDIT,
     CreditAccountOpened,
+    EarnedGrant,
     RecurringGrantSet,
     Slice,
     Source,
@@ -21,6 +22,7 @@ from flamewire_ledger.domain.credit_account.facts import (
 from flamewire_ledger.domain.money import Amount
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
+NO_DAY: Final = datetime.min.replace(tzinfo=UTC)  # all that was earned is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class GrantTerms:
     granted_at: datetime
     payment_id: str | None
     cost: Amount | None = None
+    bought_grant_id: str | None = None  # that the payment made: this, or what this is a part of
 
     @property
     def burn_order(self) -> tuple[int, datetime, bool, datetime, str]:
@@ -83,6 +86,14 @@ class RecurringRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """What of a purchase was taken back, and is to be returned for it."""
+
+    units: int
+    payable: tuple[Amount, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Seldom:
     """What changes seldom, in one place, so that the facts there are most of carry one reference."""
 
@@ -95,6 +106,12 @@ class Seldom:
         default_factory=dict
     )  # what grants gave for debts, oldest first
     moved: dict[str, int] = field(default_factory=dict)  # what went of grants to other accounts
+    # Of grants that were bought: what lapsed, what was taken back, and what was last told as earned.
+    lapsed: dict[str, int] = field(default_factory=dict)
+    returned: dict[str, Returned] = field(default_factory=dict)
+    told: dict[str, EarnedGrant] = field(default_factory=dict)
+    # The midnight behind the last change of what is earned; NO_DAY once that is told.
+    day_ends_at: datetime = NO_DAY
 
 
 @dataclass(frozen=True, slots=True)

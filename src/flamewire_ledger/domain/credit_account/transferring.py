@@ -18,6 +18,7 @@ from flamewire_ledger.domain.credit_account.burning import (
 )
 from flamewire_ledger.domain.credit_account.commands import TransferCredits
 from flamewire_ledger.domain.credit_account.decisions import GRANTS_LIVE_MAX
+from flamewire_ledger.domain.credit_account.earning import earned
 from flamewire_ledger.domain.credit_account.facts import (
     CREDIT,
     CreditsTransferredIn,
@@ -56,7 +57,11 @@ def decide_transfer(
             "transfer to another, or less"
         )
     left = _out(command, slices)
-    return (*before, left), (_in(sender, receiver, command, slices),)
+    came = _in(sender, receiver, command, slices)
+    return (
+        (*earned(sender, command.at), *before, left),
+        (*earned(receiver, command.at), came),
+    )
 
 
 def _out(command: TransferCredits, slices: tuple[Slice, ...]) -> CreditsTransferredOut:
@@ -119,6 +124,7 @@ def _part(
         payment_id=terms.payment_id,
         cost=_cost(terms, sender.seldom.moved.get(terms.grant_id, 0), part.units),
         granted_at=terms.granted_at,
+        bought_grant_id=terms.bought_grant_id,
     )
 
 

@@ -1,7 +1,7 @@
 """A payment: requested, seen on a chain, settled; what does not fit is held and shown.
 
 Read `facts`, then the state they add up to (`state`), the `commands`, and what is decided on them:
-`decisions`, which leads to `transfers`, `settling` and `resolving`. Nothing here reads a clock:
+`decisions`, which leads to `transfers`, `settling`, `resolving` and `recognising`. Nothing here reads a clock:
 time comes in with the command. Money that has arrived is never refused, only settled or held: the
 chain does not take it back because we would rather not.
 """
@@ -12,6 +12,7 @@ from flamewire_ledger.domain.payment.commands import (
     DropTransfer,
     ExpirePayment,
     PaymentCommand,
+    RecogniseRevenue,
     RecordTransfer,
     ReleaseApplied,
     RequestPayment,
@@ -21,6 +22,7 @@ from flamewire_ledger.domain.payment.commands import (
 from flamewire_ledger.domain.payment.decisions import OPTIONS_MAX, decide
 from flamewire_ledger.domain.payment.facts import (
     Choice,
+    EarnedCredits,
     Label,
     LateAction,
     LatePolicy,
@@ -34,12 +36,14 @@ from flamewire_ledger.domain.payment.facts import (
     PaymentRequested,
     PaymentResolutionRequired,
     PaymentResolved,
+    PaymentRevenueRecognised,
     PaymentSucceeded,
     PaymentTransferConfirmed,
     PaymentTransferDetected,
     PaymentTransferDropped,
     PaymentTransferIncluded,
     PaymentTransferReorganised,
+    Recognised,
     RefundAddress,
     Standing,
     Status,
@@ -48,10 +52,10 @@ from flamewire_ledger.domain.payment.facts import (
     Use,
     Why,
 )
+from flamewire_ledger.domain.payment.settlings import Settling
 from flamewire_ledger.domain.payment.state import (
     Arrival,
     Payment,
-    Settling,
     evolve,
 )
 
@@ -62,6 +66,7 @@ __all__ = [
     "Choice",
     "ConfirmTransfer",
     "DropTransfer",
+    "EarnedCredits",
     "ExpirePayment",
     "Label",
     "LateAction",
@@ -78,12 +83,15 @@ __all__ = [
     "PaymentRequested",
     "PaymentResolutionRequired",
     "PaymentResolved",
+    "PaymentRevenueRecognised",
     "PaymentSucceeded",
     "PaymentTransferConfirmed",
     "PaymentTransferDetected",
     "PaymentTransferDropped",
     "PaymentTransferIncluded",
     "PaymentTransferReorganised",
+    "RecogniseRevenue",
+    "Recognised",
     "RecordTransfer",
     "RefundAddress",
     "ReleaseApplied",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeAlias
 
 from flamewire_ledger.domain.money import Amount
 from flamewire_ledger.domain.payment.facts import (
     HOLD_LATE,
     Choice,
+    EarnedCredits,
     LatePolicy,
     PaymentOption,
     RefundAddress,
@@ -121,6 +122,17 @@ class ReleaseApplied:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class RecogniseRevenue:
+    """A credit account says how much of what this payment bought is burnt or lapsed by now."""
+
+    payment_id: str
+    credit_account_id: str
+    day: date
+    grants: tuple[EarnedCredits, ...]
+    at: datetime
+
+
 PaymentCommand: TypeAlias = (
     RequestPayment
     | RecordTransfer
@@ -131,4 +143,5 @@ PaymentCommand: TypeAlias = (
     | ResolvePayment
     | RequireResolution
     | ReleaseApplied
+    | RecogniseRevenue
 )

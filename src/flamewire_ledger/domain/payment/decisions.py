@@ -10,6 +10,7 @@ from flamewire_ledger.domain.payment.commands import (
     DropTransfer,
     ExpirePayment,
     PaymentCommand,
+    RecogniseRevenue,
     RecordTransfer,
     ReleaseApplied,
     RequestPayment,
@@ -17,6 +18,7 @@ from flamewire_ledger.domain.payment.commands import (
     ResolvePayment,
 )
 from flamewire_ledger.domain.payment.facts import PaymentCanceled, PaymentRequested
+from flamewire_ledger.domain.payment.recognising import recognise
 from flamewire_ledger.domain.payment.releasing import release
 from flamewire_ledger.domain.payment.resolving import require, resolve
 from flamewire_ledger.domain.payment.settling import Facts, entering, resting_status
@@ -61,6 +63,8 @@ def decide(payment: Payment | None, command: PaymentCommand) -> Facts:
             return require(payment, command)
         case ReleaseApplied():
             return release(payment, command)
+        case RecogniseRevenue():
+            return recognise(payment, command)
         case _:
             assert_never(command)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar, Final, Literal, TypeAlias
 
 from flamewire_ledger.domain.money import Amount
@@ -291,6 +291,48 @@ class PaymentApplicationReleased:
     released_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class EarnedCredits:
+    """How much of one grant, or of the part of it that another account has, is gone by the end of a
+    day (UTC), all days together. In units of credits.
+    """
+
+    grant_id: str
+    bought_grant_id: str  # that this payment made: the same, or what the grant is a part of
+    day: date
+    spent: int
+    lapsed: int
+    refunded: int
+    payable: tuple[Amount, ...]  # what is to be returned for `refunded`
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What of the money for one grant is earned, all days together: one amount an asset each."""
+
+    bought_grant_id: str
+    sales: tuple[Amount, ...]
+    breakage: tuple[Amount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRevenueRecognised:
+    """Credits that this payment bought were burnt or lapsed: its share of the money is earned.
+
+    The postings are the difference to what was recognised before, backwards where consumption was
+    refunded.
+    """
+
+    type: ClassVar = "payment.revenue_recognised.v1"
+    payment_id: str
+    credit_account_id: str  # that tells of it
+    day: date  # that it was earned by
+    grants: tuple[EarnedCredits, ...]  # those that changed
+    recognised: tuple[Recognised, ...]
+    postings: tuple[Posting, ...]
+    recognised_at: datetime
+
+
 PaymentEvent: TypeAlias = (
     PaymentRequested
     | PaymentTransferDetected
@@ -306,4 +348,5 @@ PaymentEvent: TypeAlias = (
     | PaymentCanceled
     | PaymentResolved
     | PaymentApplicationReleased
+    | PaymentRevenueRecognised
 )

@@ -25,6 +25,7 @@ from flamewire_ledger.domain.payment.facts import (
     PaymentRequested,
     PaymentResolutionRequired,
     PaymentResolved,
+    PaymentRevenueRecognised,
     PaymentSucceeded,
     PaymentTransferConfirmed,
     PaymentTransferDetected,
@@ -39,6 +40,7 @@ from flamewire_ledger.domain.payment.facts import (
     Use,
     Why,
 )
+from flamewire_ledger.domain.payment.settlings import Settling, recognised, released
 from flamewire_ledger.domain.posting import Posting
 from flamewire_ledger.domain.transfer import Block, Transfer
 
@@ -76,17 +78,6 @@ class Arrival:
     @property
     def is_in_suspense(self) -> bool:
         return self.standing in WITHOUT_WORTH
-
-
-@dataclass(frozen=True, slots=True)
-class Settling:
-    """What was held of some transfers was put to use, by success or by a person; undone as one."""
-
-    number: int
-    uses: tuple[Use, ...]
-    postings: tuple[Posting, ...]
-    settles: bool  # the payment has succeeded by it
-    grant_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +232,8 @@ def evolve(payment: Payment | None, event: PaymentEvent) -> Payment:
             return _resolved(payment, event)
         case PaymentApplicationReleased():
             return _released(payment, event)
+        case PaymentRevenueRecognised():
+            return replace(payment, settlings=recognised(payment.settlings, event))
         case _:
             return _moved_on(payment, event)
 
@@ -305,14 +298,14 @@ def _confirmed(payment: Payment, event: PaymentTransferConfirmed) -> Payment:
 
 
 def _succeeded(payment: Payment, event: PaymentSucceeded) -> Payment:
-    payment = _used(payment, event.uses, event.postings, event.grant_id, settles=True)
+    payment = _used(payment, event, settles=True)
     payment = replace(payment, status="succeeded", why=None, is_undone=False, returns_until=None)
     return _labelled(payment, event.labels)
 
 
 def _resolved(payment: Payment, event: PaymentResolved) -> Payment:
     settles = event.choice == "credit" and not payment.is_settled
-    payment = _used(payment, event.uses, event.postings, event.grant_id, settles=settles)
+    payment = _used(payment, event, settles=settles)
     payment = _with_status(payment, event.status_after)
     refund_to = event.refund_to if event.choice == "refund" else payment.refund_to
     payment = replace(payment, is_undone=False, returns_until=None, refund_to=refund_to)
@@ -321,36 +314,20 @@ def _resolved(payment: Payment, event: PaymentResolved) -> Payment:
 
 def _released(payment: Payment, event: PaymentApplicationReleased) -> Payment:
     """The use stays, with what is left of it, so that a reorganisation still finds all it posted."""
-    back = {use.transfer: use.units for use in event.uses}
-    settlings = tuple(
-        replace(
-            each,
-            uses=tuple(replace(it, units=it.units - back.get(it.transfer, 0)) for it in each.uses),
-            postings=(*each.postings, *event.postings),
-        )
-        if each.number == event.settling
-        else each
-        for each in payment.settlings
-    )
+    settlings = released(payment.settlings, event)
     arrivals = _opened(payment.arrivals, event.uses, +1)
     return _labelled(replace(payment, arrivals=arrivals, settlings=settlings), event.labels)
 
 
-def _used(
-    payment: Payment,
-    uses: tuple[Use, ...],
-    postings: tuple[Posting, ...],
-    grant_id: str | None,
-    *,
-    settles: bool,
-) -> Payment:
-    if not uses:
+def _used(payment: Payment, event: PaymentSucceeded | PaymentResolved, *, settles: bool) -> Payment:
+    if not event.uses:
         return payment
     number = payment.settlings_made + 1
-    settling = Settling(number, uses, postings, settles, grant_id)
+    bought = 0 if event.credits is None else event.credits.units
+    settling = Settling(number, event.uses, event.postings, settles, event.grant_id, bought)
     return replace(
         payment,
-        arrivals=_opened(payment.arrivals, uses, -1),
+        arrivals=_opened(payment.arrivals, event.uses, -1),
         settlings=(*payment.settlings, settling),
         settlings_made=number,
     )

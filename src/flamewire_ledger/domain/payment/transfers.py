@@ -253,9 +253,7 @@ def _reorganise(payment: Payment, known: Arrival, at: datetime) -> Facts:
         for settling in payment.settlings
         if any(use.transfer == known.transfer.key for use in settling.uses)
     )
-    postings = [
-        posting.reversed() for settling in reversed(undone) for posting in settling.postings
-    ]
+    postings = [posting for settling in reversed(undone) for posting in settling.undoing()]
     postings += [posting.reversed() for posting in known.postings]
     undoes_success = any(settling.settles for settling in undone)
     reorganised = PaymentTransferReorganised(

@@ -1,0 +1,89 @@
+"""Earning: at the end of a day (UTC), how much of each grant that was bought is burnt or has lapsed.
+
+The payment behind a grant was booked as owed: service for what was paid. This tells how much of it
+is owed no more; the payment books that (`payment.RecogniseRevenue`). Nothing is told of a single
+consumption, so that the millionth costs what it did.
+
+A day is told when it is over: by `CloseDay`, or by the first command behind it, whichever is first.
+The account stands until then as the day left it, so no figures of a day have to be kept aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Final
+
+from flamewire_ledger.domain.credit_account.burning import Facts
+from flamewire_ledger.domain.credit_account.commands import CloseDay
+from flamewire_ledger.domain.credit_account.facts import CreditsEarned, EarnedGrant
+from flamewire_ledger.domain.credit_account.state import (
+    NO_DAY,
+    CreditAccount,
+    Grant,
+    Returned,
+)
+
+GRANTS_TOLD_MAX: Final = 200  # in one fact
+_NONE: Final = Returned(0, ())
+
+
+def close_day(account: CreditAccount, command: CloseDay) -> Facts:
+    """Said also where all of it was undone on that day: whoever asked will not ask again."""
+    if not _is_over(account, command.at):
+        return ()
+    return earned(account, command.at) or (_told(account, (), command.at),)
+
+
+def earned(account: CreditAccount, at: datetime) -> tuple[CreditsEarned, ...]:
+    """What the last day that changed anything has earned, if it is over by then and was not told."""
+    if not _is_over(account, at):
+        return ()
+    changed = sorted(_changed(account), key=lambda grant: grant.grant_id)
+    return tuple(
+        _told(account, tuple(changed[start : start + GRANTS_TOLD_MAX]), at)
+        for start in range(0, len(changed), GRANTS_TOLD_MAX)
+    )
+
+
+def _is_over(account: CreditAccount, at: datetime) -> bool:
+    return NO_DAY < account.seldom.day_ends_at <= at
+
+
+def _told(account: CreditAccount, grants: tuple[EarnedGrant, ...], at: datetime) -> CreditsEarned:
+    return CreditsEarned(
+        account_id=account.opened.account_id,
+        day=(account.seldom.day_ends_at - timedelta(days=1)).date(),
+        grants=grants,
+        earned_at=at,
+    )
+
+
+def _changed(account: CreditAccount) -> Iterator[EarnedGrant]:
+    """Of a grant whose payment was undone nothing is earned: what it was spent on is owed."""
+    told = account.seldom.told
+    for grant in chain(account.grants, *[shelf.values() for shelf in account.used_up.values()]):
+        terms = grant.terms
+        if terms.payment_id is None or terms.bought_grant_id is None or grant.is_reversed:
+            continue
+        now = _figures(account, grant, terms.payment_id, terms.bought_grant_id)
+        before = told.get(terms.grant_id)
+        if now != before and (before is not None or now.spent or now.lapsed or now.refunded):
+            yield now
+
+
+def _figures(
+    account: CreditAccount, grant: Grant, payment_id: str, bought_grant_id: str
+) -> EarnedGrant:
+    grant_id, seldom = grant.terms.grant_id, account.seldom
+    returned = seldom.returned.get(grant_id, _NONE)
+    return EarnedGrant(
+        grant_id=grant_id,
+        payment_id=payment_id,
+        bought_grant_id=bought_grant_id,
+        spent=grant.spent - seldom.moved.get(grant_id, 0),
+        lapsed=seldom.lapsed.get(grant_id, 0),
+        refunded=returned.units,
+        payable=returned.payable,
+    )
