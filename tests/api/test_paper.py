@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flamewire_ledger.api.paper import Paper, shown
+from flamewire_ledger.api.paper import Paper
+from flamewire_ledger.api.typesetting import drawable
 from tests.api.test_invoice_pdf import text_of
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -20,15 +21,19 @@ def paper(title: str = "Invoice", author: str = "Bakery") -> Paper:
     "text", ["云服务 月费 云端", "株式会社 東京 クラウド（一月）", "클라우드 서비스"]
 )
 def test_chinese_japanese_and_korean_are_drawn(text: str) -> None:
-    assert shown(text) == text
+    assert drawable(text) == text
     page = paper(author=text)
     page.table(("what",), [(f"{text} 25",)], ((100.0, "L"),))
-    page.sum(text, "25.00", 100, 40)
+    page.sums([(text, "25.00", False)], 40)
     assert text_of(page.finished(None, "")).count(text) == 3, "and at the foot"
 
 
-def test_what_no_font_has_a_sign_for_is_a_box() -> None:
-    assert shown("ไทย देव a") == "□□□ □□□ a"
+def test_what_no_font_has_a_sign_for_is_its_number_in_the_head_and_at_the_foot() -> None:
+    page = paper(author="Bakery 🥐")
+    page.table(("what",), [("🥐",)], ((100.0, "L"),))
+    text = text_of(page.finished(None, ""))
+    assert text.count("[U+1F950]") == 2
+    assert "Bakery [U+1F950] · Invoice 1 / 1" in text
 
 
 def test_who_writes_in_letters_carries_no_further_font() -> None:
@@ -44,7 +49,7 @@ def test_no_text_is_taken_for_the_number_of_pages(text: str) -> None:
     page = paper()
     page.text(text)
     drawn = text_of(page.finished(None, ""))
-    assert shown(text) in drawn
+    assert drawable(text) in drawn
     assert drawn.endswith("1 / 1")
 
 
