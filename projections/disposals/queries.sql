@@ -37,3 +37,13 @@ FROM (
     WHERE merchant_id = %(merchant_id)s AND credit IN (%(wallet)s, %(owed)s) AND asset = %(asset)s
         AND position <= %(until)s
 ) AS side;
+
+-- disposal_totals: what left the wallets of a network by a time, by asset, as told by merchants up to a position of each.
+SELECT told.asset, max(told.decimals) AS decimals,
+    coalesce(sum(told.units) FILTER (WHERE told.kind <> 'fee'), 0) AS out_units,
+    coalesce(sum(told.units) FILTER (WHERE told.kind = 'fee'), 0) AS fee_units
+FROM unnest(%(merchants)s::text[], %(positions)s::bigint[]) AS asked (merchant_id, until)
+JOIN disposals_v1 AS told ON told.merchant_id = asked.merchant_id AND told.position <= asked.until
+WHERE told.network = %(network)s AND told.made_at <= %(made_until)s
+GROUP BY told.asset
+ORDER BY told.asset;

@@ -10,8 +10,9 @@ SELECT
         SELECT 1
         FROM jsonb_array_elements(data->'positions') AS asset
         WHERE (asset->>'chain_opening_units')::numeric + (asset->>'chain_in_units')::numeric
+                - (asset->>'chain_out_units')::numeric - (asset->>'chain_fee_units')::numeric
             <> (asset->>'ledger_opening_units')::numeric + (asset->>'ledger_in_units')::numeric
-                - (asset->>'ledger_out_units')::numeric),
+                - (asset->>'ledger_out_units')::numeric - (asset->>'ledger_fee_units')::numeric),
     (data->>'found')::bigint, (data->>'opened')::bigint, (data->>'settled')::bigint, data,
     (data->>'completed_at')::timestamptz, position
 FROM batch;

@@ -50,3 +50,12 @@ FROM (
 WHERE height <= %(last)s
 GROUP BY asset
 ORDER BY asset;
+
+-- wallet_addresses: where what is in the wallets came to, for merchants up to a position of each, behind an address.
+SELECT DISTINCT moved.address
+FROM wallet_transfers_v1 AS moved
+JOIN unnest(%(merchants)s::text[], %(positions)s::bigint[]) AS asked (merchant_id, until)
+    ON moved.merchant_id = asked.merchant_id AND moved.position <= asked.until
+WHERE moved.network = %(network)s AND moved.address > %(after)s
+ORDER BY moved.address
+LIMIT %(limit)s;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -35,6 +35,7 @@ class Auditor:
     ledger: World
     state: MemoryFollowerState = field(default_factory=MemoryFollowerState)
     began: int | None = None  # the final block when the first payment was asked for
+    holds: Mapping[str, int] | None = None  # what the chain says is held, where it can tell
 
     @property
     def chain(self) -> SandboxChain:
@@ -109,8 +110,11 @@ class Auditor:
         operator = merchant_id_of("operator", livemode=False)
         scope = Scope(merchant_id or operator, is_everybody=merchant_id is None)
 
-        async def unknown(*_: object) -> None:
+        async def unknown() -> None:
             return None
+
+        async def held(*_: object) -> Mapping[str, int] | None:
+            return self.holds
 
         async def began() -> int:
             return self.began or 0
@@ -118,7 +122,7 @@ class Auditor:
         around = Surroundings(
             chain=self.chain, store=ledger.store, codec=ledger.codec, reads=ledger.reads,
             names=(network.name,), shared_address=None, now=ledger.clock.now, code_version="test",
-            followed=unknown, held=unknown, began=began,
+            followed=unknown, held=held, began=began,
         )  # fmt: skip
         return Reconciling(replace(around, **changes), scope), scope
 

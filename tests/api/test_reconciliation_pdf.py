@@ -12,7 +12,9 @@ from flamewire_ledger.api import reconciliation_pdf
 from flamewire_ledger.api.reconciliation_pdf import pdf_of
 from flamewire_ledger.domain.reconciliation.matching import TO_DO
 
-SIDE = {"opening": "1234.567890123456789012", "in": "1.0", "out": "0.0", "closing": "1235.0"}
+SIDE = {
+    "opening": "1234.567890123456789012", "in": "1.0", "out": "0.0", "fees": "0.5", "closing": "1235.0",
+}  # fmt: skip
 
 
 def exception(kind: str, **changes: Any) -> dict[str, Any]:
@@ -32,7 +34,7 @@ def report(*exceptions: dict[str, Any]) -> dict[str, Any]:
         "settled": 0, "payments": {"split": 1}, "exceptions": exceptions, "code_version": "0.1.0",
         "assets": [
             {"asset_code": "ethereum:ETH", "chain": SIDE, "ledger": SIDE, "drift": "0.0",
-             "drift_minor": "0"}
+             "drift_minor": "0", "left_untold": "0.0", "left_untold_minor": "0"}
         ],
         "log": [{"partition": 0, "position": 40, "merkle_root": "cd" * 32}],
     }  # fmt: skip
@@ -65,3 +67,14 @@ def test_the_same_report_is_the_same_paper() -> None:
 def test_a_long_report_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconciliation_pdf, "_EXCEPTIONS_MAX", 5)
     assert "3 more: see the CSV" in text(report(*[exception("not_on_chain")] * 8))[0]
+
+
+def test_what_left_untold_stands_beside_the_drift_and_what_is_held() -> None:
+    shown = report()
+    (asset,) = shown["assets"]
+    asset |= {"left_untold": "7.25", "left_untold_minor": "725", "drift": "7.25"}
+    asset["chain"] = {**SIDE, "held": "3.5", "held_minor": "35"}
+    (page,) = text(shown)
+    assert "no disposal says so" in page
+    assert page.count("7.25") == 2
+    assert "3.5" in page

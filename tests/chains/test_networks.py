@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flamewire_ledger.chains.networks import NetworksFileError, parse_networks, read_networks
+from flamewire_ledger.chains.networks.ethereum import EthereumSettings
 from flamewire_ledger.domain.money import Amount, Asset
 
 XPUB = "xpub6CUGRUonZSQ4TWtTMmzXdrXDtypWKiKrhko4egpiMZbpiaQL2jkwSB1icqYh2cfDfVxdx4df189oLKnC5fSwqPfgyP3hooxujYzAu3fDVmz"
@@ -117,6 +118,15 @@ def test_a_name_and_a_chain_are_each_there_once() -> None:
         parse_networks(WHOLE * 2)
     with pytest.raises(NetworksFileError, match="eip155:1 is in the networks file twice"):
         parse_networks(WHOLE + WHOLE.replace('"ethereum"\nkind', '"other"\nkind'))
+
+
+def test_other_addresses_of_ours_are_read_and_a_mistyped_one_is_found() -> None:
+    address = "0x8626f6940E2eb28930eFb4CeF49B2d1F2C9C1199"
+    (found,) = parse_networks(WHOLE + f'holdings = ["{address.lower()}"]\n')
+    assert isinstance(found.settings, EthereumSettings)
+    assert found.settings.holdings == (address,)
+    with pytest.raises(NetworksFileError, match="holdings are addresses"):
+        parse_networks(WHOLE + f'holdings = ["{address[:-1]}"]\n')
 
 
 RULES = """

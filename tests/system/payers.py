@@ -50,6 +50,15 @@ class Payers:
         token = self.usdc if asset == "USDC" else self.unlisted
         return self._send(sender, token, 0, _call(_TRANSFER, address, units))
 
+    def move_on(self, holder: str, to: str, asset: str, units: int) -> str:
+        """What whoever has the key of an address does, without having it."""
+        for method in ("anvil_impersonateAccount", "anvil_setBalance"):
+            self.anvil.rpc(method, holder, *([hex(10**18)] if method.endswith("Balance") else []))
+        sent = self.pay(to, asset, units, holder)
+        self.mine()
+        self.anvil.rpc("anvil_stopImpersonatingAccount", holder)
+        return sent
+
     def again(self, raw_transactions: Iterable[str]) -> None:
         """Send signed transactions that the chain has forgotten."""
         for raw in raw_transactions:

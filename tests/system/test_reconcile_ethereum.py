@@ -102,3 +102,26 @@ def test_what_only_the_books_know_is_found_and_a_person_settles_it(
     assert kinds(report) == [("not_on_chain", false)]
     assert report["matched"] == 1
     assert [it["drift_minor"] for it in report["assets"] if it["asset"] == "USDC"] == [str(due)]
+
+
+def test_what_left_an_address_and_nobody_told_of_is_a_drift_until_it_is_told(
+    ledger: RunningLedger, payers: Payers
+) -> None:
+    payment_id, address, due = asked(ledger, "moved")
+    payers.pay(address, "USDC", due)
+    payers.mine()
+    payers.make_final()
+    with ledger.client() as client:
+        payment_with_status(client, payment_id, "succeeded")
+    payers.move_on(address, payers.someone(), "USDC", due)
+    payers.make_final()
+    report = reconciled(ledger, 1)
+    assert kinds(report) == [("left_untold", "ethereum:USDC")]
+    (usdc,) = (it for it in report["assets"] if it["asset"] == "USDC")
+    assert (usdc["drift_minor"], usdc["left_untold_minor"]) == (str(due), str(due))
+    assert (usdc["chain"]["out_minor"], usdc["chain"]["held_minor"]) == (str(due), "0")
+    told = ("disposals", "record", "withdrawal", str(due / 10**6), "USDC")
+    ledger.flamewire(*told, "--network", "ethereum", "--once", "a", "--at", report["block_at"])
+    payers.make_final()
+    mended = reconciled(ledger, 0)
+    assert (mended["settled"], mended["exceptions"], mended["has_drift"]) == (1, [], False)

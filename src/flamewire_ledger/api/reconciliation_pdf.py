@@ -27,7 +27,9 @@ _ACCENT: Final = (201, 79, 25)
 _MARGIN: Final = 18
 _WIDTH: Final = 210 - 2 * _MARGIN
 _EXCEPTIONS_MAX: Final = 500  # on paper; the others are in the CSV
-_SIDES: Final = (("", 30, "L"), ("opening", 36, "R"), ("in", 36, "R"), ("out", 36, "R"))
+_COLUMNS: Final = ("opening", "in", "out", "fees", "closing")
+_NAME_WIDTH: Final = 27
+_COLUMN_WIDTH: Final = (_WIDTH - _NAME_WIDTH) / len(_COLUMNS)
 
 
 def pdf_of(report: Mapping[str, Any]) -> bytes:
@@ -134,42 +136,67 @@ def _head(pdf: FPDF, report: Mapping[str, Any]) -> None:
 
 def _assets(pdf: FPDF, assets: Sequence[Mapping[str, Any]]) -> None:
     _title(pdf, "Chain and books")
-    last = _WIDTH - sum(width for _, width, _ in _SIDES)
-    for name, width, align in _SIDES:
-        _text(pdf, name.capitalize(), width=width, colour=_GREY, align=align, last=False)
-    _text(pdf, "Closing", width=last, colour=_GREY, align="R")
-    size = _size_of_all(pdf, assets)
-    for asset in assets:
-        _text(pdf, asset["asset_code"], style="B", height=7)
-        for side, called in (("chain", "received"), ("ledger", "in the books")):
-            _text(pdf, called, width=_SIDES[0][1], last=False)
-            for name, width, align in _SIDES[1:]:
-                _text(pdf, asset[side][name], width=width, size=size, align=align, last=False)
-            _text(pdf, asset[side]["closing"], width=last, size=size, align="R")
-        has_drift = asset["drift_minor"] != "0"
-        colour = _ACCENT if has_drift else _INK
-        _text(pdf, "drift", width=_WIDTH - last, colour=_GREY, last=False)
-        style = "B" if has_drift else ""
-        _text(pdf, asset["drift"], width=last, size=size, align="R", colour=colour, style=style)
-        if "held" in asset["chain"]:
-            _text(pdf, "still at our addresses", width=_WIDTH - last, colour=_GREY, last=False)
-            _text(pdf, asset["chain"]["held"], width=last, size=size, align="R")
     if not assets:
         _text(pdf, "Nothing was ever received.", colour=_GREY)
+        return
+    _row(pdf, "", [name.capitalize() for name in _COLUMNS], colour=_GREY)
+    size = _size_of_all(pdf, assets)
+    for asset in assets:
+        if pdf.will_page_break(30):
+            pdf.add_page()
+        _text(pdf, asset["asset_code"], style="B", height=7)
+        for side, called in (("chain", "on the chain"), ("ledger", "in the books")):
+            _row(pdf, called, [asset[side][name] for name in _COLUMNS], size=size)
+        _sum(pdf, "drift: the books have more than the chain", asset, "drift", size)
+        if asset["left_untold_minor"] != "0":
+            _sum(pdf, "left our addresses, and no disposal says so", asset, "left_untold", size)
+        if "held" in asset["chain"]:
+            _sum(pdf, "held at our addresses", asset["chain"], "held", size, is_wrong=False)
+        pdf.ln(2)
+
+
+def _row(
+    pdf: FPDF,
+    name: str,
+    cells: Sequence[str],
+    *,
+    size: float = 9.5,
+    colour: tuple[int, int, int] = _INK,
+) -> None:
+    _text(pdf, name, width=_NAME_WIDTH, last=False)
+    for number, cell in enumerate(cells, 1):
+        is_last = number == len(cells)
+        _text(
+            pdf, cell, width=_COLUMN_WIDTH, size=size, colour=colour, align="R", last=is_last
+        )  # fmt: skip
+
+
+def _sum(
+    pdf: FPDF,
+    called: str,
+    of: Mapping[str, Any],
+    name: str,
+    size: float,
+    *,
+    is_wrong: bool = True,
+) -> None:
+    """One amount under the column of what it closed with; standing out where it should be nothing."""
+    stands_out = is_wrong and of[f"{name}_minor"] != "0"
+    _text(pdf, called, width=_WIDTH - _COLUMN_WIDTH, colour=_GREY, last=False)
+    _text(
+        pdf, of[name], width=_COLUMN_WIDTH, size=size, align="R",
+        colour=_ACCENT if stands_out else _INK, style="B" if stands_out else "",
+    )  # fmt: skip
 
 
 def _size_of_all(pdf: FPDF, assets: Sequence[Mapping[str, Any]]) -> float:
     """The size at which the longest amount has room: columns are compared by their length."""
     pdf.set_font(_FONT, "", 9.5)
-    room = min(width for _, width, align in _SIDES if align == "R") - 2
     amounts = [
-        asset[side][name]
-        for asset in assets
-        for side in ("chain", "ledger")
-        for name in ("opening", "in", "out", "closing")
+        asset[side][name] for asset in assets for side in ("chain", "ledger") for name in _COLUMNS
     ]
-    widest = max(map(pdf.get_string_width, amounts), default=0)
-    return max(5, min(9.5, 9.5 * room / widest)) if widest else 9.5
+    widest = max(map(pdf.get_string_width, amounts))
+    return max(5, min(9.5, 9.5 * (_COLUMN_WIDTH - 2) / widest))
 
 
 def _payments(pdf: FPDF, payments: Mapping[str, int]) -> None:
@@ -190,7 +217,7 @@ def _exceptions(pdf: FPDF, exceptions: Sequence[Mapping[str, Any]]) -> None:
         _text(pdf, f"{_age(it['age_seconds'])} old", width=_WIDTH / 2, align="R", colour=_GREY)
         _text(pdf, it["subject"], size=8)
         _text(pdf, _amounts(it), size=8.5)
-        _wrapped(pdf, it["to_do"])
+        _wrapped(pdf, it["to_do"].replace("`", ""))
         pdf.ln(2)
     if len(exceptions) > _EXCEPTIONS_MAX:
         _text(pdf, f"… and {len(exceptions) - _EXCEPTIONS_MAX} more: see the CSV.", style="B")

@@ -65,12 +65,12 @@ def _asset(it: AssetPosition) -> dict[str, Any]:
     chain: dict[str, Any] = {
         **signed("opening", asset, int(it.chain_opening_units)),
         **signed("in", asset, int(it.chain_in_units)),
-        **signed("out", asset, 0),
+        **signed("out", asset, int(it.chain_out_units)),
+        **signed("fees", asset, int(it.chain_fee_units)),
         **signed("closing", asset, it.chain_closing),
     }
     if held is not None:
         chain |= signed("held", asset, held)
-        chain |= signed("left_with_fees", asset, it.chain_closing - held)
     return {
         "asset": asset.symbol,
         "asset_code": asset.code,
@@ -79,10 +79,11 @@ def _asset(it: AssetPosition) -> dict[str, Any]:
             **signed("opening", asset, int(it.ledger_opening_units)),
             **signed("in", asset, int(it.ledger_in_units)),
             **signed("out", asset, int(it.ledger_out_units)),
-            **signed("fees", asset, 0),
+            **signed("fees", asset, int(it.ledger_fee_units)),
             **signed("closing", asset, it.ledger_closing),
         },
         **signed("drift", asset, it.drift),
+        **signed("left_untold", asset, int(it.untold_units)),
     }
 
 
@@ -153,7 +154,8 @@ def _rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
         for side in ("chain", "ledger"):
             for name, value in asset[side].items():
                 yield side, _cell(asset["asset_code"]), name, _cell(value)
-        yield "drift", _cell(asset["asset_code"]), "drift", asset["drift"]
+        for name in ("drift", "left_untold"):
+            yield "drift", _cell(asset["asset_code"]), name, asset[name]
     for standing, count in report["payments"].items():
         yield "payments", standing, "count", str(count)
     for exception in report["exceptions"]:

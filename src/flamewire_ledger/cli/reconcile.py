@@ -21,7 +21,7 @@ from flamewire_ledger.wiring import Ledger
 from flamewire_ledger.wiring.reconciliation import operators_scope, record_run, report_of_run
 from flamewire_ledger.wiring.rescans import chain_called
 
-_ASSETS: tuple[str, ...] = ("network", "asset", "received", "in the books", "drift")
+_ASSETS: tuple[str, ...] = ("network", "asset", "on the chain", "in the books", "drift")
 _EXCEPTIONS: tuple[str, ...] = ("kind", "subject", "expected", "found", "age", "what to do")
 
 

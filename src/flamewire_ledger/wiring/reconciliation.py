@@ -4,7 +4,7 @@ own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
@@ -59,19 +59,15 @@ def reconciling(
         standing = (await chain_standings(ledger.connections, [network.chain_id]))[network.chain_id]
         return standing.height if standing.followed_by is not None else None
 
-    async def held(height: int) -> Mapping[str, int] | None:
+    async def held(height: int, addresses: Collection[str]) -> Mapping[str, int] | None:
         if not isinstance(chain, EthereumChain):
             return None
-        sums = dict.fromkeys((token.asset.code for token in network.tokens), 0)
+        given_out = {chain.deposit(it).address for it in await given_out_on(ledger, chain)}
         try:
-            found = await chain.held(await given_out_on(ledger, chain), height=height)
+            return await chain.sums({*addresses, *given_out}, height=height)
         except ChainUnavailable as error:  # few nodes keep the state of old blocks
             _log.warning("balances_not_told", network=network.name, why=str(error))
             return None
-        for each in found:
-            for amount in each.amounts:
-                sums[amount.asset.code] += amount.units
-        return sums
 
     async def began() -> int:
         """Where the first payer can have paid: at the block of the first payment that was asked for."""

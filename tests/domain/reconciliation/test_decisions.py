@@ -67,5 +67,7 @@ def test_an_exception_is_settled_once_and_with_a_reason() -> None:
 
 
 def test_a_drift_is_what_the_books_have_more() -> None:
-    asset = AssetPosition("ethereum:USDC", 6, "100", "50", "100", "30", "5", None)
-    assert (asset.chain_closing, asset.ledger_closing, asset.drift) == (150, 125, -25)
+    asset = AssetPosition(
+        "ethereum:USDC", 6, "100", "50", "20", "1", "100", "30", "5", "1", "0", None
+    )  # fmt: skip
+    assert (asset.chain_closing, asset.ledger_closing, asset.drift) == (129, 124, -5)

@@ -42,7 +42,9 @@ class LogPinView(View):
 
 
 class ChainSide(View):
-    """What our addresses received; `held` is what is there still, where the chain can tell."""
+    """What our addresses received, less what left; `held` is what is there still, where the chain can
+    tell. Where it cannot, what left is what the ledger was told of.
+    """
 
     opening: str
     opening_minor: str
@@ -50,12 +52,12 @@ class ChainSide(View):
     in_minor: str
     out: str
     out_minor: str
+    fees: str
+    fees_minor: str
     closing: str
     closing_minor: str
     held: str | None = None
     held_minor: str | None = None
-    left_with_fees: str | None = None
-    left_with_fees_minor: str | None = None
 
 
 class LedgerSide(View):
@@ -72,7 +74,9 @@ class LedgerSide(View):
 
 
 class AssetReconciled(View):
-    """`drift` is what the books have more than the chain; negative: less."""
+    """`drift` is what the books have more than the chain; negative: less. `left_untold`: what left our
+    addresses until now, and no disposal says so.
+    """
 
     asset: str
     asset_code: str
@@ -80,6 +84,8 @@ class AssetReconciled(View):
     ledger: LedgerSide
     drift: str
     drift_minor: str
+    left_untold: str
+    left_untold_minor: str
 
 
 class ExceptionFound(View):
@@ -91,7 +97,7 @@ class ExceptionFound(View):
     network: str
     chain_id: str
     kind: Kind
-    subject: str = Field(description="The key of a transfer, or the id of a payment intent.")
+    subject: str = Field(description="The key of a transfer, the id of a payment intent or invoice, or an asset.")
     stream_id: str | None
     address: str | None
     asset_code: str | None

@@ -8,7 +8,7 @@ confirmations only where a node has none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from flamewire_ledger.chains.chain import (
 )
 from flamewire_ledger.chains.endpoints import EndpointLimits
 from flamewire_ledger.chains.ethereum.deposits import DepositAddresses, deposits_of
-from flamewire_ledger.chains.ethereum.sweep import Held, SweepPlan, held_at, plan_sweep
+from flamewire_ledger.chains.ethereum.sweep import Held, SweepPlan, held_at, plan_sweep, sums_at
 from flamewire_ledger.chains.ethereum.transfers import Decoder
 from flamewire_ledger.chains.forwarders import Forwarders
 from flamewire_ledger.chains.networks.ethereum import EthereumSettings
@@ -121,18 +121,27 @@ class EthereumChain:
     def settings(self) -> EthereumSettings:
         return self._settings
 
-    async def held(self, indexes: Sequence[int], *, height: int | None = None) -> Sequence[Held]:
-        """Those of these deposits that hold something now, or held it at a block.
+    async def held(self, indexes: Sequence[int]) -> Sequence[Held]:
+        """Those of these deposits that hold something now. Raises ChainUnavailable."""
+        await self._check_tokens()
+        return await held_at(
+            self._network, self.deposit, indexes, lambda questions: self._ask(*questions)
+        )
+
+    async def sums(self, addresses: Collection[str], *, height: int) -> Mapping[str, int]:
+        """What these addresses have together at a block, by asset, with what else the networks file says
+        is ours: the treasury of forwarders, and its holdings.
 
         Raises ChainUnavailable, also when no endpoint keeps the state of so old a block.
         """
         await self._check_tokens()
-        return await held_at(
+        forwarders = self._settings.forwarders
+        treasury = () if forwarders is None else (forwarders.treasury,)
+        return await sums_at(
             self._network,
-            self.deposit,
-            indexes,
+            {*addresses, *self._settings.holdings, *treasury},
             lambda questions: self._ask(*questions),
-            "latest" if height is None else hex(height),
+            hex(height),
         )
 
     async def plan_sweep(self, indexes: Sequence[int], *, sender: str | None = None) -> SweepPlan:

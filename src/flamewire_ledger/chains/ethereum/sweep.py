@@ -6,7 +6,7 @@ is fixed in the contracts, and the sender pays for the gas and no more.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -114,7 +114,6 @@ async def held_at(
     deposit: Callable[[int], Deposit],
     indexes: Sequence[int],
     ask: Ask,
-    block: str = "latest",
 ) -> tuple[Held, ...]:
     """Those of these deposits that hold something, of the coin or a configured token, by number."""
     wanted = sorted(set(indexes))
@@ -122,24 +121,48 @@ async def held_at(
     for first in range(0, len(wanted), _INDEXES_AT_ONCE):
         some = wanted[first : first + _INDEXES_AT_ONCE]
         places = [(each, deposit(each).address) for each in some]
-        found += await _some_held(network, places, ask, block)
+        found += await _some_held(network, places, ask)
     return tuple(found)
 
 
-async def _some_held(
-    network: Network, places: Sequence[tuple[int, str]], ask: Ask, block: str
-) -> Sequence[Held]:
+async def sums_at(
+    network: Network, addresses: Collection[str], ask: Ask, block: str
+) -> Mapping[str, int]:
+    """What these addresses have together, by asset, of the coin and of each configured token."""
+    wanted = sorted(set(addresses))
+    sums = dict.fromkeys((token.asset.code for token in network.tokens), 0)
+    for first in range(0, len(wanted), _INDEXES_AT_ONCE):
+        some = wanted[first : first + _INDEXES_AT_ONCE]
+        for amounts in await _amounts(network, some, ask, block):
+            for amount in amounts:
+                sums[amount.asset.code] += amount.units
+    return sums
+
+
+async def _amounts(
+    network: Network, addresses: Sequence[str], ask: Ask, block: str
+) -> Sequence[tuple[Amount, ...]]:
+    """What each has, of what is not nothing."""
     tokens = network.tokens
-    questions = [_balance(token, address, block) for _, address in places for token in tokens]
+    questions = [_balance(token, address, block) for address in addresses for token in tokens]
     answers = iter(await ask(questions))
+    found: list[tuple[Amount, ...]] = []
+    for _ in addresses:
+        units = [(token.asset, _number(next(answers))) for token in tokens]
+        found.append(tuple(Amount(asset, some) for asset, some in units if some))
+    return found
+
+
+async def _some_held(
+    network: Network, places: Sequence[tuple[int, str]], ask: Ask
+) -> Sequence[Held]:
     found: list[tuple[int, str, tuple[Amount, ...]]] = []
-    for index, address in places:
-        units = [(token.asset, _number(next(answers))) for token in network.tokens]
-        amounts = tuple(Amount(asset, some) for asset, some in units if some)
+    every = await _amounts(network, [address for _, address in places], ask, "latest")
+    for (index, address), amounts in zip(places, every, strict=True):
         if amounts:
             found.append((index, address, amounts))
     # A wallet's address that has sent has a nonce, and so has a forwarder that was created (EIP-161).
-    nonces = await ask([("eth_getTransactionCount", [each[1], block]) for each in found])
+    nonces = await ask([("eth_getTransactionCount", [each[1], "latest"]) for each in found])
     return [
         Held(*each, was_emptied=_number(nonce) > 0)
         for each, nonce in zip(found, nonces, strict=True)

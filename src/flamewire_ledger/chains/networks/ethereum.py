@@ -4,6 +4,7 @@ chain_id = 1
 rpc_urls = ["https://…"]             # the first is preferred, the others step in
 xpub = "xpub…"                       # of an account, or of its external chain; never an xprv
 forwarders = { factory = "0x…", treasury = "0x…" }    # instead of xpub: see chains/forwarders.py
+holdings = ["0x…"]                   # other addresses of yours that deposits are moved to
 block_seconds = 12
 finality = "finalized"               # or "confirmations", for chains without that block tag
 confirmations = 12                   # used with finality = "confirmations"
@@ -43,6 +44,7 @@ class EthereumSettings:
     # One of the two. An xpub is not secret, but it links all of a merchant's addresses.
     xpub: str | None = field(default=None, repr=False)
     forwarders: Forwarders | None = None
+    holdings: tuple[str, ...] = ()  # where what was received may lie, beside where it came to
     finality: Finality = "finalized"
     timeout_seconds: float = 10.0
     uses_mempool: bool = True
@@ -74,6 +76,7 @@ def read_ethereum(name: str, given: Table) -> tuple[Network, EthereumSettings]:
         rpc_urls=rpc_urls,
         xpub=_xpub(given) if "forwarders" not in given.table else None,
         forwarders=_forwarders(given) if "forwarders" in given.table else None,
+        holdings=_holdings(given),
         finality=cast("Finality", finality),
         timeout_seconds=given.number("timeout_seconds", 10, least=1),
         uses_mempool=given.flag("mempool", True),
@@ -118,6 +121,14 @@ def _address(given: Table, key: str) -> str:
         return parse_evm(given.text(key))
     except InvalidAddress as error:
         raise given.wrong(key, f"is no address: {error.detail}") from None
+
+
+def _holdings(given: Table) -> tuple[str, ...]:
+    texts = given.typed("holdings", list, "an array of addresses", [])
+    try:
+        return tuple(parse_evm(str(text)) for text in texts)
+    except InvalidAddress as error:
+        raise given.wrong("holdings", f"are addresses: {error.detail}") from None
 
 
 def _forwarders(given: Table) -> Forwarders:

@@ -48,27 +48,32 @@ class LogPin:
 class AssetPosition:
     """One asset on both sides, in base units.
 
-    The chain's side is what our addresses received; `held_units` is what is still there, where the
-    chain can tell: the rest has left for the treasury, or as fees.
+    The chain's side is what our addresses received, less what left them; `held_units` is what is
+    still there, where the chain can tell. Where it cannot, what was told to the ledger is what left.
     """
 
     asset: str
     decimals: int
     chain_opening_units: str
     chain_in_units: str
+    chain_out_units: str  # without fees
+    chain_fee_units: str
     ledger_opening_units: str
     ledger_in_units: str
-    ledger_out_units: str
+    ledger_out_units: str  # taken back by the chain, and disposed of; without fees
+    ledger_fee_units: str
+    untold_units: str  # left, in all until now, and nobody told the ledger of it
     held_units: str | None
 
     @property
     def chain_closing(self) -> int:
-        return int(self.chain_opening_units) + int(self.chain_in_units)
+        into = int(self.chain_opening_units) + int(self.chain_in_units)
+        return into - int(self.chain_out_units) - int(self.chain_fee_units)
 
     @property
     def ledger_closing(self) -> int:
         into = int(self.ledger_opening_units) + int(self.ledger_in_units)
-        return into - int(self.ledger_out_units)
+        return into - int(self.ledger_out_units) - int(self.ledger_fee_units)
 
     @property
     def drift(self) -> int:
@@ -113,7 +118,7 @@ class ReconciliationExceptionOpened:
     network: str
     chain_id: str
     kind: Kind
-    subject: str  # the key of a transfer, or the id of a payment or invoice
+    subject: str  # the key of a transfer, the id of a payment or invoice, or an asset
     since: datetime
     concerns: str | None  # the stream that posted it
     address: str | None

@@ -39,6 +39,7 @@ Kind: TypeAlias = Literal[
     "missing_past_term",  # should have ended, and still waits
     "invoice_not_paid",  # its payment succeeded, and it does not say so
     "invoice_paid_without_money",  # it counts a payment that did not succeed
+    "left_untold",  # our addresses hold less than what came to them, less what was disposed of
 ]
 How: TypeAlias = Literal["automatic", "manual", "forced"]  # it was met: by whom
 # What became of an expectation, for the counts of the report.
@@ -64,6 +65,8 @@ TO_DO: Final[Mapping[Kind, str]] = {
     "missing_past_term": "See that the reactor runs: it ends what is past its term.",
     "invoice_not_paid": "See that the reactor runs: it tells the invoice of its payment.",
     "invoice_paid_without_money": "Hold what was delivered for it, and look what became of its payment.",
+    "left_untold": "Record what left, and what it cost: `flamewire disposals record`. Where it lies at another"
+    " address of yours, name that in the networks file (holdings).",
 }
 
 
@@ -135,7 +138,7 @@ class Discrepancy:
     """One thing that is not as it should be. `expected` is the chain's word or the payment's."""
 
     kind: Kind
-    subject: str  # the key of a transfer, or an expectation's id
+    subject: str  # the key of a transfer, an expectation's id, or an asset
     since: datetime
     stream_id: str | None = None
     address: str | None = None

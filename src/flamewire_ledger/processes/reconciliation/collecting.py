@@ -29,7 +29,7 @@ from flamewire_ledger.processes.reconciliation.chain_side import (
 )
 from flamewire_ledger.processes.reconciliation.expectations import Payments
 from flamewire_ledger.processes.reconciliation.surroundings import Pins, Scope, Surroundings
-from flamewire_ledger.processes.reconciliation.wallet_side import Wallets, owners_of
+from flamewire_ledger.processes.reconciliation.wallet_side import Totals, Wallets, owners_of
 from flamewire_ledger.queries.database import Row
 
 _PAGE_ROWS: Final = 10_000
@@ -42,8 +42,10 @@ class Collected:
     """What was found, and the sums that go beside it."""
 
     findings: Findings
+    wallets: Wallets
     received: Mapping[str, int]  # units on the chain, by asset
-    totals: Mapping[str, Row]  # of the wallets, by asset
+    receivers: Collection[str]  # addresses of ours that they came to
+    totals: Totals  # of the wallets
     decimals: Mapping[str, int]
     is_early: bool  # something is missing that was seen, and may be about to be booked
 
@@ -54,6 +56,7 @@ class _Shown:
 
     transfers: list[ChainTransfer] = field(default_factory=list)
     received: dict[str, int] = field(default_factory=dict)
+    receivers: set[str] = field(default_factory=set)
     decimals: dict[str, int] = field(default_factory=dict)
 
     def add(self, transfer: Transfer, block: Block, *, is_ours: bool) -> None:
@@ -68,6 +71,7 @@ class _Shown:
         self.decimals[asset] = amount.asset.decimals
         if is_ours:
             self.received[asset] = self.received.get(asset, 0) + amount.units
+            self.receivers.add(transfer.address)
 
 
 class Collecting:
@@ -107,9 +111,11 @@ class Collecting:
         on_their_way = self._payments.on_their_way()
         return Collected(
             findings,
+            wallets,
             shown.received,
+            shown.receivers,
             totals,
-            {**{asset: row["decimals"] for asset, row in totals.items()}, **shown.decimals},
+            {**totals.decimals, **shown.decimals},
             is_early=any(
                 it.kind == "missing_on_books" and it.subject in on_their_way
                 for it in findings.discrepancies

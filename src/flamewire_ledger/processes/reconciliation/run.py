@@ -8,7 +8,7 @@ rebuild. So a report can be made again and compared.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -29,17 +29,21 @@ from flamewire_ledger.domain.reconciliation import (
     StandingCount,
     exception_id,
 )
-from flamewire_ledger.domain.reconciliation.matching import Discrepancy
+from flamewire_ledger.domain.reconciliation.balancing import left_untold
+from flamewire_ledger.domain.reconciliation.matching import Discrepancy, Kind
 from flamewire_ledger.processes.reconciliation import log_root
 from flamewire_ledger.processes.reconciliation.chain_side import FinalBlocks, Progress
-from flamewire_ledger.processes.reconciliation.collecting import Collected, Collecting
+from flamewire_ledger.processes.reconciliation.collecting import Collecting
+from flamewire_ledger.processes.reconciliation.positions import is_joined, positions_of
 from flamewire_ledger.processes.reconciliation.surroundings import Pins, Scope, Surroundings
 from flamewire_ledger.queries.database import Row
 from flamewire_ledger.store.event_store import partition_of
 
 READ_MODELS: Final = (
     "wallet_transfers", "deposit_addresses", "payment_status", "merchants", "reconciliations",
+    "disposals",
 )  # fmt: skip
+_LEFT: Final[Kind] = "left_untold"
 _PAGE_ROWS: Final = 10_000
 _POLL_SECONDS: Final = 0.1
 _TRIES_MAX: Final = 3
@@ -129,16 +133,20 @@ class Reconciling:
         """What the run records, and what it settles of earlier ones."""
         collecting = Collecting(self._around, self._scope, pins)
         collected = await collecting.collect(progress)
+        positions = await positions_of(self._around, self._scope, pins, collected)
+        found = [*collected.findings.discrepancies, *_left_untold(positions, pins.pin)]
         earlier = await self._open_exceptions(pins)
         known = {f"{row['kind']}/{row['subject']}": row for row in earlier}
-        judged = {name: row for name, row in known.items() if not _is_behind(row, pins.pin)}
+        judged = {name: row for name, row in known.items() if _is_judged(row, pins, positions)}
         # What is of a block that this run does not see stays as it is.
-        still = {*await collecting.still_so(judged.values()), *(known.keys() - judged.keys())}
+        still = {*(known.keys() - judged.keys()), *(each.fingerprint for each in found)}
+        still |= {*await collecting.still_so([it for it in judged.values() if it["kind"] != _LEFT])}
+        still &= known.keys()
         gone = [row for name, row in known.items() if name not in still]
         run_id = self._run_id(pins)
         opened = tuple(
             _exception(run_id, self._network, each, pins.at, collected.decimals)
-            for each in collected.findings.discrepancies
+            for each in found
             if each.fingerprint not in known
         )
         completed = ReconciliationCompleted(
@@ -149,7 +157,7 @@ class Reconciling:
             pin=pins.pin,
             log=await self._log(pins),
             matched=collected.findings.matched,
-            positions=await self._positions_of(pins, collected),
+            positions=positions,
             standings=tuple(
                 StandingCount(standing, count)
                 for standing, count in collected.findings.standings.items()
@@ -212,42 +220,24 @@ class Reconciling:
             ]
         )
 
-    async def _positions_of(self, pins: Pins, collected: Collected) -> tuple[AssetPosition, ...]:
-        """Where no earlier run leads up to this one, the chain opens with what the books have."""
-        held = await self._around.held(pins.pin.height) if self._scope.is_everybody else None
-        opening: Mapping[str, int] | None = None
-        if pins.before is not None and pins.before["height"] + 1 == pins.first_height:
-            past = msgspec.convert(pins.before["completed"]["positions"], list[AssetPosition])
-            opening = {each.asset: each.chain_closing for each in past}
-        books = collected.totals
-        assets = sorted({*collected.received, *books, *(opening or {})})
-        return tuple(
-            AssetPosition(
-                asset=asset,
-                decimals=collected.decimals.get(asset, 0),
-                chain_opening_units=str(
-                    opening.get(asset, 0)
-                    if opening is not None
-                    else _units(books, asset, "opening")
-                ),
-                chain_in_units=str(collected.received.get(asset, 0)),
-                ledger_opening_units=str(_units(books, asset, "opening")),
-                ledger_in_units=str(_units(books, asset, "in")),
-                ledger_out_units=str(_units(books, asset, "out")),
-                held_units=None if held is None else str(held.get(asset, 0)),
-            )
-            for asset in assets
-        )
+
+def _left_untold(positions: Sequence[AssetPosition], pin: Pin) -> Iterator[Discrepancy]:
+    for each in positions:
+        discrepancy = left_untold(each, pin)
+        if discrepancy is not None:
+            yield discrepancy
 
 
-def _is_behind(exception: Row, pin: Pin) -> bool:
+def _is_judged(exception: Row, pins: Pins, positions: Sequence[AssetPosition]) -> bool:
+    """Whether this run can tell that it is settled: not what is of a block behind its own, nor what
+    left, where neither the chain nor the run before says what is held.
+    """
     height = exception["opened"]["height"]
-    return height is not None and height > pin.height
-
-
-def _units(totals: Mapping[str, Row], asset: str, what: str) -> int:
-    row = totals.get(asset)
-    return 0 if row is None else int(row[f"{what}_units"])
+    if height is not None and height > pins.pin.height:
+        return False
+    if exception["kind"] != _LEFT or is_joined(pins):
+        return True
+    return any(it.asset == exception["subject"] and it.held_units is not None for it in positions)
 
 
 def _exception(

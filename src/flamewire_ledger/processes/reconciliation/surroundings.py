@@ -14,7 +14,7 @@ from flamewire_ledger.processes.reconciliation.expectations import Decoder
 from flamewire_ledger.queries.database import Row
 from flamewire_ledger.store.event_store import EventStore
 
-Held: TypeAlias = Callable[[int], Awaitable[Mapping[str, int] | None]]
+Held: TypeAlias = Callable[[int, Collection[str]], Awaitable[Mapping[str, int] | None]]
 
 
 class ReadModels(Protocol):
@@ -69,6 +69,6 @@ class Surroundings:
     now: Callable[[], datetime]
     code_version: str
     followed: Callable[[], Awaitable[int | None]]  # how far the follower is
-    held: Held  # what lies at our addresses as of a block, by asset
+    held: Held  # as of a block, by asset: at all that is ours and at these addresses
     began: Callable[[], Awaitable[int]]  # where a first run begins
     limits: ReconciliationLimits = field(default_factory=ReconciliationLimits)

@@ -1,15 +1,21 @@
-"""The books' side of a reconciliation: what transfers moved in the wallets, as of a position."""
+"""The books' side of a reconciliation: what transfers moved in the wallets, and what left them by hand,
+as of a position.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Protocol
 
+from flamewire_ledger.domain.reconciliation.balancing import Moved, Told
 from flamewire_ledger.domain.reconciliation.matching import Movement
 from flamewire_ledger.queries.database import Row
 from flamewire_ledger.store.event_store import partition_of
 
 READ_MODEL: Final = "wallet_transfers"
+_DISPOSALS: Final = "disposals"
 _PAGE_ROWS: Final = 10_000
 _NAMED_MAX: Final = 1_000
 _PAYMENTS: Final = "pi_"
@@ -30,10 +36,11 @@ class Wallets:
         self, reads: Asks, network: str, positions: Sequence[int], merchants: Sequence[str]
     ) -> None:
         self._reads = reads
+        self._merchants = merchants
         self._scope: dict[str, object] = {
             "network": network,
             "merchants": list(merchants),
-            "positions": [positions[partition_of(each, len(positions))] for each in merchants],
+            "positions": _of_each(merchants, positions),
         }
 
     async def between(self, first: int, last: int) -> list[Movement]:
@@ -66,14 +73,50 @@ class Wallets:
             )
         return [_movement(row) for row in found]
 
-    async def totals(self, first: int, last: int) -> Mapping[str, Row]:
-        """By asset: what was there before these blocks, and what went in and out by them."""
-        return {
-            row["asset"]: row for row in await self._ask("wallet_totals", first=first, last=last)
+    async def totals(self, first: int, last: int) -> Totals:
+        """What was there before these blocks, and what went in and out by them."""
+        rows = await self._ask("wallet_totals", first=first, last=last)
+        moved = {
+            row["asset"]: Moved(
+                int(row["opening_units"]), int(row["in_units"]), int(row["out_units"])
+            )
+            for row in rows
         }
+        return Totals(moved, {row["asset"]: row["decimals"] for row in rows})
+
+    async def told(
+        self, until: datetime, positions: Sequence[int] | None = None
+    ) -> Mapping[str, Told]:
+        """What had left by a time, by asset, as it was told up to these positions, else one's own."""
+        asked = {**self._scope, "made_until": until}
+        if positions is not None:
+            asked["positions"] = _of_each(self._merchants, positions)
+        rows = await self._reads.ask(_DISPOSALS, "disposal_totals", asked)
+        return {row["asset"]: Told(int(row["out_units"]), int(row["fee_units"])) for row in rows}
+
+    async def addresses(self) -> Sequence[str]:
+        """Where what is in these wallets came to."""
+        found: list[str] = []
+        while rows := await self._ask(
+            "wallet_addresses", after=found[-1] if found else "", limit=_PAGE_ROWS
+        ):
+            found += [row["address"] for row in rows]
+        return found
 
     async def _ask(self, question: str, **parameters: Any) -> Sequence[Row]:
         return await self._reads.ask(READ_MODEL, question, {**self._scope, **parameters})
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """By asset: what transfers moved, and how many decimals it has."""
+
+    moved: Mapping[str, Moved]
+    decimals: Mapping[str, int]
+
+
+def _of_each(merchants: Sequence[str], positions: Sequence[int]) -> list[int]:
+    return [positions[partition_of(each, len(positions))] for each in merchants]
 
 
 async def owners_of(reads: Asks, network: str, *, livemode: bool) -> list[str]:
