@@ -43,7 +43,7 @@ FROM (
 ) AS event
 WHERE subscription.subscription_id = event.stream_id;
 
--- on: subscription.renewed.v1, subscription.plan_changed.v1, subscription.canceled.v1
+-- on: subscription.renewed.v1, subscription.plan_changed.v1, subscription.canceled.v1, subscription.closed.v1
 -- Not every one of them has a bill.
 UPDATE subscriptions_v1 AS subscription
 SET carried = told.carried, latest_invoice_id = coalesce(told.invoice_id, subscription.latest_invoice_id)
@@ -93,7 +93,7 @@ SET canceled_at = (event.data->>'canceled_at')::timestamptz, cancel_reason = eve
 FROM batch AS event
 WHERE subscription.subscription_id = event.stream_id;
 
--- on: subscription.trial_started.v1, subscription.activated.v1, subscription.renewed.v1, subscription.credits_allotted.v1, subscription.plan_change_scheduled.v1, subscription.plan_changed.v1, subscription.paused.v1, subscription.resumed.v1, subscription.cancel_scheduled.v1, subscription.cancel_withdrawn.v1, subscription.canceled.v1, subscription.past_due.v1, subscription.recovered.v1
+-- on: subscription.trial_started.v1, subscription.activated.v1, subscription.renewed.v1, subscription.credits_allotted.v1, subscription.plan_change_scheduled.v1, subscription.plan_changed.v1, subscription.paused.v1, subscription.resumed.v1, subscription.cancel_scheduled.v1, subscription.cancel_withdrawn.v1, subscription.canceled.v1, subscription.closed.v1, subscription.past_due.v1, subscription.recovered.v1
 -- Each says what it leaves: the status, and when time alone changes something next.
 UPDATE subscriptions_v1 AS subscription
 SET status = event.status, next_at = event.next_at, position = event.position

@@ -236,14 +236,48 @@ def test_canceling_now_gives_back_what_is_not_used_by_a_credit_note():
     assert lines(canceled.bill) == [("Calls", 100)]
     assert canceled.refund.invoice_id == renewals(story)[0].bill.invoice_id
     assert [(it.line, it.amount.units) for it in canceled.refund.lines] == [(1, 1500)]
-    assert story.until(day(12, 1)) == []
+    (closed,) = story.until(day(12, 1), {"calls": "1000"})
+    assert (closed.type, closed.bill) == ("subscription.closed.v1", None)
+    assert story.until(day(12, 31)) == []
+
+
+def test_usage_that_comes_late_for_the_last_bill_is_on_one_of_its_own():
+    story = begun(plan(metered=(CALLS,)))
+    story.until(day(2, 1), {"calls": "500"})
+    canceled = story.cancel(day(2, 10, 12), used={"calls": "1000"})
+    assert lines(canceled.bill) == [("Calls: recorded late", 50), ("Calls", 100)]
+    assert canceled.closes_at == canceled.next_at == day(3, 17, 12)
+    assert story.until(day(3, 17, 11), {"calls": "2000"}) == []
+    (closed,) = story.until(day(4, 1), {"calls": "2000"})
+    assert lines(closed.bill) == [("Calls: recorded late", 100), ("Calls: recorded late", 100)]
+    assert closed.bill.invoice_id != canceled.bill.invoice_id
+    assert (closed.status, closed.next_at) == ("canceled", None)
+    assert story.until(day(12, 31), {"calls": "9999"}) == []
+
+
+def test_one_that_was_never_metered_has_nothing_to_close():
+    story = begun(plan())
+    assert story.cancel(day(1, 16)).next_at is None
+    assert story.until(day(12, 31)) == []
+
+
+def test_late_usage_of_an_end_within_its_commitment_costs_nothing_more():
+    story = begun(plan(metered=(CALLS,), commitment=usd(10_000)))
+    story.do(ScheduleCancel(SUB, day(1, 5)))
+    (ended,) = story.until(day(2, 1), {"calls": "1000"})
+    assert ("Commitment", 6900) in lines(ended.bill)
+    (closed,) = story.until(day(12, 1), {"calls": "69000"})
+    late = [("Calls: recorded late", 6800), ("Commitment: recorded late", -6800)]
+    assert lines(closed.bill) == late
+    assert closed.carried == ()
 
 
 def test_canceling_at_the_end_bills_the_last_usage_and_no_further_period():
     story = begun(plan(metered=(CALLS,)))
     story.do(ScheduleCancel(SUB, day(1, 5)))
-    (ended,) = story.until(day(5, 1), {"calls": "1000"})
+    ended, closed = story.until(day(5, 1), {"calls": "1000"})
     assert isinstance(ended, SubscriptionCanceled)
+    assert closed.bill is None
     assert (lines(ended.bill), ended.refund) == ([("Calls", 100)], None)
 
 

@@ -43,9 +43,8 @@ Usage: TypeAlias = Mapping[UsageKey, Decimal]
 
 def usage_until(it: Subscription, until: datetime) -> tuple[UsageKey, ...]:
     """What has to be known of usage to bill it up to there, whether or not it ends there."""
-    late = tuple(UsageKey(each.price.meter_id, each.start, each.end) for each in it.usage)
     used = dict.fromkeys((*_used(it, until), *_used(it, until, is_last=True)))
-    return (*used, *late)
+    return (*used, *late_keys(it))
 
 
 def _used(it: Subscription, until: datetime, *, is_last: bool = False) -> tuple[UsageKey, ...]:
@@ -95,6 +94,8 @@ def billed_usage(
     until: datetime,
     commitment: Fraction = Fraction(0),
     kept_units: int = 0,
+    *,
+    is_last: bool = False,
 ) -> tuple[BilledUsage, ...]:
     """What is billed by then, as the next bill will be held against it; the oldest first."""
     late = [
@@ -104,9 +105,19 @@ def billed_usage(
         for each in _as_of_now(usage, stretch)
         if each.end + LATE > until
     ]
-    used = _used_since(it, usage, until)
+    used = _used_since(it, usage, until, is_last=is_last)
     lacking = _lacking(it, used, commitment, kept_units)
     return (*late, *(replace(each, lacking_units=lacking) for each in used))[-KEPT_MAX:]
+
+
+def late_at_last(it: Subscription, usage: Usage) -> list[BillLine]:
+    """What came late for the bills of a subscription that has ended, its last one among them."""
+    return _late(it, usage)
+
+
+def late_keys(it: Subscription) -> tuple[UsageKey, ...]:
+    """What has to be known of usage to bill what came late for bills before."""
+    return tuple(UsageKey(each.price.meter_id, each.start, each.end) for each in it.usage)
 
 
 def _lacking(

@@ -17,10 +17,13 @@ from fractions import Fraction
 from typing import assert_never
 
 from flamewire_ledger.billing.arrears import (
+    LATE,
     Usage,
     UsageKey,
     arrears,
     billed_usage,
+    late_at_last,
+    late_keys,
     usage_until,
 )
 from flamewire_ledger.billing.included_credits import (
@@ -50,6 +53,7 @@ from flamewire_ledger.domain.subscription import (
     CancelSubscription,
     Carried,
     ChangePlan,
+    CloseSubscription,
     PauseSubscription,
     Refund,
     RefundLine,
@@ -66,6 +70,7 @@ __all__ = [
     "begin",
     "cancel",
     "change",
+    "close",
     "due",
     "upcoming",
     "usage_due",
@@ -91,6 +96,8 @@ def usage_due(it: Subscription, at: datetime) -> tuple[UsageKey, ...]:
             return usage_until(it, it.period.end)
         case "unpaid" if it.plan.terms.when_unpaid == "cancel":
             return usage_until(it, _last_moment(it, at))
+        case "close":
+            return late_keys(it)
         case _:
             return ()
 
@@ -119,6 +126,8 @@ def due(it: Subscription, usage: Usage, at: datetime) -> SubscriptionCommand | N
             # That it is past due may be noted late: time it has lived since is not paused.
             at = max(step[1], it.latest_at or step[1])
             return PauseSubscription(it.subscription_id, "unpaid", None, at)
+        case "close":
+            return close(it, usage, at)
         case other:
             assert_never(other)
 
@@ -224,7 +233,19 @@ def cancel(
     if rest:
         owed = Amount(it.plan.terms.currency, rest)
         carried = (*carried, Carried(_charged(it)[0].terms.tax_rate, owed))
-    return CancelSubscription(it.subscription_id, reason, bill, refund, carried, at)
+    billed = billed_usage(it, usage, until, 1 - left, kept, is_last=True)
+    closes_at = max((each.end + LATE for each in billed), default=None)
+    return CancelSubscription(
+        it.subscription_id, reason, bill, refund, carried, at, billed, closes_at
+    )
+
+
+def close(it: Subscription, usage: Usage, at: datetime) -> CloseSubscription:
+    """What came late for one that has ended is on a bill of its own, once nothing more can come."""
+    assert it.period is not None, "what was used was used in a period"
+    name = f"{it.period.number}.closed"
+    bill, carried = _billed(it, it.plan, late_at_last(it, usage), it.closes_at or at, name)
+    return CloseSubscription(it.subscription_id, bill, carried, at)
 
 
 # Periods.

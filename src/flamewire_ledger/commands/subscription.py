@@ -31,7 +31,7 @@ from flamewire_ledger.domain.subscription import (
 )
 
 SUBSCRIPTION: Final = Decider(
-    "subscription", subscription.evolve, subscription.Subscription, "subscription.3"
+    "subscription", subscription.evolve, subscription.Subscription, "subscription.4"
 )
 
 

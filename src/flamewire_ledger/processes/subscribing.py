@@ -28,6 +28,7 @@ from flamewire_ledger.domain.subscription import (
     BillLine,
     Refund,
     SubscriptionCanceled,
+    SubscriptionClosed,
     SubscriptionCreditsAllotted,
     SubscriptionPlanChanged,
     SubscriptionRenewed,
@@ -36,7 +37,12 @@ from flamewire_ledger.domain.subscription import (
 )
 from flamewire_ledger.processes.process import Fact, FollowUp, Past
 
-_BILLED: Final = (SubscriptionRenewed, SubscriptionPlanChanged, SubscriptionCanceled)
+_BILLED: Final = (
+    SubscriptionRenewed,
+    SubscriptionPlanChanged,
+    SubscriptionCanceled,
+    SubscriptionClosed,
+)
 _GRANTED: Final = (
     SubscriptionTrialStarted,
     SubscriptionRenewed,
@@ -47,7 +53,7 @@ _GRANTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionBilling:
-    """subscription.renewed, .plan_changed, .canceled, .credits_allotted, .trial_started → an invoice,
+    """subscription.renewed, .plan_changed, .canceled, .closed, .credits_allotted, .trial_started → an invoice,
     a credit note, a grant.
     """
 
@@ -144,5 +150,7 @@ def _at(event: Any) -> datetime:
             return event.changed_at
         case SubscriptionCanceled():
             return event.canceled_at
+        case SubscriptionClosed():
+            return event.closed_at
         case _:
             raise TypeError(f"nothing is billed or granted by {event.type}")

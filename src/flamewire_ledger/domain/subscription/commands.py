@@ -128,6 +128,18 @@ class CancelSubscription:
     refund: Refund | None
     carried: tuple[Carried, ...]
     at: datetime
+    usage: tuple[BilledUsage, ...] = ()
+    closes_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSubscription:
+    """What came late for the last bill of one that has ended."""
+
+    subscription_id: str
+    bill: Bill | None
+    carried: tuple[Carried, ...]
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +169,7 @@ SubscriptionCommand: TypeAlias = (
     | ResumeSubscription
     | ScheduleCancel
     | CancelSubscription
+    | CloseSubscription
     | NotePastDue
     | NoteSettled
 )

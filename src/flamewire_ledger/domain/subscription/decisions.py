@@ -13,12 +13,14 @@ from typing import Final, TypeAlias, assert_never
 
 from flamewire_ledger.domain.plan_terms import PlanEntitlement, PlanVersion
 from flamewire_ledger.domain.rejection import AlreadyExists, Malformed, NotAllowed, NotFound
+from flamewire_ledger.domain.subscription.closing import close
 from flamewire_ledger.domain.subscription.commands import (
     AllotCredits,
     BeginPeriod,
     BeginTrial,
     CancelSubscription,
     ChangePlan,
+    CloseSubscription,
     NotePastDue,
     NoteSettled,
     PauseSubscription,
@@ -77,7 +79,7 @@ def _decided(subscription: Subscription | None, command: SubscriptionCommand) ->
         return _start(subscription, command)
     if subscription is None:
         raise NotFound(f"there is no subscription {command.subscription_id}")
-    if isinstance(command, NotePastDue | NoteSettled):
+    if isinstance(command, NotePastDue | NoteSettled | CloseSubscription):
         return _note(subscription, command)
     if subscription.is_canceled:
         if isinstance(command, CancelSubscription):
@@ -361,18 +363,22 @@ def _canceled(it: Subscription, command: CancelSubscription) -> SubscriptionCanc
         refund=command.refund,
         carried=command.carried,
         canceled_at=command.at,
+        usage=command.usage,
+        closes_at=command.closes_at,
     )
 
 
-def _note(it: Subscription, command: NotePastDue | NoteSettled) -> Facts:
-    is_overdue = command.invoice_id in it.overdue
+def _note(it: Subscription, command: NotePastDue | NoteSettled | CloseSubscription) -> Facts:
+    """What is noted of one that has ended, too."""
     match command:
+        case CloseSubscription():
+            return close(it, command)
         case NotePastDue():
-            if is_overdue or it.is_canceled:
+            if command.invoice_id in it.overdue or it.is_canceled:
                 return ()
             return (SubscriptionPastDue(it.subscription_id, command.invoice_id, command.at),)
         case NoteSettled():
-            if not is_overdue:
+            if command.invoice_id not in it.overdue:
                 return ()
             recovered = SubscriptionRecovered(it.subscription_id, command.invoice_id, command.at)
             after = evolve(it, recovered)

@@ -282,7 +282,8 @@ class SubscriptionCancelWithdrawn:
 @dataclass(frozen=True, slots=True)
 class SubscriptionCanceled:
     """`bill`: of what was used until the end. `refund`: of what was paid in advance and is not used.
-    `carried`: what neither could give back.
+    `carried`: what neither could give back. `usage`: as billed until the end, as far as more of it may
+    come, which it does until `closes_at`.
     """
 
     type: ClassVar = "subscription.canceled.v1"
@@ -294,6 +295,22 @@ class SubscriptionCanceled:
     refund: Refund | None
     carried: tuple[Carried, ...]
     canceled_at: datetime
+    status: Status = "canceled"
+    next_at: datetime | None = None
+    usage: tuple[BilledUsage, ...] = ()
+    closes_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionClosed:
+    """It had ended, and no more usage of it can come. `bill`: of what came late for its last one."""
+
+    type: ClassVar = "subscription.closed.v1"
+    subscription_id: str
+    credit_account_id: str
+    bill: Bill | None
+    carried: tuple[Carried, ...]
+    closed_at: datetime
     status: Status = "canceled"
     next_at: datetime | None = None
 
@@ -337,6 +354,7 @@ SubscriptionEvent: TypeAlias = (
     | SubscriptionCancelScheduled
     | SubscriptionCancelWithdrawn
     | SubscriptionCanceled
+    | SubscriptionClosed
     | SubscriptionPastDue
     | SubscriptionRecovered
 )

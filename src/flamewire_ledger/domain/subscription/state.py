@@ -19,6 +19,7 @@ from flamewire_ledger.domain.subscription.facts import (
     SubscriptionCanceled,
     SubscriptionCancelScheduled,
     SubscriptionCancelWithdrawn,
+    SubscriptionClosed,
     SubscriptionCreditsAllotted,
     SubscriptionEvent,
     SubscriptionPastDue,
@@ -32,7 +33,9 @@ from flamewire_ledger.domain.subscription.facts import (
     SubscriptionTrialStarted,
 )
 
-Step: TypeAlias = Literal["start", "end_of_trial", "end_of_period", "credits", "resume", "unpaid"]
+Step: TypeAlias = Literal[
+    "start", "end_of_trial", "end_of_period", "credits", "resume", "unpaid", "close"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Subscription:
     overdue: tuple[str, ...] = ()  # invoices
     past_due_since: datetime | None = None
     canceled_at: datetime | None = None
+    closes_at: datetime | None = None  # usage of one that has ended may come until then
     latest_at: datetime | None = None  # it is known until then: nothing changes before it any more
 
     @property
@@ -86,7 +90,7 @@ class Subscription:
     def next_step(self) -> tuple[Step, datetime] | None:
         """What time alone changes next, and when; None when nothing is waited for."""
         if self.is_canceled:
-            return None
+            return None if self.closes_at is None else ("close", self.closes_at)
         if self.paused_at is not None:
             return None if self.resumes_at is None else ("resume", self.resumes_at)
         if self.is_trialing:
@@ -148,10 +152,8 @@ def evolve(subscription: Subscription | None, event: SubscriptionEvent) -> Subsc
             return replace(it, ends_with_period=True)
         case SubscriptionCancelWithdrawn():
             return replace(it, ends_with_period=False)
-        case SubscriptionCanceled():
-            return replace(
-                it, canceled_at=event.canceled_at, carried=event.carried, is_trialing=False
-            )
+        case SubscriptionCanceled() | SubscriptionClosed():
+            return _ended(it, event)
         case SubscriptionPastDue():
             since = it.past_due_since or event.past_due_at
             return replace(it, overdue=(*it.overdue, event.invoice_id), past_due_since=since)
@@ -160,6 +162,19 @@ def evolve(subscription: Subscription | None, event: SubscriptionEvent) -> Subsc
             return replace(it, overdue=left, past_due_since=it.past_due_since if left else None)
         case _:
             assert_never(event)
+
+
+def _ended(it: Subscription, event: SubscriptionCanceled | SubscriptionClosed) -> Subscription:
+    if isinstance(event, SubscriptionClosed):
+        return replace(it, carried=event.carried, usage=(), closes_at=None)
+    return replace(
+        it,
+        canceled_at=event.canceled_at,
+        carried=event.carried,
+        is_trialing=False,
+        usage=event.usage,
+        closes_at=event.closes_at,
+    )
 
 
 def _renewed(it: Subscription, event: SubscriptionRenewed) -> Subscription:
