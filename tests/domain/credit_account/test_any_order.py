@@ -168,8 +168,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert is_refused == (units > reachable + room)
         if is_refused:
             return
-        if len(self.burnable()) < units:
-            self.let_lapsed_holds_go()
+        self.let_lapsed_holds_go()
         burnt = self.burnable()[:units]
         for unit in burnt:
             unit.place = "consumed"
@@ -186,8 +185,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert is_refused == (units > reachable)
         if is_refused:
             return
-        if len(self.burnable()) < units:
-            self.let_lapsed_holds_go()
+        self.let_lapsed_holds_go()
         for unit in self.burnable()[:units]:
             unit.place = name
         self.holds[name] = self.now + lasts

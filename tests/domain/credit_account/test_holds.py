@@ -131,9 +131,12 @@ def test_a_hold_past_its_time_is_available_though_nobody_has_said_so():
     assert available(spec, at=5) == 1
 
 
-def test_a_hold_past_its_time_is_left_alone_while_there_is_enough_without_it():
-    spec = account().given(opened(), grant("gr_a", 10), hold("ho_1", 8, expires=5))
-    spec.when(consume(2, at=5)).then(CreditsConsumed)
+def test_what_a_hold_past_its_time_held_burns_in_its_order():
+    spec = account().given(
+        opened(), grant("gr_a", 8, priority=1), hold("ho_1", 8, expires=5), grant("gr_b", 10)
+    )
+    spec.when(consume(2, at=4)).then(fact(CreditsConsumed, slices=slices(gr_b=2)))
+    spec.when(consume(3, at=5)).then(HoldReleased, fact(CreditsConsumed, slices=slices(gr_a=3)))
 
 
 def test_a_hold_past_its_time_makes_room_for_another():

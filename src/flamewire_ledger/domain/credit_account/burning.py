@@ -42,15 +42,15 @@ Facts = tuple[CreditAccountEvent, ...]
 def take(account: CreditAccount, units: int, at: datetime) -> tuple[Facts, tuple[Slice, ...], int]:
     """Slices in burn order for so many units: (facts to record before, slices, units not found).
 
-    When the grants alone do not cover it, holds past their time are let go first.
+    Holds past their time are let go first, whether or not the clock has said so yet: what they held
+    burns in its order.
     """
-    slices, missing = _burn(account.grants, units, at)
-    if not missing or not account.holds:
-        return (), slices, missing
     before = tuple(
-        hold_released(account, hold, at, expired=True)
-        for hold in account.holds.values()
-        if hold.expires_at <= at
+        [
+            hold_released(account, hold, at, expired=True)
+            for hold in account.holds.values()
+            if hold.expires_at <= at
+        ]
     )
     for event in before:
         account = evolve(account, event)
