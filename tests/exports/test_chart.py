@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flamewire_ledger.exports.chart import _AXES, Picture, _bars, drawn
+from flamewire_ledger.exports.chart import _AXES, Picture, _bars, _span, drawn
 from flamewire_ledger.exports.report import BUCKETS, NAMES
 
 pytest.importorskip("matplotlib")
@@ -43,6 +43,15 @@ def test_the_largest_are_drawn_and_the_others_together() -> None:
     _, bars = _bars(report("volumes", *rows))
     assert list(bars) == ["a35", "a36", "a37", "a38", "a39", "others"]
     assert bars["others"] == {"m": sum(range(35))}
+
+
+@pytest.mark.parametrize(("height", "other"), [(-9.0, 80.0), (-80.0, -9.0), (9.0, 80.0)])
+def test_there_is_room_for_what_is_written_at_the_end_of_each_bar(height: float, other: float):
+    low, high = _span({"in": {"2026-11": height, "2026-12": other}})
+    room = 0.1 * (high - low)
+    assert low == 0 or low <= min(height, other) - room
+    assert high == 0 or high >= max(height, other) + room
+    assert low <= 0 <= high
 
 
 def test_ages_stand_in_their_order_also_where_nothing_waits() -> None:

@@ -44,6 +44,7 @@ def drawn(report: Mapping[str, Any], picture: Picture) -> bytes:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError:
         raise FormatUnavailable(
             "charts need matplotlib: install flamewire-ledger[charts]"
@@ -56,7 +57,7 @@ def drawn(report: Mapping[str, Any], picture: Picture) -> bytes:
         "text.parse_math": False,
     }
     with _one_at_a_time, mpl.rc_context(settings):
-        figure = Figure(figsize=(9, 4.5), layout="constrained")
+        figure = Figure(figsize=(9, 4.5), layout=ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.2))
         canvas = FigureCanvasSVG(figure) if picture == "svg" else FigureCanvasAgg(figure)
         _draw(figure.subplots(), report, places, bars)
         file = io.BytesIO()
@@ -118,10 +119,11 @@ def _draw(
         return
     _bars_of(axes, report, places, bars)
     axes.set_xticks(range(len(places)), places, rotation=45 if len(places) > 8 else 0)
-    axes.set_xlim(-0.6, max(len(places), _PLACES_MIN) - 0.4)
+    middle, half = (len(places) - 1) / 2, max(len(places), _PLACES_MIN) / 2 + 0.1
+    axes.set_xlim(middle - half, middle + half)
     axes.set_ylim(*_span(bars))
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(_GREY)
+    axes.spines[:].set_visible(False)
+    axes.axhline(0, color=_GREY, linewidth=0.8, clip_on=False)
     axes.tick_params(colors=_GREY, labelsize=9, length=0)
     axes.yaxis.set_major_formatter("{x:,.10g}")
     axes.locator_params(axis="y", integer=report["report"] in _COUNTED, nbins=6)
@@ -134,10 +136,11 @@ def _draw(
 
 
 def _span(bars: Mapping[str, Mapping[str, float]]) -> tuple[float, float]:
-    """From the lowest to the highest, with zero in it and room for what is written above."""
+    """From the lowest to the highest, with zero in it and room for what is written above and below."""
     heights = [height for at in bars.values() for height in at.values()]
     low, high = min(0.0, *heights), max(0.0, *heights)
-    return (low * 1.15, high * 1.15) if low < high else (0.0, 1.0)
+    room = (high - low) * 0.13
+    return (low - room if low < 0 else 0.0, high + room) if room else (0.0, 1.0)
 
 
 def _bars_of(
