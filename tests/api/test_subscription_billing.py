@@ -109,16 +109,17 @@ async def test_usage_until_a_plan_is_changed_or_ends_is_billed_then(shop: Shop):
     ended = await shop.act(made, "cancel", when="now")
     assert (await shop.invoices())[-1]["total"] == "2.50"
     assert ended["next_at"] == "2026-03-16T12:00:00Z", "until then usage of it may come late"
-    await call(shop, "2026-02-08T10:30:00Z", 4)
+    await call(shop, "2026-02-08T10:30:00Z", 40)
     invoices = await shop.invoices()
     await shop.until("2026-03-16T11:59:59+00:00")
     assert await shop.invoices() == invoices
     await shop.later(1)
     (last,) = (await shop.invoices())[len(invoices) :]
     assert [(it["description"], it["amount"]) for it in last["lines"]] == [
-        ("Calls: recorded late", "5.00")
+        ("Calls: recorded late", "50.00"),
+        ("Credit brought forward", "20.35"),
     ]
-    assert last["status"] == "open"
+    assert (last["total"], last["status"]) == ("29.65", "open")
 
 
 async def test_after_three_months_away_each_bill_has_the_usage_of_its_own_month(shop: Shop):

@@ -23,6 +23,7 @@ from flamewire_ledger.domain.invoice import (
 from flamewire_ledger.domain.subscription import (
     Subscription,
     SubscriptionCanceled,
+    SubscriptionClosed,
     SubscriptionPaused,
     SubscriptionPlanChanged,
     SubscriptionRenewed,
@@ -115,7 +116,8 @@ def periods_follow_each_other(evidence: Evidence) -> None:
 
 def every_bill_is_one_invoice(evidence: Evidence) -> None:
     bills: dict[str, Any] = {}
-    for seen in evidence.facts(SubscriptionRenewed, SubscriptionPlanChanged, SubscriptionCanceled):
+    billed = (SubscriptionRenewed, SubscriptionPlanChanged, SubscriptionCanceled, SubscriptionClosed)
+    for seen in evidence.facts(*billed):
         bill = seen.fact.bill
         if bill is None:
             continue
