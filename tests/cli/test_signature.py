@@ -152,8 +152,11 @@ def test_a_contract_is_asked_through_the_networks_file(
     claim += ["--signature", "0x01"]
     asked = ["signature", "verify", *claim, "--message", MESSAGE.decode()]
     assert run(asked) == 0
+    by_name = ["local" if word.startswith("eip155:") else word for word in asked]
+    assert run(by_name) == 0
     assert run([*asked[:-1], "another"]) == 1
     assert "contract_refuses" in capsys.readouterr().out
+    assert run(["another" if word == "bittensor" else word for word in CLAIM]) == 0
     anvil.kill()
     assert run(asked) == 3
     assert anvil.url not in capsys.readouterr().err

@@ -26,6 +26,13 @@ MESSAGE = b"this refund address is mine"
 NETWORK = f"eip155:{CHAIN_ID}"
 YES = unhex("1626ba7e").ljust(32, b"\0")
 REVERTS = "0x60006000fd"
+COMES_TO_NO_ANSWER = {
+    "it goes round until its gas is spent": "0x5b600056",
+    "an instruction that there is not": "0xfe",
+    "a jump to nowhere": "0x60ff56",
+    "nothing on the stack": "0x50",
+    "a hundred thousand bytes": "0x620186a06000f3",
+}
 
 
 def answers_for(digest: bytes) -> str:
@@ -49,6 +56,14 @@ async def test_a_real_contract_is_asked_and_believed(anvil: Anvil):
     assert (await asked(node, address=nobody)).reason == Reason.CONTRACT_MISSING
     anvil.rpc("anvil_setCode", WALLET, REVERTS)
     assert (await asked(node)).reason == Reason.CONTRACT_REFUSES
+
+
+async def test_a_contract_that_comes_to_no_answer_refuses(anvil: Anvil):
+    """It always will: nobody should be told to ask again."""
+    node = HttpNode([anvil.url], CHAIN_ID)
+    for what, code in COMES_TO_NO_ANSWER.items():
+        anvil.rpc("anvil_setCode", WALLET, code)
+        assert (await asked(node)).reason == Reason.CONTRACT_REFUSES, what
 
 
 async def test_a_node_that_is_gone_or_of_another_chain_gives_no_verdict(anvil: Anvil):

@@ -19,6 +19,7 @@ from flamewire_ledger.cli.output import print_json, say
 from flamewire_ledger.settings import read_settings
 from flamewire_ledger.signatures.scheme import Invalid, Unverifiable
 from flamewire_ledger.signatures.verifier import Verdict
+from flamewire_ledger.wiring.chains import unasked_chains
 from flamewire_ledger.wiring.signatures import verifier_of
 
 app = typer.Typer(
@@ -30,7 +31,9 @@ app = typer.Typer(
 
 @app.command("verify")
 def verify(
-    network: Annotated[str, typer.Option(help="Such as bittensor, sui, or eip155:1.")],
+    network: Annotated[
+        str, typer.Option(help="Such as bittensor, sui, or eip155:1; or one of the networks file.")
+    ],
     address: Annotated[str, typer.Option(help="Who is said to have signed.")],
     signature: Annotated[
         str, typer.Option(help="0x and digits; base64 on Sui. A signed transaction has its own.")
@@ -98,7 +101,8 @@ def _verdict(asked: dict[str, Any]) -> Verdict:
         what = f"--{where.replace('_', '-')}: {first['msg']}" if where else first["msg"]
         raise CommandError(f"{what}.", WRONG_USE) from None
     try:
-        return asyncio.run(judge(body, (), verifier_of(read_settings())))
+        settings = read_settings()
+        return asyncio.run(judge(body, unasked_chains(settings), verifier_of(settings)))
     except Unverifiable as error:
         raise CommandError(f"{error}.", SERVICE_MISSING) from None
 
@@ -112,7 +116,7 @@ def multisig(
     """Print the address of a multisig account, whatever the order of its members."""
     from flamewire_ledger.signatures.substrate.multisig import multisig_account
 
-    realm = find_realm((), network)
+    realm = find_realm(unasked_chains(read_settings()), network)
     if realm.family != "substrate":
         raise CommandError("Multisig accounts are made of addresses on Substrate.", WRONG_USE)
     accounts = [realm.account(member) for member in members]

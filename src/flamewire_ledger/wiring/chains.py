@@ -34,7 +34,15 @@ def real_chains(
 
 def check_networks(settings: Settings) -> None:
     """Raises NetworksFileError for all that can be known to be wrong without asking a node."""
-    real_chains(settings, lambda _: _no_time)
+    unasked_chains(settings)
+
+
+def unasked_chains(settings: Settings) -> tuple[Chain, ...]:
+    """The networks of the networks file, those for live keys first, to know their names, ids and
+    addresses by: nobody may ask them for more.
+    """
+    chains = real_chains(settings, lambda _: _no_time)
+    return tuple(sorted(chains, key=lambda chain: not chain.network.livemode))
 
 
 def _no_time() -> datetime:

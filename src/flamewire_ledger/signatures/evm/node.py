@@ -19,7 +19,29 @@ if TYPE_CHECKING:
     import httpx
 
 ANSWER_BYTES_MAX: Final = 64 * 1024
-_REVERTED: Final = 3  # the code that geth and those after it give a revert
+_RESULT: Final = b'"result"'
+_RESULT_WITHIN_BYTES: Final = 256
+# How nodes say that a contract came to no answer: the codes of a revert (geth) and of a fault
+# (Nethermind), and the words of the others. All of it is the contract's doing, on whichever node.
+_FAILED_CODES: Final = (3, -32015)
+_FAILED_WORDS: Final = (
+    "revert",
+    "out of gas",
+    "outofgas",
+    "opcode",
+    "invalid jump",
+    "invalidjump",
+    "stack underflow",
+    "stackunderflow",
+    "stack overflow",
+    "stackoverflow",
+    "stack limit",
+    "evm error",
+    "vm execution error",
+    "write protection",
+    "return data out of bounds",
+    "gas uint64 overflow",
+)
 
 
 class HttpNode:
@@ -72,13 +94,16 @@ async def _ask(client: httpx.AsyncClient, url: str, method: str, parameters: lis
         async for piece in response.aiter_bytes():
             body += piece
             if len(body) > ANSWER_BYTES_MAX:
+                if _RESULT in body[:_RESULT_WITHIN_BYTES]:
+                    raise Reverted  # a contract that says more than any that knows EIP-1271
                 raise ValueError("the answer is too long")
     answer = json.loads(body)
     error = answer.get("error")
-    if isinstance(error, dict) and _is_revert(error):
+    if isinstance(error, dict) and _is_of_the_contract(error):
         raise Reverted
     return answer["result"]
 
 
-def _is_revert(error: dict[str, Any]) -> bool:
-    return error.get("code") == _REVERTED or "revert" in str(error.get("message", "")).lower()
+def _is_of_the_contract(error: dict[str, Any]) -> bool:
+    message = str(error.get("message", "")).lower()
+    return error.get("code") in _FAILED_CODES or any(words in message for words in _FAILED_WORDS)
