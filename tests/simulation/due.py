@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flamewire_ledger.domain.credit_account import CreditAccount, Grant, balance_units
+from flamewire_ledger.domain.credit_account.state import NO_DAY
 from flamewire_ledger.domain.invoice import Invoice
 from flamewire_ledger.domain.payment import Payment
 from flamewire_ledger.domain.price_lock import PriceLock
@@ -43,6 +44,10 @@ def _of_account(account: CreditAccount) -> list[Row]:
             warn_at = _warn_at(grant, expires_at)
             if warn_at is not None:
                 rows.append(_row("warning", grant.terms.grant_id, warn_at))
+    known = (*account.grants, *(it for shelf in account.used_up.values() for it in shelf.values()))
+    if account.seldom.day_ends_at > NO_DAY and any(it.terms.payment_id for it in known):
+        account_id = account.opened.account_id
+        rows.append(_row("credit_day", account_id, account.seldom.day_ends_at))
     for rule_id, rule in account.seldom.recurring.items():
         if rule.next_at is not None:
             rows.append(_row("recurring_grant", rule_id, rule.next_at))

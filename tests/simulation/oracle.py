@@ -21,6 +21,7 @@ from tests.simulation import (
     rules_credits,
     rules_money,
     rules_recorded,
+    rules_revenue,
     rules_usage,
 )
 from tests.simulation.broken import Broken
@@ -33,6 +34,7 @@ RULES = (
     *rules_recorded.RULES,
     *rules_money.RULES,
     *rules_credits.RULES,
+    *rules_revenue.RULES,
     *rules_billing.RULES,
     *rules_usage.RULES,
 )

@@ -17,6 +17,7 @@ from flamewire_ledger.domain.payment import (
     PaymentTransferReorganised,
 )
 from flamewire_ledger.domain.posting import (
+    BREAKAGE,
     DEFERRED_CREDITS,
     REFUNDS_PAYABLE,
     SALES,
@@ -34,7 +35,9 @@ from tests.simulation.broken import Broken
 from tests.simulation.evidence import Evidence, OnChain
 
 _MILLION = 1_000_000
-_OWNED_UP_TO = (UNAPPLIED, SUSPENSE, SALES, DEFERRED_CREDITS, REFUNDS_PAYABLE, WRITE_OFFS)
+_OWNED_UP_TO = (
+    UNAPPLIED, SUSPENSE, SALES, BREAKAGE, DEFERRED_CREDITS, REFUNDS_PAYABLE, WRITE_OFFS,
+)  # fmt: skip
 _AT_REST = {"succeeded", "requires_action", "expired", "canceled", "failed"}
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from flamewire_ledger.billing import arrears
-from flamewire_ledger.domain.credit_account import refunding, transferring
+from flamewire_ledger.domain.credit_account import earning, refunding, transferring
 from flamewire_ledger.domain.invoice import crediting
 from flamewire_ledger.processes import entitling, subscribing, topping_up
 from flamewire_ledger.store import usage_items
@@ -88,7 +88,18 @@ def a_top_up_that_nobody_closes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topping_up.ToppingUp, "_close", close)
 
 
+def revenue_of_what_was_lent_to_another_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is transferred is counted as burnt, by whom it leaves and by whom it comes to."""
+    figures = earning._figures
+
+    def generous(account: Any, grant: Any, *given: Any) -> Any:
+        return replace(figures(account, grant, *given), spent=grant.spent)
+
+    monkeypatch.setattr(earning, "_figures", generous)
+
+
 PLANTS: list[Plant] = [
+    revenue_of_what_was_lent_to_another_account,
     a_transfer_that_arrives_twice_over,
     a_refund_that_forgets_the_one_before,
     items_that_anybody_may_claim,

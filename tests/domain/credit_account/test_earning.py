@@ -119,6 +119,16 @@ def test_a_clock_that_is_behind_opens_no_day_anew():
     assert told(spec) == {"gr_1": (8, 0, 0)}
 
 
+def test_what_comes_too_late_for_its_day_is_told_with_the_last_one_again():
+    """A command that waited in a queue for two days. News of an older day would be no news."""
+    spec = account().given(opened(), bought(), consume(3), consume(1, at=DAY), close(at=2 * DAY))
+    spec.given(consume(2, at=5))
+    spec.when(close(at=2 * DAY)).then(fact(CreditsEarned, day=date(2026, 1, 2)))
+    assert told(spec) == {"gr_1": (6, 0, 0)}
+    spec.given(consume(1, at=3 * DAY))
+    spec.when(close(at=4 * DAY)).then(fact(CreditsEarned, day=date(2026, 1, 4)))
+
+
 def test_what_lapses_is_told_apart_also_out_of_a_hold():
     spec = account().given(opened(), bought(expires=10), hold("ho_1", 4), hold("ho_2", 2))
     spec.given(expire_grant("gr_1"), release("ho_1", at=11), capture("ho_2", 1, at=12))
@@ -141,16 +151,22 @@ def test_a_refunded_consumption_is_less_earned_and_a_grant_may_come_back_from_it
     assert told(spec) == {"gr_1": (1, 0, 0)}
 
 
-def test_a_day_that_undid_itself_is_told_to_who_asks_and_to_nobody_else():
-    for asked in (True, False):
+def test_a_day_that_undid_itself_is_told_all_the_same():
+    """Or whoever waits for it would ask for ever."""
+    for closing in (close(at=2 * DAY), consume(1, at=2 * DAY)):
         spec = account().given(opened(), bought(), consume(3), close(), consume(2, at=DAY))
         burnt = Consumption(5, spec.events[-1].slices, 0, None)
         spec.given(RefundCredits(ACCOUNT, "re_1", burnt, minute(DAY)))
-        if asked:
-            spec.when(close(at=2 * DAY)).then(fact(CreditsEarned, grants=()))
-            spec.when(close(at=2 * DAY)).then_nothing_new()
-        else:
-            spec.when(consume(1, at=2 * DAY)).then(CreditsConsumed)
+        spec.when(closing)
+        assert isinstance(spec.outcome[0], CreditsEarned)
+        assert spec.outcome[0].grants == ()
+        spec.when(close(at=2 * DAY)).then_nothing_new()
+
+
+def test_an_account_that_bought_nothing_has_nothing_to_tell():
+    spec = account().given(opened(), grant("gr_free", 9), consume(3))
+    spec.when(consume(1, at=2 * DAY)).then(CreditsConsumed)
+    spec.when(close(at=9 * DAY)).then_nothing_new()
 
 
 def test_what_is_refunded_of_a_purchase_is_told_with_what_is_payable():

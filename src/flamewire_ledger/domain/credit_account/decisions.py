@@ -113,7 +113,7 @@ def _decide(account: CreditAccount, command: ChangingCommand) -> Facts:
         case GrantRecurring() | SetRecurringGrant() | CancelRecurringGrant():
             return recurring.decide(account, command, GRANTS_LIVE_MAX)
         case CloseDay():
-            return earning.close_day(account, command)
+            return earning.earned(account, command.at)
         case _:
             assert_never(command)
 

@@ -10,13 +10,11 @@ The account stands until then as the day left it, so no figures of a day have to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Final
 
-from flamewire_ledger.domain.credit_account.burning import Facts
-from flamewire_ledger.domain.credit_account.commands import CloseDay
 from flamewire_ledger.domain.credit_account.facts import CreditsEarned, EarnedGrant
 from flamewire_ledger.domain.credit_account.state import (
     NO_DAY,
@@ -29,26 +27,26 @@ GRANTS_TOLD_MAX: Final = 200  # in one fact
 _NONE: Final = Returned(0, ())
 
 
-def close_day(account: CreditAccount, command: CloseDay) -> Facts:
-    """Said also where all of it was undone on that day: whoever asked will not ask again."""
-    if not _is_over(account, command.at):
-        return ()
-    return earned(account, command.at) or (_told(account, (), command.at),)
-
-
 def earned(account: CreditAccount, at: datetime) -> tuple[CreditsEarned, ...]:
-    """What the last day that changed anything has earned, if it is over by then and was not told."""
-    if not _is_over(account, at):
+    """What the last day that changed anything has earned, if it is over by then and was not told.
+
+    Said also where it undid itself, by a refund, or only gifts were burnt: whoever waits for that day
+    need not ask again. An account that never bought anything says nothing.
+    """
+    if not NO_DAY < account.seldom.day_ends_at <= at:
         return ()
-    changed = sorted(_changed(account), key=lambda grant: grant.grant_id)
+    bought = [it for it in _grants(account) if it.terms.payment_id is not None]
+    if not bought:
+        return ()
+    changed = sorted(_changed(account, bought), key=lambda grant: grant.grant_id)
     return tuple(
         _told(account, tuple(changed[start : start + GRANTS_TOLD_MAX]), at)
-        for start in range(0, len(changed), GRANTS_TOLD_MAX)
+        for start in range(0, len(changed) or 1, GRANTS_TOLD_MAX)
     )
 
 
-def _is_over(account: CreditAccount, at: datetime) -> bool:
-    return NO_DAY < account.seldom.day_ends_at <= at
+def _grants(account: CreditAccount) -> Iterator[Grant]:
+    return chain(account.grants, *[shelf.values() for shelf in account.used_up.values()])
 
 
 def _told(account: CreditAccount, grants: tuple[EarnedGrant, ...], at: datetime) -> CreditsEarned:
@@ -60,10 +58,10 @@ def _told(account: CreditAccount, grants: tuple[EarnedGrant, ...], at: datetime)
     )
 
 
-def _changed(account: CreditAccount) -> Iterator[EarnedGrant]:
+def _changed(account: CreditAccount, bought: Iterable[Grant]) -> Iterator[EarnedGrant]:
     """Of a grant whose payment was undone nothing is earned: what it was spent on is owed."""
     told = account.seldom.told
-    for grant in chain(account.grants, *[shelf.values() for shelf in account.used_up.values()]):
+    for grant in bought:
         terms = grant.terms
         if terms.payment_id is None or terms.bought_grant_id is None or grant.is_reversed:
             continue

@@ -114,7 +114,8 @@ def _arranged(
             return replace(seldom, recurring=without(seldom.recurring, event.rule_id))
         case CreditsEarned():
             told = {**seldom.told, **{grant.grant_id: grant for grant in event.grants}}
-            return replace(seldom, told=told, day_ends_at=NO_DAY)
+            until = max(seldom.told_until, seldom.day_ends_at)
+            return replace(seldom, told=told, day_ends_at=NO_DAY, told_until=until)
         case _:
             assert_never(event)
 
@@ -369,10 +370,13 @@ def _on_day(seldom: Seldom, at: datetime) -> Seldom:
 
 
 def _day_ends_at(seldom: Seldom, at: datetime) -> datetime:
-    """Of clocks that do not agree, the one ahead counts: a day that is open goes on."""
+    """Of clocks that do not agree, the one ahead counts: a day that is open goes on, and what comes
+    too late for its own day is told with the last one that was, again.
+    """
     if at < seldom.day_ends_at:
         return seldom.day_ends_at
-    return at.replace(hour=0, minute=0, second=0, microsecond=0) + _DAY
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0) + _DAY
+    return max(midnight, seldom.told_until)
 
 
 def _with_lapsed(account: CreditAccount, lapsed: tuple[Slice, ...], at: datetime) -> Seldom:

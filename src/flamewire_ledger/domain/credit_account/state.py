@@ -112,6 +112,7 @@ class Seldom:
     told: dict[str, EarnedGrant] = field(default_factory=dict)
     # The midnight behind the last change of what is earned; NO_DAY once that is told.
     day_ends_at: datetime = NO_DAY
+    told_until: datetime = NO_DAY  # the end of the last day that was told
 
 
 @dataclass(frozen=True, slots=True)
