@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from flamewire_ledger.billing.trial import REALISED_GAINS
+from flamewire_ledger.billing.trial import OPENING_BALANCES, REALISED_GAINS
 from flamewire_ledger.domain import posting
 
 Kind: TypeAlias = Literal["assets", "liabilities", "equity", "income", "expenses", "credits"]
@@ -74,6 +74,12 @@ CHART: Final = (
     ),
     ChartLine(
         posting.WITHDRAWALS, "Taken out of wallets by whoever the merchant belongs to.", "debit"
+    ),
+    ChartLine(
+        OPENING_BALANCES,
+        "What stood on all other accounts before an export begins: it comes to nothing in every asset. Only in "
+        "exports of a window: nothing is posted to it.",
+        "credit",
     ),
     ChartLine(posting.NETWORK_FEES, "Paid to networks out of wallets.", "debit"),
     ChartLine(

@@ -15,6 +15,7 @@ from typing import Final
 from flamewire_ledger.billing.carrying import Carried, Part
 
 REALISED_GAINS: Final = "income:realised_gains"
+OPENING_BALANCES: Final = "equity:opening_balances"  # of exports that begin in the middle
 _OWED: Final = "liabilities:"
 _BALANCE_SHEET: Final = ("assets:", "liabilities:", "equity:")
 

@@ -15,6 +15,7 @@ from flamewire_ledger.billing.trial import Gain
 from flamewire_ledger.domain.money import major_text
 from flamewire_ledger.exports.format import Heading, plain
 from flamewire_ledger.exports.names import account_name, commodity_name
+from flamewire_ledger.exports.opening import OPENING_TYPE, Opening
 from flamewire_ledger.exports.text import in_quotes
 
 
@@ -49,6 +50,12 @@ class Beancount:
         day = _day(self._moment.begins)
         name = commodity_name(code)
         return f'{day} commodity {name}\n  asset: "{in_quotes(code)}"\n  decimals: {decimals}\n'.encode()
+
+    def opening(self, opening: Opening) -> bytes:
+        """Without `pad`: every posting says how much it is."""
+        day = _day(opening.at)
+        legs = [leg for entry in opening.entries for leg in self._legs(entry)]
+        return ("\n".join((f'{day} * "{OPENING_TYPE}"', *legs)) + "\n").encode()
 
     def event(self, entries: Sequence[Entry], gains: Sequence[Gain]) -> bytes:
         """Gains are not written: they are of the valuation, and no units move."""

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from flamewire_ledger.billing.journal import Entry, Moment
 from flamewire_ledger.billing.trial import Gain
+from flamewire_ledger.exports.opening import Opening
 
 
 class FormatUnavailable(Exception):
@@ -25,7 +26,9 @@ class Heading:
 
 
 class Format(Protocol):
-    """Writes one export, once: head, accounts, commodities, events in their order, end."""
+    """Writes one export, once: head, accounts, commodities, what stood there before, events in their
+    order, end.
+    """
 
     media_type: str
     extension: str
@@ -37,6 +40,9 @@ class Format(Protocol):
 
     def commodity(self, code: str, decimals: int) -> bytes:
         """Each asset once, by code, behind the accounts."""
+
+    def opening(self, opening: Opening) -> bytes:
+        """What stood on the accounts before the first event, where an export begins in the middle."""
 
     def event(self, entries: Sequence[Entry], gains: Sequence[Gain]) -> bytes:
         """All postings of one event, and what was gained or lost by them."""

@@ -16,6 +16,7 @@ from flamewire_ledger.billing.trial import Gain
 from flamewire_ledger.domain.money import major_text
 from flamewire_ledger.exports.format import Heading, plain
 from flamewire_ledger.exports.names import account_name, commodity_name
+from flamewire_ledger.exports.opening import Opening
 
 _COLUMNS: Final = (
     "Date", "Transaction ID", "Number", "Description", "Notes", "Commodity/Currency", "Void Reason",
@@ -40,6 +41,9 @@ class GnuCash:
 
     def commodity(self, code: str, decimals: int) -> bytes:
         return b""
+
+    def opening(self, opening: Opening) -> bytes:
+        return self.event(opening.entries, ())
 
     def event(self, entries: Sequence[Entry], gains: Sequence[Gain]) -> bytes:
         """Gains are not written: they are of the valuation, and no units move."""

@@ -15,6 +15,7 @@ from flamewire_ledger.billing.trial import Gain
 from flamewire_ledger.domain.money import major_text
 from flamewire_ledger.exports.format import Heading, plain
 from flamewire_ledger.exports.names import commodity_name
+from flamewire_ledger.exports.opening import Opening
 from flamewire_ledger.exports.text import one_line
 
 _TYPES: Final = {"assets": "A", "liabilities": "L", "income": "R", "expenses": "X"}
@@ -49,6 +50,12 @@ class Hledger:
             f"commodity {_sample(decimals)} {_quoted(code)}  ; asset: {one_line(code)}\n".encode()
         )
 
+    def opening(self, opening: Opening) -> bytes:
+        """In the words that `hledger close --open` uses."""
+        day = _day(opening.at)
+        legs = [leg for entry in opening.entries for leg in self._legs(entry)]
+        return ("\n".join(("", f"{day} * opening balances", *legs)) + "\n").encode()
+
     def event(self, entries: Sequence[Entry], gains: Sequence[Gain]) -> bytes:
         """Gains are not written: they are of the valuation, and no units move."""
         first = entries[0]
@@ -56,11 +63,7 @@ class Hledger:
         lines.append(f"{_day(first.at)} * ({first.position}) {first.type}")
         lines.append(f"    ; stream: {first.stream_id}")
         lines.append(f"    ; at: {first.at.astimezone(UTC).isoformat()}")
-        for entry in entries:
-            amount, name = entry.amount.text, _quoted(entry.amount.asset.code)
-            worth = self._worth(entry)
-            lines.append(f"    {entry.debit}  {amount} {name}{worth}")
-            lines.append(f"    {entry.credit}  -{amount} {name}{worth}")
+        lines += [leg for entry in entries for leg in self._legs(entry)]
         return ("\n".join(lines) + "\n").encode()
 
     def end(self) -> bytes:
@@ -70,6 +73,14 @@ class Hledger:
     def _currency(self) -> str:
         assert self._moment is not None, "the head comes first"
         return self._moment.currency.code
+
+    def _legs(self, entry: Entry) -> list[str]:
+        amount, name = entry.amount.text, _quoted(entry.amount.asset.code)
+        worth = self._worth(entry)
+        return [
+            f"    {entry.debit}  {amount} {name}{worth}",
+            f"    {entry.credit}  -{amount} {name}{worth}",
+        ]
 
     def _worth(self, entry: Entry) -> str:
         assert self._moment is not None, "the head comes first"

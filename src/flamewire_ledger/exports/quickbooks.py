@@ -8,14 +8,15 @@ or lost is an entry of its own, so that the accounts stand as in the valued tria
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Final
 
 from flamewire_ledger.billing.journal import CREDITS, Entry, Moment
-from flamewire_ledger.billing.trial import REALISED_GAINS, Gain
+from flamewire_ledger.billing.trial import OPENING_BALANCES, REALISED_GAINS, Gain
 from flamewire_ledger.domain.money import major_text
 from flamewire_ledger.exports.format import Heading
 from flamewire_ledger.exports.names import account_name, commodity_name
+from flamewire_ledger.exports.opening import Opening
 
 _FIELDS: Final = ("TRNSTYPE", "DATE", "ACCNT", "AMOUNT", "DOCNUM", "MEMO")
 _TYPES: Final = {
@@ -47,6 +48,16 @@ class QuickBooks:
     def commodity(self, code: str, decimals: int) -> bytes:
         return b""
 
+    def opening(self, opening: Opening) -> bytes:
+        """Values, with what was gained before; an account without any is not in it."""
+        text = self._columns()
+        for account, value in opening.values:
+            debit, credit = account, OPENING_BALANCES
+            if value < 0:
+                debit, credit = credit, debit
+            text += self._entry(opening.at, "0", debit, credit, abs(value), "opening balance")
+        return text
+
     def event(self, entries: Sequence[Entry], gains: Sequence[Gain]) -> bytes:
         text = self._columns()
         text += b"".join(self._posting(it) for it in entries if it.amount.asset.code != CREDITS)
@@ -56,7 +67,8 @@ class QuickBooks:
             if gain.units < 0:
                 debit, credit = credit, debit
             memo = f"realised on {commodity_name(gain.asset)}"
-            text += self._entry(first, debit, credit, abs(gain.units), memo)
+            number = str(first.position)
+            text += self._entry(first.at, number, debit, credit, abs(gain.units), memo)
         return text
 
     def end(self) -> bytes:
@@ -74,17 +86,20 @@ class QuickBooks:
         if entry.carried.unvalued_units:
             unvalued = major_text(entry.carried.unvalued_units, entry.amount.asset.decimals)
             memo += f" (unvalued: {unvalued})"
-        return self._entry(entry, entry.debit, entry.credit, entry.carried.value, memo)
+        number, value = str(entry.position), entry.carried.value
+        return self._entry(entry.at, number, entry.debit, entry.credit, value, memo)
 
-    def _entry(self, entry: Entry, debit: str, credit: str, value: int, memo: str) -> bytes:
+    def _entry(
+        self, at: datetime, number: str, debit: str, credit: str, value: int, memo: str
+    ) -> bytes:
         assert self._moment is not None, "the head comes first"
         amount = major_text(value, self._moment.currency.decimals)
-        day = entry.at.astimezone(UTC).strftime("%m/%d/%Y")
+        day = at.astimezone(UTC).strftime("%m/%d/%Y")
         shared = ("GENERAL JOURNAL", day)
         minus = f"-{amount}" if value else amount
         return (
-            _line("TRNS", *shared, account_name(debit), amount, str(entry.position), memo)
-            + _line("SPL", *shared, account_name(credit), minus, str(entry.position), memo)
+            _line("TRNS", *shared, account_name(debit), amount, number, memo)
+            + _line("SPL", *shared, account_name(credit), minus, number, memo)
             + _line("ENDTRNS")
         )
 

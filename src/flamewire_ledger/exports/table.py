@@ -17,6 +17,7 @@ from flamewire_ledger.billing.journal import Entry, Moment
 from flamewire_ledger.billing.trial import Gain
 from flamewire_ledger.domain.money import major_text
 from flamewire_ledger.exports.format import FormatUnavailable, Heading, plain
+from flamewire_ledger.exports.opening import Opening
 from flamewire_ledger.exports.text import cell
 
 _COLUMNS: Final = (
@@ -73,6 +74,10 @@ class Csv:
     def commodity(self, code: str, decimals: int) -> bytes:
         return b""
 
+    def opening(self, opening: Opening) -> bytes:
+        """Rows at position 0; who puts windows together leaves them out."""
+        return self.event(opening.entries, ())
+
     def event(self, entries: Sequence[Entry], gains: Sequence[Gain]) -> bytes:
         assert self._moment is not None, "the head comes first"
         rows = [_row(entry, self._moment) for entry in entries]
@@ -125,6 +130,10 @@ class Parquet:
 
     def commodity(self, code: str, decimals: int) -> bytes:
         return b""
+
+    def opening(self, opening: Opening) -> bytes:
+        """Rows at position 0; who puts windows together leaves them out."""
+        return self.event(opening.entries, ())
 
     def event(self, entries: Sequence[Entry], gains: Sequence[Gain]) -> bytes:
         assert self._moment is not None, "the head comes first"

@@ -9,9 +9,10 @@ from itertools import groupby
 from typing import Protocol
 
 from flamewire_ledger.billing.journal import Entry, Moment
-from flamewire_ledger.billing.trial import Gain, TrialBalance
+from flamewire_ledger.billing.trial import OPENING_BALANCES, Gain, TrialBalance
 from flamewire_ledger.domain.money import Asset
 from flamewire_ledger.exports.format import Format, Heading
+from flamewire_ledger.exports.opening import Opening, Standing
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -48,6 +49,7 @@ async def written(
     thing cost was decided before.
     """
     window = window or Window()
+    opening = await _opening(journal, window)
     yield target.head(Heading(moment, await journal.begins() or _EPOCH))
     assets: dict[str, Asset] = {}
     last = None
@@ -56,14 +58,37 @@ async def written(
         if account != last:
             last = account
             yield target.account(account)
+    if not opening.is_empty:
+        yield target.account(OPENING_BALANCES)
     for code in sorted(assets):
         yield target.commodity(code, assets[code].decimals)
+    if not opening.is_empty:
+        yield target.opening(opening)
     balance = TrialBalance()
     async for entries in whole_events(journal):
-        piece = b"".join(_events(entries, balance, target, window))
+        piece = b"".join(
+            target.event(event, gains)
+            for event, gains in _events(entries, balance)
+            if window.holds(event[0].at)
+        )
         if piece:
             yield piece
     yield target.end()
+
+
+async def _opening(journal: Pages, window: Window) -> Opening:
+    """What happened before the window. It may be anywhere in the journal, as some is booked late: so a
+    window with a beginning is followed twice.
+    """
+    standing, balance = Standing(), TrialBalance()
+    since = window.since
+    if since is None:
+        return standing.opening(_EPOCH)
+    async for entries in whole_events(journal):
+        for event, gains in _events(entries, balance):
+            if event[0].at < since:
+                standing.take(event, gains)
+    return standing.opening(since)
 
 
 async def whole_events(journal: Pages) -> AsyncIterator[Sequence[Entry]]:
@@ -80,14 +105,14 @@ async def whole_events(journal: Pages) -> AsyncIterator[Sequence[Entry]]:
 
 
 def _events(
-    entries: Sequence[Entry], balance: TrialBalance, target: Format, window: Window
-) -> Iterator[bytes]:
+    entries: Sequence[Entry], balance: TrialBalance
+) -> Iterator[tuple[Sequence[Entry], Sequence[Gain]]]:
+    """Event by event, as it moves value, and what was gained or lost by it."""
     for _, group in groupby(entries, key=lambda entry: entry.position):
-        event = list(group)
+        event: list[Entry] = []
         gains: list[Gain] = []
-        for number, entry in enumerate(event):
+        for entry in group:
             places = entry.debit, entry.credit, entry.amount.asset.code
-            event[number] = replace(entry, carried=balance.moved(*places, entry.carried))
+            event.append(replace(entry, carried=balance.moved(*places, entry.carried)))
             gains += balance.post(*places, entry.carried)
-        if window.holds(event[0].at):
-            yield target.event(event, gains)
+        yield event, gains

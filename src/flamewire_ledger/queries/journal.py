@@ -47,7 +47,8 @@ class Journal:
         self._streams: OrderedDict[str, Stream] = OrderedDict()
 
     async def pages(self) -> AsyncIterator[Sequence[Entry]]:
-        """All of it in order, in parts that are never empty."""
+        """All of it in order, in parts that are never empty; from its beginning each time."""
+        self._streams.clear()
         after = (0, 0)
         while True:
             rows = await self._asked(
