@@ -26,7 +26,7 @@ _COUNTED: Final = ("funnel", "exceptions")
 _one_at_a_time: Final = threading.Lock()  # settings of matplotlib are those of the whole process
 # What stands on the axes: column of the x axis, columns of the bars' names, columns of the bars.
 _AXES: Final[Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]]] = {
-    "revenue": ("month", ("account",), ("value",)),
+    "revenue": ("month", ("earned_with",), ("value",)),
     "volumes": ("month", ("asset",), ("value",)),
     "funnel": ("month", (), ("created", "paid", "expired")),
     "finality": ("network", (), ("p50_seconds", "p90_seconds", "p99_seconds")),
@@ -76,7 +76,7 @@ def _bars(report: Mapping[str, Any]) -> tuple[list[str], dict[str, dict[str, flo
         places[place] = None
         for value in values or ("",):
             name = " ".join(str(row[each]) for each in names) or value.removesuffix("_seconds")
-            name = _short(name.removeprefix("income:").replace("_", " "))
+            name = _short(name.replace("_", " "))
             height = float(row[value] or 0) if value else 1.0
             at = bars.setdefault(name, {})
             at[place] = at.get(place, 0.0) + height
