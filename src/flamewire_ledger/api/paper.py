@@ -33,6 +33,7 @@ _PAGE_NUMBERS: Final = 25
 _SIZE: Final = 9.5
 _SIZE_MIN: Final = 6.0
 _WORDS_MIN: Final = 52.0  # what columns of numbers leave to the one of words
+_WORDS_SHORT: Final = 40  # signs: what is longer needs more room than that anyway
 _ROW: Final = 4.8
 _NUMBERED: Final = (
     "A sign that the fonts of this paper do not have is written as its number in Unicode, such as "
@@ -181,8 +182,9 @@ class Paper:
         self._style(8.5, "", GREY)
         named = [padding + self.width_of(title) for title in titles]
         self._style(_SIZE, "", INK)
-        longest = self._longest(rows, 0)
-        words = min(_WORDS_MIN, padding + longest)
+        words = _WORDS_MIN
+        if all(len(row[0]) <= _WORDS_SHORT for row in rows):
+            words = min(words, padding + self._longest(rows, 0))
         numbers = [self._longest(rows, place) for place in range(1, len(columns))]
         (_, align), *others = columns
         size = _SIZE

@@ -58,6 +58,8 @@ _ENDS_NO_LINE: Final = frozenset("（「『【〈《〔［｛")
 _BEGINS_NO_LINE: Final = frozenset(
     "、。，．・：；？！）」』】〉》〕］｝ー々ぁぃぅぇぉっゃゅょァィゥェォッャュョ"
 )
+_SIGNS_MAX: Final = 8_192  # that are remembered
+_FROM_THE_LEFT: Final = frozenset(("L", "EN", "ES", "ET", "CS", "NSM", "ON", "WS", "S", ""))
 _VIRAMA: Final = 9  # the combining class of signs that join the next letter
 
 
@@ -98,11 +100,13 @@ _Word: TypeAlias = tuple[_Sign, ...]
 
 def drawable(text: str) -> str:
     """The text with numbers in place of what has no sign."""
+    if is_plain(text):
+        return text
     return "".join(it if _is_drawable(it) else f"[U+{ord(it):04X}]" for it in _flat(text))
 
 
 def is_replaced(text: str) -> bool:
-    return not all(map(_is_drawable, _flat(text)))
+    return not is_plain(text) and not all(map(_is_drawable, _flat(text)))
 
 
 def _flat(text: str) -> str:
@@ -148,6 +152,8 @@ def _signs_of(paragraph: str) -> list[_Sign]:
 
 
 def _levels(paragraph: str) -> list[int]:
+    if all(unicodedata.bidirectional(sign) in _FROM_THE_LEFT for sign in paragraph):
+        return [0] * len(paragraph)
     from fpdf.bidi import BidiParagraph
 
     found = BidiParagraph(text=paragraph)
@@ -166,8 +172,11 @@ def _font_of(sign: str, before: str) -> str | None:
     goes_along = sign in _JOINERS or sign in _SPACES or unicodedata.category(sign)[0] == "M"
     if goes_along and sign in _signs(before):
         return before
-    if sign in _UNSEEN:
-        return None
+    return None if sign in _UNSEEN else _own_font_of(sign)
+
+
+@lru_cache(maxsize=_SIGNS_MAX)
+def _own_font_of(sign: str) -> str:
     return next(it for it in _fonts_for(sign) if sign in _signs(it))
 
 
@@ -277,6 +286,7 @@ def _turned(runs: Sequence[tuple[int, Run]], least: int) -> list[tuple[int, Run]
     return [*made, *reversed(held)]
 
 
+@lru_cache(maxsize=_SIGNS_MAX)
 def _is_drawable(sign: str) -> bool:
     if sign == "\n" or sign in _plain_signs():
         return True
