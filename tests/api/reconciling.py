@@ -10,7 +10,7 @@ from typing import Any
 from flamewire_ledger.chains.chain import Heads
 from flamewire_ledger.chains.follow import Follower
 from flamewire_ledger.chains.progress import MemoryFollowerState
-from flamewire_ledger.chains.sandbox.chain import SandboxChain
+from flamewire_ledger.chains.sandbox.chain import Behaviour, SandboxChain
 from flamewire_ledger.commands import payment as payment_commands
 from flamewire_ledger.commands import reconciliation as commands
 from flamewire_ledger.commands.decider import Done
@@ -54,12 +54,14 @@ class Auditor:
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
-    async def pay(self, made: dict[str, Any], units: int | None = None) -> Transfer:
+    async def pay(
+        self, made: dict[str, Any], units: int | None = None, behaviour: Behaviour = "normal"
+    ) -> Transfer:
         (option,) = made["payment_options"]
         token = self.chain.network.token("TAO")
         assert token is not None
         units = int(option["amount_minor"]) if units is None else units
-        return await self.chain.pay(option["address"], token, units, "normal")
+        return await self.chain.pay(option["address"], token, units, behaviour)
 
     async def follow(self) -> None:
         parts, now = self.ledger.parts, self.ledger.clock.now

@@ -10,7 +10,10 @@ from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.domain.identifiers import command_id
 from flamewire_ledger.domain.invoice import RecordInvoicePayment
 from flamewire_ledger.domain.money import Amount, Asset
-from flamewire_ledger.processes.reconciliation.chain_side import ReconciliationLimits
+from flamewire_ledger.processes.reconciliation.chain_side import (
+    ReconciliationLimits,
+    ReconciliationRefused,
+)
 from tests.api.reconciling import TAO, Auditor, kinds, other_id
 from tests.api.test_invoices import done, opened, react
 from tests.api.world import World
@@ -184,3 +187,20 @@ async def test_an_invoice_that_counts_what_never_came_is_found(ledger: World):
     assert sorted(kinds(await auditor.reconcile(ledger.merchant_id))) == [
         ("invoice_paid_without_money", invoice["id"]), ("missing_past_term", asked["id"]),
     ]  # fmt: skip
+
+
+async def test_a_reorganisation_below_the_last_run_is_said_and_not_waited_for(ledger: World):
+    auditor = Auditor(ledger)
+    await auditor.pay(await auditor.ask(), behaviour="reorg")
+    began, said = auditor.began or 0, ""
+    for _ in range(30):
+        ledger.clock.turn(seconds=12)
+        await auditor.follow()
+        try:
+            await auditor.reconcile()
+        except ReconciliationRefused as refused:
+            said = str(refused)
+            if "another block" in said:
+                break
+    assert "`first_block`, or --from" in said
+    assert (await auditor.reconcile(first=began)).command.completed.found == 0

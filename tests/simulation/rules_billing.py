@@ -116,7 +116,12 @@ def periods_follow_each_other(evidence: Evidence) -> None:
 
 def every_bill_is_one_invoice(evidence: Evidence) -> None:
     bills: dict[str, Any] = {}
-    billed = (SubscriptionRenewed, SubscriptionPlanChanged, SubscriptionCanceled, SubscriptionClosed)
+    billed = (
+        SubscriptionRenewed,
+        SubscriptionPlanChanged,
+        SubscriptionCanceled,
+        SubscriptionClosed,
+    )
     for seen in evidence.facts(*billed):
         bill = seen.fact.bill
         if bill is None:

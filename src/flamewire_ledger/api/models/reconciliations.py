@@ -97,7 +97,9 @@ class ExceptionFound(View):
     network: str
     chain_id: str
     kind: Kind
-    subject: str = Field(description="The key of a transfer, the id of a payment intent or invoice, or an asset.")
+    subject: str = Field(
+        description="The key of a transfer, the id of a payment intent or invoice, or an asset."
+    )
     stream_id: str | None
     address: str | None
     asset_code: str | None

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from flamewire_ledger.chains.chain import BlockTransfers, Chain, ChainUnavailable, Heads
 from flamewire_ledger.domain.reconciliation import Pin
 from flamewire_ledger.domain.transfer import Block
 from flamewire_ledger.processes.blocks_again import children, patiently
 
+_FIRST: Final = " (`first_block`, or --from)"
 T = TypeVar("T")
 Progress = Callable[[int, int], None]  # blocks done, blocks in all
 
@@ -64,17 +65,17 @@ class FinalBlocks:
         if not 0 <= first <= last:
             raise ReconciliationRefused(
                 f"{name} is reconciled up to block {first - 1}: nothing final has come since, or say"
-                " with --from where to begin again"
+                f" where to begin again{_FIRST}"
             )
         if last - first >= self._limits.blocks_max:
             raise ReconciliationRefused(
-                f"{last - first + 1} blocks are too many at once: reconcile with --at"
-                f" {first + self._limits.blocks_max - 1} first"
+                f"{last - first + 1} blocks are too many at once: reconcile up to block"
+                f" {first + self._limits.blocks_max - 1} first (`block`, or --at)"
             )
         if first < heads.earliest_height:
             raise ReconciliationRefused(
-                f"the endpoints of {name} know nothing below block {heads.earliest_height}: say"
-                " --from that block, or add an endpoint that keeps more"
+                f"the endpoints of {name} know nothing below block {heads.earliest_height}: begin"
+                f" with that block{_FIRST}, or add an endpoint that keeps more"
             )
 
     async def read(
@@ -82,8 +83,11 @@ class FinalBlocks:
     ) -> AsyncIterator[Sequence[BlockTransfers]]:
         """The blocks first…pin, some at a time. `parent`: the hash of the one before, where known.
 
-        Raises ChainUnavailable, also when they are not the ones of the pin.
+        Raises ChainUnavailable, also when they are not the ones of the pin, and
+        ReconciliationRefused when the parent is no more: to wait for it would be to wait for ever.
         """
+        if parent is not None:
+            await self._check_kept(first - 1, parent)
         height = first
         while height <= pin.height:
             upto = min(pin.height, height + self._limits.batch_blocks_max - 1)
@@ -93,6 +97,16 @@ class FinalBlocks:
             progress(height - first, pin.height - first + 1)
         if parent != pin.hash:
             raise ChainUnavailable(f"block {pin.height} is another than a moment ago: try again")
+
+    async def _check_kept(self, height: int, known: str) -> None:
+        """That the block an earlier run ended with is still in the chain, where anybody has it."""
+        found = await self.patiently(partial(self._chain.block_at, height))
+        if found is not None and found[0].hash != known:
+            raise ReconciliationRefused(
+                f"{self._chain.network.name} has another block {height} than the last reconciliation"
+                f" ended with: a reorganisation went below what was final. Say where to begin again"
+                f"{_FIRST}, below where it branched off"
+            )
 
     async def patiently(self, question: Callable[[], Awaitable[T]]) -> T:
         """What time may mend is tried again, a bounded number of times."""
