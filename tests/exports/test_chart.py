@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flamewire_ledger.exports.chart import _AXES, Picture, _bars, _span, drawn
+from flamewire_ledger.exports.chart import _AXES, Picture, _bars, _span, _texts, _unpriced, drawn
 from flamewire_ledger.exports.report import BUCKETS, NAMES
 
 pytest.importorskip("matplotlib")
@@ -29,6 +29,18 @@ def test_the_same_report_is_the_same_picture(name: str) -> None:
 
 def test_a_report_without_rows_says_so() -> None:
     assert drawn(report("mrr"), "svg") != drawn(report("mrr", {}), "svg")
+
+
+def test_what_has_no_price_is_not_said_to_be_nothing() -> None:
+    rows = [
+        {"month": "m", "asset": "ALPHA", "value": "0.00", "unvalued_postings": 2},
+        {"month": "m", "asset": "TAO", "value": "1.00", "unvalued_postings": 1},
+        {"month": "m", "asset": "ETH", "value": "0.00", "unvalued_postings": 0},
+    ]
+    shown = report("volumes", *rows)
+    assert _unpriced(shown) == {("ALPHA", "m")}
+    priced = report("volumes", *({**row, "unvalued_postings": 0} for row in rows))
+    assert drawn(shown, "svg") != drawn(priced, "svg")
 
 
 def test_a_long_name_keeps_both_of_its_ends() -> None:
@@ -58,3 +70,15 @@ def test_ages_stand_in_their_order_also_where_nothing_waits() -> None:
     places, bars = _bars(report("exceptions", {"bucket": BUCKETS[4]}, {"bucket": BUCKETS[0]}))
     assert tuple(places) == BUCKETS
     assert bars == {"x": {BUCKETS[4]: 1.0, BUCKETS[0]: 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("months", "written"),
+    [(2, "840,003.50"), (12, "840k"), (60, "")],
+    ids=["full", "short", "none"],
+)
+def test_what_is_written_above_a_bar_does_not_run_into_the_next(months: int, written: str) -> None:
+    rows = [{"month": f"{number:04}", "value": "840003.5"} for number in range(months)]
+    shown = report("revenue", *rows)
+    (texts,) = _texts(shown, *_bars(shown)).values()
+    assert set(texts) == {written}

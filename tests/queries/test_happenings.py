@@ -8,9 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from flamewire_ledger.domain.money import Amount, Asset
+from flamewire_ledger.domain.payment import PaymentTransferConfirmed, PaymentTransferDetected
 from flamewire_ledger.domain.plan_terms import FixedPrice, Interval, PlanTerms, PlanVersion
 from flamewire_ledger.domain.reconciliation import ReconciliationExceptionResolved
-from flamewire_ledger.queries.happenings import Recurring, Waiting, _percentile
+from flamewire_ledger.queries.happenings import Finality, Recurring, Waiting, _percentile
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 USD = Asset("USD", 2)
@@ -30,6 +31,21 @@ def said(name: str, *, days: int = 0, stream: str = "sub_1") -> Any:
 def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed() -> None:
     seconds = Counter({1: 50, 2: 40, 30: 10})
     assert [_percentile(seconds, percent) for percent in (50, 51, 90, 91, 99)] == [1, 2, 2, 30, 30]
+
+
+def test_what_is_final_in_less_than_a_second_took_some_time() -> None:
+    """Sandbox chains make four blocks a second."""
+    finality = Finality()
+    for number, milliseconds in enumerate((749, 750, 900, 30_000)):
+        transfer = SimpleNamespace(key=f"k{number}", network="bittensor")
+        seen = dict.fromkeys(PaymentTransferDetected.__slots__)
+        seen |= {"payment_id": "pi_1", "transfer": transfer, "seen_at": NOON}
+        finality.follow(PaymentTransferDetected(**seen), said("payment.transfer_detected"))
+        final = dict.fromkeys(PaymentTransferConfirmed.__slots__)
+        at = NOON + timedelta(milliseconds=milliseconds)
+        final |= {"payment_id": "pi_1", "transfer": transfer, "confirmed_at": at}
+        finality.follow(PaymentTransferConfirmed(**final), said("payment.transfer_confirmed"))
+    assert finality.rows(NOON) == [("bittensor", 4, "0.8", "30.0", "30.0", "30.0", "30.0")]
 
 
 def test_a_year_is_twelve_months_and_what_ends_is_no_revenue() -> None:

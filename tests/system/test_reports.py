@@ -115,6 +115,7 @@ def test_what_was_sold_is_out_of_the_wallet_by_the_command_line_too(traded: Runn
 def test_every_transfer_has_a_time_to_finality(traded: RunningLedger) -> None:
     (found,) = rows(traded, "finality")
     assert (found["network"], found["transfers"]) == ("bittensor", 3)
+    assert 0 < float(found["p50_seconds"]) <= float(found["max_seconds"])
 
 
 def test_the_same_position_gives_the_same_bytes_after_every_rebuild(

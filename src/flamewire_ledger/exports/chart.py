@@ -21,7 +21,9 @@ _PLACES_MAX: Final = 60  # on the x axis: the last ones
 _PLACES_MIN: Final = 4  # so that a bar is a bar, where there is one month
 _NAMES_MAX: Final = 6  # as many as there are colours; the smaller ones are drawn as one
 _NAME_CHARACTERS_MAX: Final = 28
-_VALUES_MAX: Final = 36  # more are not written above their bars
+_WIDTH_POINTS: Final = 590  # of the axes, about
+_CHARACTER_POINTS: Final = 4.6  # of what is written above a bar, about
+_WIDE: Final = 100  # times the least: then small bars are seen on a scale of powers alone
 _COUNTED: Final = ("funnel", "exceptions")
 _one_at_a_time: Final = threading.Lock()  # settings of matplotlib are those of the whole process
 # What stands on the axes: column of the x axis, columns of the bars' names, columns of the bars.
@@ -60,6 +62,8 @@ def drawn(report: Mapping[str, Any], picture: Picture) -> bytes:
         figure = Figure(figsize=(9, 4.5), layout=ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.2))
         canvas = FigureCanvasSVG(figure) if picture == "svg" else FigureCanvasAgg(figure)
         _draw(figure.subplots(), report, places, bars)
+        if len(bars) > 1:
+            figure.legend(frameon=False, fontsize=8, ncols=3, loc="outside lower center")
         file = io.BytesIO()
         metadata = {"Date": None} if picture == "svg" else {"Software": None}
         canvas.print_figure(file, format=picture, metadata=metadata, dpi=120)
@@ -75,12 +79,26 @@ def _bars(report: Mapping[str, Any]) -> tuple[list[str], dict[str, dict[str, flo
         place = str(row[axis])
         places[place] = None
         for value in values or ("",):
-            name = " ".join(str(row[each]) for each in names) or value.removesuffix("_seconds")
-            name = _short(name.replace("_", " "))
+            name = _name(row, names, value)
             height = float(row[value] or 0) if value else 1.0
             at = bars.setdefault(name, {})
             at[place] = at.get(place, 0.0) + height
     return list(places)[-_PLACES_MAX:], _fewer(bars)
+
+
+def _name(row: Mapping[str, Any], names: tuple[str, ...], value: str) -> str:
+    name = " ".join(str(row[each]) for each in names) or value.removesuffix("_seconds")
+    return _short(name.replace("_", " "))
+
+
+def _unpriced(report: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Bar and place where something is that no recorded price gives a value: it is not nothing."""
+    axis, names, _ = _AXES[report["report"]]
+    return {
+        (_name(row, names, ""), str(row[axis]))
+        for row in report["rows"]
+        if row.get("unvalued_postings") and not float(row["value"])
+    }
 
 
 def _short(name: str) -> str:
@@ -121,18 +139,18 @@ def _draw(
     axes.set_xticks(range(len(places)), places, rotation=45 if len(places) > 8 else 0)
     middle, half = (len(places) - 1) / 2, max(len(places), _PLACES_MIN) / 2 + 0.1
     axes.set_xlim(middle - half, middle + half)
-    axes.set_ylim(*_span(bars))
+    if report["report"] == "finality" and _is_wide(bars):
+        axes.set_yscale("symlog", linthresh=1)
+        axes.set_ylim(0, 3 * _span(bars)[1])
+    else:
+        axes.set_ylim(*_span(bars))
+        axes.locator_params(axis="y", integer=report["report"] in _COUNTED, nbins=6)
     axes.spines[:].set_visible(False)
     axes.axhline(0, color=_GREY, linewidth=0.8, clip_on=False)
     axes.tick_params(colors=_GREY, labelsize=9, length=0)
     axes.yaxis.set_major_formatter("{x:,.10g}")
-    axes.locator_params(axis="y", integer=report["report"] in _COUNTED, nbins=6)
     axes.grid(axis="y", color="#e6e6ec", linewidth=0.6)
     axes.set_axisbelow(True)
-    if len(bars) > 1:
-        axes.legend(
-            frameon=False, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12)
-        )
 
 
 def _span(bars: Mapping[str, Mapping[str, float]]) -> tuple[float, float]:
@@ -143,12 +161,17 @@ def _span(bars: Mapping[str, Mapping[str, float]]) -> tuple[float, float]:
     return (low - room if low < 0 else 0.0, high + room) if room else (0.0, 1.0)
 
 
+def _is_wide(bars: Mapping[str, Mapping[str, float]]) -> bool:
+    heights = [height for at in bars.values() for height in at.values() if height > 0]
+    return bool(heights) and max(heights) > _WIDE * min(heights)
+
+
 def _bars_of(
     axes: Any, report: Mapping[str, Any], places: list[str], bars: dict[str, dict[str, float]]
 ) -> None:
     """A group of bars at each place, with their values above them where there is room."""
     width = 0.8 / max(2, len(bars))
-    is_money = report["report"] in ("revenue", "volumes", "mrr")
+    texts = _texts(report, places, bars)
     for number, (name, heights) in enumerate(bars.items()):
         offset = (number - (len(bars) - 1) / 2) * width
         drawn_bars = axes.bar(
@@ -158,13 +181,32 @@ def _bars_of(
             label=name,
             color=_COLOURS[number],
         )
-        if len(bars) * len(places) > _VALUES_MAX:
-            continue
-        written = [
-            "" if place not in heights else (_money if is_money else _number)(heights[place])
-            for place in places
-        ]
-        axes.bar_label(drawn_bars, written, padding=2, fontsize=7, color=_INK)
+        axes.bar_label(drawn_bars, texts[name], padding=2, fontsize=7, color=_INK)
+
+
+def _texts(
+    report: Mapping[str, Any], places: list[str], bars: dict[str, dict[str, float]]
+) -> dict[str, list[str]]:
+    """What is written above each bar: in full, else in short, else nothing, as there is room."""
+    is_money = report["report"] in ("revenue", "volumes", "mrr")
+    unpriced = _unpriced(report)
+    slots = max(len(places), _PLACES_MIN) * max(2, len(bars)) / 0.8
+    room = _WIDTH_POINTS / slots / _CHARACTER_POINTS
+    for write in (_money if is_money else _number, _in_short):
+        texts = {
+            name: [
+                ""
+                if place not in heights
+                else "no price"
+                if (name, place) in unpriced
+                else write(heights[place])
+                for place in places
+            ]
+            for name, heights in bars.items()
+        }
+        if max(len(text) for written in texts.values() for text in written) <= room:
+            return texts
+    return {name: [""] * len(places) for name in bars}
 
 
 def _money(value: float) -> str:
@@ -173,6 +215,14 @@ def _money(value: float) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,.10g}"
+
+
+def _in_short(value: float) -> str:
+    """Three digits, and which thousands they are."""
+    for size, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{sign}"
+    return f"{value:.3g}"
 
 
 def _title(report: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any, Final, Literal, Protocol
 
@@ -23,7 +23,10 @@ from flamewire_ledger.store.event_store import RecordedEvent, partition_of
 Happenings = Literal["funnel", "finality", "mrr", "exceptions"]
 _EVENTS_AT_ONCE: Final = 5_000
 _PERCENTILES: Final = (50, 90, 95, 99)
-_SECONDS_MAX: Final = 7 * 86_400  # later is as late: the histogram is bounded
+_A_TENTH: Final = timedelta(
+    milliseconds=100
+)  # of a second: sandbox chains are final in less than one
+_TENTHS_MAX: Final = 7 * 864_000  # later is as late: the histogram is bounded
 _RUNNING: Final = ("active", "past_due")
 _DAYS_A_MONTH: Final = Fraction(365_2425, 12_0000)  # of the Gregorian calendar
 
@@ -159,7 +162,7 @@ class Finality:
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], datetime] = {}
-        self._seconds: dict[str, Counter[int]] = {}
+        self._tenths: dict[str, Counter[int]] = {}
 
     def follow(self, event: Any, recorded: RecordedEvent) -> None:
         key = (event.payment_id, event.transfer.key)
@@ -168,9 +171,9 @@ class Finality:
                 self._seen.setdefault(key, event.seen_at)
             case payment.PaymentTransferConfirmed():
                 seen = self._seen.pop(key, event.confirmed_at)
-                seconds = int((event.confirmed_at - seen).total_seconds())
-                found = self._seconds.setdefault(event.transfer.network, Counter())
-                found[min(max(0, seconds), _SECONDS_MAX)] += 1
+                tenths = (event.confirmed_at - seen + _A_TENTH / 2) // _A_TENTH
+                found = self._tenths.setdefault(event.transfer.network, Counter())
+                found[min(max(0, tenths), _TENTHS_MAX)] += 1
             case _:
                 self._seen.pop(key, None)
 
@@ -178,20 +181,20 @@ class Finality:
         return [
             (
                 network,
-                seconds.total(),
-                *(_percentile(seconds, percent) for percent in _PERCENTILES),
-                max(seconds),
+                tenths.total(),
+                *(major_text(_percentile(tenths, percent), 1) for percent in _PERCENTILES),
+                major_text(max(tenths), 1),
             )
-            for network, seconds in sorted(self._seconds.items())
+            for network, tenths in sorted(self._tenths.items())
         ]
 
 
-def _percentile(seconds: Counter[int], percent: int) -> int:
+def _percentile(found: Counter[int], percent: int) -> int:
     """The nearest rank: the least value that so many of a hundred do not exceed."""
-    rank = -(-seconds.total() * percent // 100)
+    rank = -(-found.total() * percent // 100)
     below = 0
-    for value in sorted(seconds):
-        below += seconds[value]
+    for value in sorted(found):
+        below += found[value]
         if below >= rank:
             return value
     raise AssertionError("there is one at least")
