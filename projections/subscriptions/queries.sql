@@ -37,17 +37,3 @@ WHERE subscription.next_at <= %(now)s
     )
 ORDER BY subscription.next_at, subscription.subscription_id
 LIMIT %(limit)s;
-
--- subscriptions_that_bill: other subscriptions of an account that bill one of these meters, or will; one is enough.
-SELECT subscription.subscription_id, metered->>'meter_id' AS meter_id
-FROM subscriptions_v1 AS subscription,
-    jsonb_array_elements(
-        (subscription.plan->'terms'->'metered') || coalesce(subscription.scheduled_plan->'terms'->'metered', '[]')
-    ) AS metered
-WHERE subscription.merchant_id = %(merchant_id)s
-    AND subscription.credit_account_id = %(credit_account_id)s
-    AND subscription.subscription_id <> %(subscription_id)s
-    AND subscription.status <> 'canceled'
-    AND metered->>'meter_id' = ANY (%(meter_ids)s)
-ORDER BY subscription.subscription_id
-LIMIT 1;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -284,3 +285,16 @@ async def test_what_a_chain_takes_back_makes_it_past_due_again(shop: Shop):
         await shop.later(60)
         assert (await shop.look(made))["status"] == status
     assert (await shop.invoices())[0]["amount_due"] == "30.00"
+
+
+async def test_of_two_that_are_sent_at_the_same_moment_one_bills_what_is_used(shop: Shop):
+    await metered_plan(shop)
+    first = await shop.subscribe()
+    await shop.act(first, "cancel", when="now")
+    body = {"credit_account_id": shop.account, "plan": "pro"}
+
+    answers = await asyncio.gather(*(shop.ledger.post("/v1/subscriptions", body) for _ in range(4)))
+
+    assert sorted(it.status_code for it in answers) == [201, 409, 409, 409]
+    made = next(it.json() for it in answers if it.status_code == 201)
+    assert all(made["id"] in it.json()["detail"] for it in answers if it.status_code == 409)

@@ -143,6 +143,7 @@ class PlanTraffic:
             now = it.clock.now()
             command = Change(
                 subscription_id=state.subscription_id,
+                credit_account_id=state.started.credit_account_id,
                 plan_id=self._plan_of(merchant_id) if it.chance.random() < 0.7 else None,
                 quantity=it.chance.choice([None, 1, 2, 5]),
                 now=it.chance.random() < 0.6,
@@ -191,6 +192,7 @@ class PlanTraffic:
         now = it.clock.now()
         command = CancelNow(
             subscription_id,
+            state.started.credit_account_id,
             prorate=it.chance.random() < 0.5,
             usage=await self._usage(merchant_id, state, now),
             at=now,

@@ -16,7 +16,7 @@ from flamewire_ledger.api.models.subscriptions import (
     PauseBody,
 )
 from flamewire_ledger.api.plans import plan_id_for
-from flamewire_ledger.api.reading import caught_up, find, head_reached, listed, page_of
+from flamewire_ledger.api.reading import caught_up, find, listed, page_of
 from flamewire_ledger.api.rendering import as_list, to_json
 from flamewire_ledger.api.seller import party_of
 from flamewire_ledger.api.streams import events_of, own
@@ -26,9 +26,7 @@ from flamewire_ledger.commands.decider import Envelope
 from flamewire_ledger.commands.origin import Answer as StoredAnswer
 from flamewire_ledger.domain import subscription as domain
 from flamewire_ledger.domain.identifiers import derived_id
-from flamewire_ledger.domain.plan import Plan
-from flamewire_ledger.domain.plan import evolve as evolve_plan
-from flamewire_ledger.domain.rejection import Malformed, NotAllowed
+from flamewire_ledger.domain.rejection import Malformed
 from flamewire_ledger.domain.subscription import Subscription
 from flamewire_ledger.queries.database import Row
 from flamewire_ledger.queries.metered_usage import MeteredUsage, UsageBehind
@@ -42,7 +40,6 @@ async def create(call: Call) -> Envelope:
     await own(call, "ca", body.credit_account_id, "/credit_account_id")
     subscription_id = derived_id("sub", now, str(call.command_id))
     plan_id = await plan_id_for(call, body.plan, "/plan")
-    await _bills_alone(call, subscription_id, body.credit_account_id, plan_id)
     command = commands.Start(
         subscription_id=subscription_id,
         credit_account_id=body.credit_account_id,
@@ -63,12 +60,11 @@ async def change_plan(call: Call) -> Envelope:
         raise Malformed("a change is of the plan, the quantity, or both", pointer="/plan")
     subscription_id, now = await _own(call), call.now()
     plan_id = None if body.plan is None else await plan_id_for(call, body.plan, "/plan")
-    if plan_id is not None:
-        state = await _state(call, subscription_id)
-        await _bills_alone(call, subscription_id, state.started.credit_account_id, plan_id)
+    account_id = (await _state(call, subscription_id)).started.credit_account_id
     at_once = body.when == "now"
     command = commands.Change(
         subscription_id=subscription_id,
+        credit_account_id=account_id,
         plan_id=plan_id,
         quantity=body.quantity,
         now=at_once,
@@ -77,33 +73,6 @@ async def change_plan(call: Call) -> Envelope:
         at=now,
     )
     return commands.change(call.origin, command, _answer(subscription_id))
-
-
-async def _bills_alone(call: Call, subscription_id: str, account_id: str, plan_id: str) -> None:
-    """Raises NotAllowed where another subscription bills a meter of this plan to the account: what
-    was used is billed once. Two that are sent at the same time do not see each other.
-    """
-    plan: Plan | None = None
-    for event in await events_of(call, plan_id):
-        plan = evolve_plan(plan, event)
-    assert plan is not None, "whoever owns a stream has one"
-    meters = [metered.meter_id for metered in plan.current.terms.metered]
-    if not meters:
-        return
-    await head_reached(call, READ_MODEL)
-    asked = {
-        "merchant_id": call.merchant_id,
-        "credit_account_id": account_id,
-        "subscription_id": subscription_id,
-        "meter_ids": meters,
-    }
-    rows = await call.parts.reads.ask(READ_MODEL, "subscriptions_that_bill", asked)
-    if rows:
-        raise NotAllowed(
-            f"{rows[0]['subscription_id']} bills meter {rows[0]['meter_id']} to this account: "
-            "change or cancel that, or take another account",
-            pointer="/plan",
-        )
 
 
 async def pause(call: Call) -> Envelope:
@@ -127,9 +96,9 @@ async def cancel(call: Call) -> Envelope:
         later = domain.ScheduleCancel(subscription_id, now)
         return commands.envelope(call.origin, later, answer)
     usage = await _usage(call, subscription_id, now)
-    return commands.cancel(
-        call.origin, commands.CancelNow(subscription_id, body.prorate, usage, now), answer
-    )
+    account_id = (await _state(call, subscription_id)).started.credit_account_id
+    command = commands.CancelNow(subscription_id, account_id, body.prorate, usage, now)
+    return commands.cancel(call.origin, command, answer)
 
 
 def _answer(subscription_id: str) -> StoredAnswer:

@@ -201,7 +201,7 @@ class Renewals:
         # The version names what the step follows from: seen again, it is the same step.
         id_ = command_id("renewal", state.subscription_id, str(version), now.isoformat())
         origin = Origin(id_, merchant_id, "process:renewals", fingerprint=id_.bytes)
-        made = advance(origin, Advance(state.subscription_id, usage, now))
+        made = advance(origin, Advance(state.subscription_id, account_id, usage, now))
         (outcome,) = await self._writer.submit_many([made])
         is_done = isinstance(outcome, Done)
         if not is_done:
