@@ -10,10 +10,13 @@ from flamewire_ledger.commands import reconciliation as commands
 from flamewire_ledger.commands.decider import Done
 from flamewire_ledger.commands.origin import Origin
 from flamewire_ledger.domain.identifiers import command_id, derived_id
+from flamewire_ledger.domain.money import Amount
+from flamewire_ledger.domain.payment import ConfirmTransfer, DropTransfer
 from flamewire_ledger.domain.reconciliation import RecordReconciliation
+from flamewire_ledger.domain.transfer import Block
 from tests.api.test_batch import send
 from tests.api.test_credit_accounts import account, granted
-from tests.api.test_invoices import succeed, take_back
+from tests.api.test_invoices import succeed, take_back, tell, transfer_of
 from tests.api.test_top_ups import settle
 from tests.api.world import World
 from tests.domain.reconciliation.test_decisions import COMPLETED, OPENED
@@ -97,6 +100,36 @@ async def test_a_part_of_a_purchase_is_paid_back_and_not_when_the_chain_took_the
     refused = await ledger.post(refund, {"amount": "5"})
     assert (refused.status_code, refused.json()["code"]) == (409, "not_allowed")
     assert (await ledger.types()).count("credit_account.purchase_refunded.v1") == 1
+
+
+async def test_a_part_of_one_of_several_grants_of_a_payment_is_paid_back_by_what_that_one_cost(
+    ledger: World,
+) -> None:
+    path, other = await account(ledger), await account(ledger)
+    intent = await paid(ledger, path)
+    twice = transfer_of(intent)
+    half = replace(twice, index=1, amount=Amount(twice.amount.asset, twice.amount.units // 2))
+    ledger.clock.turn(minutes=1)  # so that the second grant is the younger one
+    now = ledger.clock.now()
+    again = ConfirmTransfer(intent["id"], half, Block(2, "0xc", now), 3, now, now)
+    await tell(ledger, again, "half as much again")
+    resolve = {"choice": "credit", "reason": "they wrote"}
+    kept = await ledger.post(f"/v1/payment_intents/{intent['id']}/resolve", resolve)
+    assert kept.status_code == 200, kept.text
+    await settle(ledger)
+    moved = await ledger.post(f"{path}/transfers", {"to": other.rpartition("/")[2], "amount": "30"})
+    first, second = [it["grant_id"] for it in moved.json()["grants"]]
+
+    for grant, credits_, tao in ((first, "5", "0.012121212"), (second, "2.5", "0.006060606")):
+        refunded = await ledger.post(f"{other}/grants/{grant}/refund", {"amount": credits_})
+        assert refunded.status_code == 201, refunded.text
+        assert [it["amount"] for it in refunded.json()["payable"]] == [tao]
+
+    await tell(ledger, DropTransfer(intent["id"], half, ledger.clock.now()), "drop the half")
+    gone = await ledger.post(f"{other}/grants/{second}/refund", {"amount": "1"})
+    assert (gone.status_code, gone.json()["code"]) == (409, "not_allowed"), gone.text
+    stands = await ledger.post(f"{other}/grants/{first}/refund", {"amount": "1"})
+    assert stands.status_code == 201, stands.text
 
 
 async def test_an_exception_is_settled_by_a_request_and_by_a_line_alike(ledger: World) -> None:

@@ -95,16 +95,14 @@ class CreditTraffic:
         if sale is None:
             return
         assert sale.grant_id is not None, "a sale of credits made a grant"
-        made = sale.grant_id
+        paid = {sale.grant_id: paid_for(sale, bought.units)}
         part = None if it.chance.random() < 0.5 else it.credits(10)
-        command = RefundPurchase(
-            bought.account_id, bought.grant_id, paid_for(sale, bought.units), it.clock.now(), part
-        )
+        command = RefundPurchase(bought.account_id, bought.grant_id, (), it.clock.now(), part)
         await it.send(
             "refund purchase",
             bought.merchant_id,
             lambda o: credit_account.refund_purchase(
-                o, command, bought.payment_id, made, answer_of
+                o, command, bought.payment_id, paid, answer_of
             ),
         )
 

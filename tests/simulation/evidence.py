@@ -18,7 +18,7 @@ from flamewire_ledger.commands.ownership import OWNERSHIP
 from flamewire_ledger.commands.payment import PAYMENT
 from flamewire_ledger.commands.plan import PLAN
 from flamewire_ledger.commands.price_lock import PRICE_LOCK
-from flamewire_ledger.commands.subscription import SUBSCRIPTION
+from flamewire_ledger.commands.subscription import METERED_BILLING, SUBSCRIPTION
 from flamewire_ledger.commands.top_up import TOP_UP
 from flamewire_ledger.commands.unclaimed_transfer import UNCLAIMED_TRANSFER
 from flamewire_ledger.commands.usage import USAGE
@@ -46,6 +46,7 @@ DECIDERS: dict[str, Decider] = {
     "ut": UNCLAIMED_TRANSFER,
     "plan": PLAN,
     "sub": SUBSCRIPTION,
+    "mb": METERED_BILLING,
     "me": METER,
     "us": USAGE,
     "tu": TOP_UP,

@@ -136,11 +136,14 @@ async def refund_purchase(call: Call) -> Envelope:
     payment_id = row["payment_id"]
     if payment_id is None:
         raise NotAllowed(f"grant {grant_id} was not bought: nothing was paid for it")
-    sale = await _sale(call, payment_id, grant_id)
+    units = int(row["granted_units"])
+    paid = {
+        bought: _paid(sale, units) for bought, sale in (await _sales(call, payment_id)).items()
+    }
     command = RefundPurchase(
         account_id=account_id,
         grant_id=grant_id,
-        paid=_paid(sale, int(row["granted_units"])),
+        paid=(),  # which of the payment's sales it is of is known where it is decided
         at=now,
         amount=None if body.amount is None else read_amount(body.amount, CREDIT),
         reason=body.reason,
@@ -163,22 +166,16 @@ async def refund_purchase(call: Call) -> Envelope:
         }
         return to_json(view)
 
-    assert sale.grant_id is not None, "a sale of credits made a grant"
-    return commands.refund_purchase(call.origin, command, payment_id, sale.grant_id, answer)
+    return commands.refund_purchase(call.origin, command, payment_id, paid, answer)
 
 
-async def _sale(call: Call, payment_id: str, grant_id: str) -> PaymentSucceeded | PaymentResolved:
-    """What made the grant, or the one that this is a part of."""
-    sales = [
-        event
+async def _sales(call: Call, payment_id: str) -> dict[str, PaymentSucceeded | PaymentResolved]:
+    """What a payment has bought, by the grant that each sale made."""
+    return {
+        event.grant_id: event
         for event in await events_of(call, payment_id)
         if isinstance(event, PaymentSucceeded | PaymentResolved) and event.grant_id is not None
-    ]
-    of_grant = [sale for sale in sales if sale.grant_id == grant_id]
-    sale = next(iter(of_grant or (sales if len(sales) == 1 else ())), None)
-    if sale is None or sale.credits is None:
-        raise NotAllowed(f"{payment_id} bought several grants, and this is a part of one of them")
-    return sale
+    }
 
 
 def _paid(sale: PaymentSucceeded | PaymentResolved, units: int) -> tuple[Amount, ...]:

@@ -5,6 +5,7 @@ is refunded by the word of its payment.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from flamewire_ledger.commands.decider import Decider, Envelope, Facts, Subject
@@ -16,6 +17,7 @@ from flamewire_ledger.domain.credit_account import (
     RefundPurchase,
     TransferCredits,
 )
+from flamewire_ledger.domain.money import Amount
 from flamewire_ledger.domain.payment import Payment
 from flamewire_ledger.domain.rejection import NotAllowed
 
@@ -52,21 +54,26 @@ def refund_purchase(
     origin: Origin,
     command: RefundPurchase,
     payment_id: str,
-    bought: str,
+    paid: Mapping[str, tuple[Amount, ...]],
     answer: Answer | None = None,
 ) -> Envelope:
-    """Take back what is left of a purchase. `bought` is the grant that the payment made, of which
-    this one may be a part that was transferred: then it does not know itself what became of the
-    payment.
+    """Take back what is left of a purchase. A payment may have bought several grants, and this one may
+    be a part of one of them that was transferred; the account knows of which. `paid`: what this one
+    cost, by the grant that the payment made. Whether that sale still stands the payment knows.
     """
     account_id = command.account_id
 
     def decide(states: Mapping[str, Any]) -> Facts:
         payment: Payment | None = states[payment_id]
         settlings = () if payment is None else payment.settlings
-        if bought not in [settling.grant_id for settling in settlings]:
+        grant = None if states[account_id] is None else states[account_id].grant(command.grant_id)
+        bought = None if grant is None else grant.terms.bought_grant_id
+        if bought is not None and bought not in [it.grant_id for it in settlings]:
             raise NotAllowed(f"the payment {payment_id} was taken back: nothing is left to return")
-        return {account_id: credit_account.decide(states[account_id], command)}
+        if bought is not None and bought not in paid:
+            raise NotAllowed(f"{payment_id} has sold {bought} in the meantime: ask again")
+        known = replace(command, paid=paid.get(bought or "", ()))
+        return {account_id: credit_account.decide(states[account_id], known)}
 
     subjects = (Subject(account_id, CREDIT_ACCOUNT), Subject(payment_id, PAYMENT))
     return origin.envelope(subjects, decide, answer)
