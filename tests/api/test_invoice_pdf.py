@@ -201,6 +201,13 @@ async def test_what_is_sent_by_mail_knows_the_credit_account(ledger: World) -> N
     sent = await Drawn("").pdf(row)
     assert "Bill to\nAda Labs\ncustomer-7\n" in text_of(sent)
     assert sent == (await ledger.get(f"/v1/invoices/{invoice['id']}.pdf")).content
+    path = f"/v1/invoices/{invoice['id']}/credit_notes"
+    note = (await ledger.post(path, {"reason": "late"})).json()
+    await ledger.reads.wait_for(0, await ledger.store.head(0), (), 2)
+    (row,) = await ledger.reads.ask("credit_notes", "credit_notes_to_send", asked)
+    sent = await Drawn("").credit_note_pdf(row)
+    assert "Bill to\nAda Labs\ncustomer-7\n" in text_of(sent)
+    assert sent == (await ledger.get(f"/v1/credit_notes/{note['id']}.pdf")).content
 
 
 def test_the_same_invoice_gives_the_same_bytes() -> None:
