@@ -116,6 +116,17 @@ def test_a_customer_without_credits_is_told_how_to_pay(played: tuple[Path, str])
     assert "402: not enough credits are left: pay one of these" in played[1]
 
 
+def test_credits_that_were_bought_and_burnt_are_revenue_at_their_price(
+    played: tuple[Path, str], outcome: dict[str, Any]
+):
+    """To a cent for each payment and month: what rounding leaves is earned with the last credit."""
+    rows = [it for it in report(played, "revenue") if it["earned_with"] == "credits_burnt"]
+    burnt = Decimal(sum(it["bought_and_burnt"] for it in outcome["customers"])) / 1_000_000
+    short = burnt / 100 - sum(Decimal(it["value"]) for it in rows)
+    assert rows
+    assert 0 <= short <= Decimal("0.01") * len(rows)
+
+
 def test_all_four_assets_came_in_and_are_in_the_report_of_volumes(played: tuple[Path, str]):
     came = {row["asset"] for row in report(played, "volumes")}
     assert {it.rpartition(":")[2] for it in came} == {"TAO", "ETH", "SUI", "USDC"}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from ledger import Json, Ledger
 
 from month.cast import Customer, eventually
 
+EARNED: Final = "payment.revenue_recognised.v1"
 _SELLER: Final = {
     "name": "RPC Gateway GmbH",
     "address": {
@@ -60,6 +62,18 @@ class Billing:
         path = f"{_path(invoice)}/credit_notes"
         await self._ledger.post(path, body, once=f"credit-{invoice['id']}")
 
+    async def until_earned(self, customers: list[Customer]) -> None:
+        """Until the books say of all credits that were bought and burnt that they are earned: at the
+        end of the day.
+        """
+
+        async def is_earned() -> bool:
+            burnt = [await bought_and_burnt(self._ledger, it.account_id) for it in customers]
+            events = await self._ledger.get("/v1/events", type=EARNED, limit=100)
+            return earned_by(events["data"]) == sum(burnt)
+
+        await eventually(is_earned, "what was burnt is not earned")
+
     async def until_priced(self, asset: str) -> None:
         """Until a price was written down: what leaves a wallet is worth what it was worth then."""
 
@@ -80,6 +94,34 @@ class Billing:
     async def _left(self, kind: str, amount: str, asset: str, network: str, more: Json) -> None:
         body = {"kind": kind, "amount": amount, "asset": asset, "network": network, **more}
         await self._ledger.post("/v1/disposals", body, once=f"{kind}-{asset}-{amount}")
+
+
+async def bought_and_burnt(ledger: Ledger, account_id: str) -> int:
+    """Of what an account has bought, in millionths of a credit. Nothing that is bought here lapses."""
+    path = f"/v1/credit_accounts/{account_id}"
+    entries = await ledger.list_all(f"{path}/entries")
+    bought = [
+        int(it["amount_minor"])
+        for it in entries
+        if it["kind"] == "granted" and it["payment_intent_id"]
+    ]
+    left = [
+        int(it["remaining_minor"])
+        for it in (await ledger.get(path))["grants"]
+        if it["payment_intent_id"]
+    ]
+    return sum(bought) - sum(left)
+
+
+def earned_by(events: Iterable[Json]) -> int:
+    """Credits that payments have earned by these events: each says the sum of its grant so far."""
+    spent = {
+        grant["grant_id"]: int(grant["spent"])
+        for event in events
+        for grant in event["data"]["grants"]
+        if event["type"] == EARNED
+    }
+    return sum(spent.values())
 
 
 def _path(invoice: Json) -> str:

@@ -18,6 +18,7 @@ from typing import Final
 from catalogue import METERS, Meter
 from ledger import Json, Ledger
 
+from month.billing import EARNED, bought_and_burnt, earned_by
 from month.cast import Customer
 from month.children import CREDIT_PRICE
 
@@ -35,6 +36,7 @@ class Row:
     calls: int  # in the ledger's books
     granted: int
     bought: int
+    bought_and_burnt: int
     burnt: int
     lapsed: int
     left: int
@@ -120,7 +122,17 @@ async def _row(
     )
     calls = sum(months.values())
     return Row(
-        customer.name, customer.plan, calls, granted, bought, burnt, lapsed, left, owed, priced
+        customer.name,
+        customer.plan,
+        calls,
+        granted,
+        bought,
+        await bought_and_burnt(ledger, customer.account_id),
+        burnt,
+        lapsed,
+        left,
+        owed,
+        priced,
     )
 
 
@@ -153,6 +165,8 @@ def check(out: Path, outcome: Outcome, proof: subprocess.CompletedProcess[str]) 
         _trial(outcome),
         *_exported(out, outcome),
         _volumes(out, outcome),
+        _earned(out, outcome),
+        _revenue(out, outcome),
         _gains(out, outcome),
         _beancount(out),
     ]
@@ -255,6 +269,43 @@ def _volumes(out: Path, outcome: Outcome) -> Check:
         if it["account"].startswith("assets:wallet:"):
             wallets[it["asset_code"]] += Decimal(it["balance"])
     return Check("reported volumes = wallets of the trial balance", came == wallets)
+
+
+def _earned(out: Path, outcome: Outcome) -> Check:
+    """Of what was paid for credits, the share of those that are burnt is revenue, and no more."""
+    with (out / "events.jsonl").open() as file:
+        events = [json.loads(line) for line in file]
+    earned = earned_by(it for it in events if it["type"] == EARNED)
+    burnt = sum(row.bought_and_burnt for row in outcome.customers)
+    return Check(
+        "credits that are earned = credits that were bought and burnt",
+        earned == burnt > 0,
+        f"{earned / _MILLION:,.2f} credits",
+    )
+
+
+def _revenue(out: Path, outcome: Outcome) -> Check:
+    """What the report of revenue says is what the income accounts have, in units and in dollars."""
+    report = json.loads((out / "reports" / "revenue.json").read_text())
+    told: Sums = defaultdict(Decimal)
+    values: dict[str, Decimal] = defaultdict(Decimal)
+    for row in report["rows"]:
+        told[row["account"], row["asset"]] -= Decimal(row["amount"])
+        values[row["account"]] -= Decimal(row["value"])
+    accounts = [
+        it
+        for it in outcome.trial["valuation"]["accounts"]
+        if it["account"].startswith("income:") and it["account"] != "income:realised_gains"
+    ]
+    booked = {(it["account"], it["asset_code"]): Decimal(it["balance"]) for it in accounts}
+    valued: dict[str, Decimal] = defaultdict(Decimal)
+    for it in accounts:
+        valued[it["account"]] += Decimal(it["value"])
+    return Check(
+        "reported revenue = income of the trial balance",
+        told == booked and values == valued,
+        f"{-sum(values.values())} USD",
+    )
 
 
 def _gains(out: Path, outcome: Outcome) -> Check:

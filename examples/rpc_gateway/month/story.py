@@ -109,6 +109,9 @@ class Month:
         self._say("day 33  the next month begins: what plans included and nobody used has lapsed")
         await self._a_new_month()
         await self._settled()
+        self._say("day 34  that day is over: what was bought and burnt by its end is revenue")
+        await self._payer.wait_a_while(days=1)
+        await self._billing.until_earned(self.customers)
 
     async def _purchases(self) -> None:
         """One pays what is due, one too little, one too much, one too late, and one never."""

@@ -15,8 +15,8 @@ from month.outcome import Check, Outcome, funnel
 
 def show(console: Console, outcome: Outcome, checks: list[Check], out: Path) -> None:
     """Print all tables, and keep them as text."""
-    tables = [_customers(outcome), _methods(outcome), _volumes(out), _invoices(outcome)]
-    tables += [_funnel(outcome), _checks(checks)]
+    tables = [_customers(outcome), _methods(outcome), _volumes(out), _revenue(out)]
+    tables += [_invoices(outcome), _funnel(outcome), _checks(checks)]
     with (out / "tables.txt").open("w") as file:
         for target in (console, Console(file=file, width=130)):
             for table in tables:
@@ -61,6 +61,17 @@ def _volumes(out: Path) -> Table:
     for row in rows:
         moved = (f"{Decimal(row[side]).normalize():f}" for side in ("in", "out"))
         table.add_row(row["month"], row["asset"], *moved, row["value"])
+    return table
+
+
+def _revenue(out: Path) -> Table:
+    """The ledger's own report."""
+    rows = json.loads((out / "reports" / "revenue.json").read_text())["rows"]
+    table = _table("Revenue", "month", "earned with", "asset", "amount", "USD", words=3)
+    for row in rows:
+        amount = f"{Decimal(row['amount']).normalize():f}"
+        words = row["earned_with"].replace("_", " ")
+        table.add_row(row["month"], words, row["asset"], amount, row["value"])
     return table
 
 
