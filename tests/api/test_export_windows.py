@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -84,8 +85,12 @@ def of_parquet(content: bytes, folder: Path) -> Sums:
 
 
 def of_gnucash(content: bytes, folder: Path) -> Sums:
+    """A row that begins a transaction says all of it; the others have its id and their split."""
     sums: Sums = defaultdict(Decimal)
-    for row in csv.DictReader(io.StringIO(content.decode())):
+    transaction = ""
+    for row in csv.DictReader(io.StringIO(content.decode()), strict=True):
+        assert bool(row["Date"]) == (row["Transaction ID"] != transaction)
+        transaction = row["Transaction ID"]
         name = row["Amount With Sym"].split()[1]
         sums[account_of(row["Full Account Name"]), CODES[name]] += Decimal(row["Amount Num."])
     return sums
@@ -107,20 +112,73 @@ def of_beancount(content: bytes, folder: Path) -> Sums:
 
 
 def of_hledger(content: bytes, folder: Path) -> Sums:
-    """By its own lines; where there is an hledger, it reads the file as well."""
+    """By a grammar of its own lines; where there are an hledger and a ledger, they read it as well."""
     path = folder / "books.journal"
     path.write_bytes(content)
-    if shutil.which("hledger") is not None:
-        command = ["hledger", "-f", str(path), "check", "--strict"]
-        checked = subprocess.run(command, capture_output=True, text=True)
-        assert (checked.returncode, checked.stderr) == (0, "")
+    for program, options in (("hledger", ["check", "--strict"]), ("ledger", STRICT_LEDGER)):
+        if shutil.which(program) is not None:
+            command = [program, "-f", str(path), *options]
+            checked = subprocess.run(command, capture_output=True, text=True)
+            assert (checked.returncode, checked.stderr) == (0, "")
     sums: Sums = defaultdict(Decimal)
+    declared: set[str] = set()
     for line in content.decode().splitlines():
-        if line.startswith("    ") and not line.startswith("    ;"):
-            account, amount, name = line.split("  @@")[0].split()[:3]
+        assert HLEDGER_LINE.fullmatch(line), line
+        kind, _, name = line.partition(" ")
+        if kind in ("account", "commodity", "tag"):
+            declared.add(name.strip('"'))
+        leg = HLEDGER_LEG.match(line)
+        if leg:
+            account, amount, name = leg.groups()
+            assert {account, name.strip('"')} <= declared
             sums[account, CODES[name.strip('"')]] += Decimal(amount)
     return sums
 
+
+def of_quickbooks(content: bytes, folder: Path) -> dict[str, Decimal]:
+    """Values by account, of a file that is IIF line by line: headers, accounts, then transactions."""
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    declared: set[str] = set()
+    headers: dict[str, list[str]] = {}
+    total, before = Decimal(0), ""
+    text = content.decode()
+    assert text.endswith("\r\n")
+    for line in text.removesuffix("\r\n").split("\r\n"):
+        kind, *cells = line.split("\t")
+        assert kind in IIF_FOLLOWS[before], f"{kind} behind {before}"
+        before = kind
+        if kind.startswith("!"):
+            headers[kind[1:]] = cells
+            continue
+        row = dict(zip(headers[kind], cells, strict=True))
+        if kind == "ACCNT":
+            assert row["ACCNTTYPE"] in IIF_TYPES
+            declared.add(row["NAME"])
+        elif kind != "ENDTRNS":
+            assert re.fullmatch(r"[01]\d/[0-3]\d/20\d\d", row["DATE"])
+            assert row["ACCNT"] in declared
+            sums[account_of(row["ACCNT"])] += Decimal(row["AMOUNT"])
+            total += Decimal(row["AMOUNT"])
+        else:
+            assert total == 0
+    return sums
+
+
+# What an IIF file may have behind each kind of line: a transaction is one TRNS and one SPL at least.
+IIF_FOLLOWS = {
+    "": ["!ACCNT"], "!ACCNT": ["ACCNT"], "ACCNT": ["ACCNT", "!TRNS"], "!TRNS": ["!SPL"],
+    "!SPL": ["!ENDTRNS"], "!ENDTRNS": ["TRNS"], "TRNS": ["SPL"], "SPL": ["SPL", "ENDTRNS"],
+    "ENDTRNS": ["TRNS"],
+}  # fmt: skip
+IIF_TYPES = {"OCASSET", "OCLIAB", "EQUITY", "INC", "EXP"}
+STRICT_LEDGER = ["--args-only", "--strict", "--pedantic", "balance"]
+AMOUNT = r'-?\d+(?:\.\d+)? (?:[A-Z]+|"[A-Z0-9.-]+")'
+HLEDGER_LEG = re.compile(r'    ([a-z_0-9]+(?::[a-z_0-9]+)+)  (-?[\d.]+) ([A-Z]+|"[A-Z0-9.-]+")')
+HLEDGER_LINE = re.compile(
+    rf"|;.*|decimal-mark \.|tag [a-z]+|account \S+|commodity \S+|    ; [a-z]+: .*|    format {AMOUNT}"
+    rf"|P \d{{4}}-\d\d-\d\d \S+ {AMOUNT}|\d{{4}}-\d\d-\d\d \* (?:\(\d+\) )?[a-z_0-9. ]+"
+    rf"|{HLEDGER_LEG.pattern}(?: @@ {AMOUNT}|  ; unvalued: [\d.]+)?"
+)
 
 READERS = {
     "beancount": of_beancount, "hledger": of_hledger, "gnucash": of_gnucash, "csv": of_csv,
@@ -151,19 +209,12 @@ async def test_opening_balances_and_the_window_are_the_books_at_its_end(
 async def values_are_those_of_the_trial_balance(
     ledger: World, window: Window, asked: dict[str, str]
 ) -> None:
-    text = (await exported(ledger, "quickbooks", **asked)).decode()
-    rows = [line.split("\t") for line in text.splitlines()]
-    sums: dict[str, Decimal] = defaultdict(Decimal)
-    for row in rows:
-        if row[0] in ("TRNS", "SPL"):
-            sums[account_of(row[3])] += Decimal(row[4])
+    sums = of_quickbooks(await exported(ledger, "quickbooks", **asked), Path())
     expected: dict[str, Decimal] = defaultdict(Decimal)
     for line in (await valuation(ledger, as_of=window.end))["accounts"]:
         expected[line["account"]] += Decimal(line["value"])
     assert {k: v for k, v in sums.items() if v} == {k: v for k, v in expected.items() if v}
     assert sums["income:realised_gains"]
-    declared = {account_of(row[1]) for row in rows if row[0] == "ACCNT"}
-    assert {*sums} <= declared
 
 
 async def test_a_posting_that_is_booked_late_is_in_the_opening(ledger: World):

@@ -1,7 +1,9 @@
-"""An hledger journal (https://hledger.org/1.25/hledger.html#journal-format), which `hledger check --strict` accepts.
+"""An hledger journal (https://hledger.org/1.25/hledger.html#journal-format), which `hledger check --strict`
+accepts, and so does `ledger --strict --pedantic` (https://ledger-cli.org/doc/ledger3.html).
 
-Accounts keep their own names. Like beancount's it has a transaction an event, with what each posting was
-worth on both of its sides.
+What the two write differently is written as both read it: remarks about an account or a commodity on
+lines of their own, and the tags that are used. Accounts keep their own names. Like beancount's it
+has a transaction an event, with what each posting was worth on both of its sides.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from flamewire_ledger.exports.names import commodity_name
 from flamewire_ledger.exports.opening import Opening
 from flamewire_ledger.exports.text import one_line
 
+_TAGS: Final = ("asset", "at", "stream", "type", "unvalued")
 _TYPES: Final = {"assets": "A", "liabilities": "L", "income": "R", "expenses": "X"}
 
 
@@ -36,19 +39,18 @@ class Hledger:
             f"; Books of {moment.merchant_id} at position {moment.position}, "
             f"valued in {currency.symbol} by recorded prices.\n"
             "decimal-mark .\n"
-            f"commodity {_sample(currency.decimals)} {_quoted(currency.code)}\n"
+            + "".join(f"tag {name}\n" for name in _TAGS)
+            + _commodity(currency.code, currency.decimals)
         ).encode()
 
     def account(self, account: str) -> bytes:
         kind = _TYPES.get(account.partition(":")[0], "E")
-        return f"account {account}  ; type: {kind}\n".encode()
+        return f"account {account}\n    ; type: {kind}\n".encode()
 
     def commodity(self, code: str, decimals: int) -> bytes:
         if code == self._currency:
             return b""  # said already
-        return (
-            f"commodity {_sample(decimals)} {_quoted(code)}  ; asset: {one_line(code)}\n".encode()
-        )
+        return _commodity(code, decimals).encode()
 
     def opening(self, opening: Opening) -> bytes:
         """In the words that `hledger close --open` uses."""
@@ -113,6 +115,12 @@ def _quoted(code: str) -> str:
     """A name of letters stands as it is; any other is put between quotation marks."""
     name = commodity_name(code)
     return name if name.isalpha() else f'"{name}"'
+
+
+def _commodity(code: str, decimals: int) -> str:
+    name = _quoted(code)
+    sample = f"{_sample(decimals)} {name}"
+    return f"commodity {name}\n    ; asset: {one_line(code)}\n    format {sample}\n"
 
 
 def _sample(decimals: int) -> str:
