@@ -18,6 +18,7 @@ from flamewire_ledger.domain.identifiers import command_id
 from flamewire_ledger.domain.money import Amount
 from flamewire_ledger.domain.payment import ConfirmTransfer, DropTransfer, PaymentTransferConfirmed
 from flamewire_ledger.domain.transfer import Block, Transfer
+from flamewire_ledger.processes import topping_up
 from flamewire_ledger.processes.checkpoint import MemoryCheckpoints, MemoryDeadLetters
 from flamewire_ledger.processes.deadlines import Deadlines
 from flamewire_ledger.processes.reaction import Reactions
@@ -44,11 +45,11 @@ def worker(ledger: World) -> ToppingUp:
     return ToppingUp(ledger.reads, ledger.writer, intents, {False: ledger.clock})
 
 
-async def sweep(ledger: World, topping_up: ToppingUp | None = None) -> list[str]:
+async def sweep(ledger: World, at_work: ToppingUp | None = None) -> list[str]:
     """What a look does, by the types of the top-ups' events."""
     before = len(await ledger.events())
     await ledger.reads.wait_for(0, before, (), 2)
-    await (topping_up or worker(ledger)).sweep(livemode=False)
+    await (at_work or worker(ledger)).sweep(livemode=False)
     events = (await ledger.events())[before:]
     return [it.type.removesuffix(".v1") for it in events if it.type.startswith("top_up.")]
 
@@ -168,15 +169,15 @@ async def test_what_the_chain_took_back_and_may_come_again_is_not_asked_for_twic
 async def test_nobody_asks_before_what_was_taken_back_is_looked_at(ledger: World):
     """Whoever saw the lack before the read model had the payment looks at the payment itself."""
     await paid_and_taken_back(ledger)
-    topping_up, ask = worker(ledger), ledger.reads.ask
+    at_work, ask = worker(ledger), ledger.reads.ask
 
     class SeesNothingTakenBack:
         async def ask(self, projection: str, question: str, parameters: Any) -> Any:
             rows = await ask(projection, question, parameters)
             return [] if question == "top_ups_taken_back" else rows
 
-    topping_up._reads = SeesNothingTakenBack()
-    assert await sweep(ledger, topping_up) == []
+    at_work._reads = SeesNothingTakenBack()
+    assert await sweep(ledger, at_work) == []
     assert await sweep(ledger) == ["top_up.reopened"]
 
 
@@ -301,10 +302,28 @@ async def test_one_that_fails_stops_no_other(ledger: World):
             return await super().make(row, *given, **named)
 
     broken = ToppingUp(ledger.reads, ledger.writer, Broken(ledger.parts), {False: ledger.clock})
-    with pytest.raises(RuntimeError):
-        await sweep(ledger, broken)
     assert await sweep(ledger, broken) == ["top_up.requested"]
     assert (await rule_of(ledger, second))["payment_intent_id"] is not None
+
+
+async def test_where_everything_fails_it_is_not_asked_of_each(
+    ledger: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(topping_up, "FAILURES_MAX", 2)
+    paths = [await ruled(ledger) for _ in range(3)]
+    asked: list[str] = []
+
+    class Broken(ApiIntents):
+        async def make(self, row: Any, *given: Any, **named: Any) -> Any:
+            asked.append(row["account_id"])
+            raise RuntimeError("a fault of ours")
+
+    broken = ToppingUp(ledger.reads, ledger.writer, Broken(ledger.parts), {False: ledger.clock})
+    with pytest.raises(RuntimeError):
+        await sweep(ledger, broken)
+    assert len(asked) == 2
+    await sweep(ledger, broken)
+    assert sorted(asked) == sorted(it.rpartition("/")[2] for it in paths), "it went on behind them"
 
 
 async def test_three_within_ten_minutes_raise_an_alarm(ledger: World):

@@ -97,6 +97,19 @@ async def test_a_payment_nobody_paid_expires(workshop: Workshop):
     assert (await workshop.types())[-1] == "payment.expired.v1"
 
 
+async def test_a_deadline_that_makes_no_sense_keeps_no_other_from_being_met(workshop: Workshop):
+    """As one of a kind that a newer version of the read model tells of."""
+    await record(workshop.store, PAYMENT, requested())
+    strange = row("eclipse", "ec_1", "ec_1", minutes(14))
+    due = deadlines(
+        workshop, Rows(strange, row("payment", PAYMENT, PAYMENT, minutes(15))), Clock(minutes(15))
+    )
+
+    assert await due.sweep(livemode=False) == 1
+
+    assert (await workshop.types())[-1] == "payment.expired.v1"
+
+
 async def test_before_its_time_nothing_happens(workshop: Workshop):
     await record(workshop.store, PAYMENT, requested())
     rows = Rows(row("payment", PAYMENT, PAYMENT, minutes(15)))

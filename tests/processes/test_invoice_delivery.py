@@ -134,6 +134,35 @@ async def test_one_that_is_refused_keeps_no_other_waiting() -> None:
     assert [letter.to for letter in office.letters] == ["ada2@example.com", "ada3@example.com"]
 
 
+async def test_a_fault_in_sending_is_an_attempt_and_keeps_no_other_waiting() -> None:
+    office = Office(row(1), row(2))
+    office.refused["ada1@example.com"] = UnicodeError("no such letter")  # type: ignore[assignment]
+    delivery = office.delivery()
+    assert await delivery.look() == 1
+    assert len(office.recorded) == 2, "so it is tried a bounded number of times"
+    assert await delivery.look() == 0
+
+
+async def test_letters_that_are_never_recorded_leave_room_for_others() -> None:
+    office = Office(*(row(number) for number in range(45)))
+    asked: list[Any] = []
+    ask, submit = office.ask, office.submit_many
+
+    async def paged(read_model: str, question: str, parameters: Any) -> Sequence[Mapping[str, Any]]:
+        asked.append(parameters["limit"])
+        return (await ask(read_model))[: parameters["limit"]]
+
+    async def refused(envelopes: Sequence[Envelope]) -> Sequence[Done | Failed]:
+        await submit(envelopes)
+        return [Failed(ValueError()) for _ in envelopes]
+
+    office.ask, office.submit_many = paged, refused  # type: ignore[method-assign,assignment]
+    delivery = office.delivery()
+    for _ in range(3):
+        await delivery.look()
+    assert len({letter.to for letter in office.letters}) == len(office.letters) == 45
+
+
 async def test_what_failed_and_what_was_then_taken_are_two_commands() -> None:
     broken = Office(row(1), broken=["inv_1"])
     await broken.delivery().look()

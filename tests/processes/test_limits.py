@@ -5,6 +5,7 @@ there is room. That the writer is full is another matter, and passes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -165,3 +166,25 @@ async def test_consuming_makes_room_for_a_grant_that_was_put_aside(
     await workshop.do(ConsumeCredits(ACCOUNT, Amount(CREDIT, 5), minutes(4)))
 
     assert await reactor.retry(*key) is None
+
+
+async def test_a_letter_without_its_event_stops_no_other(workshop: Workshop):
+    """As when a database came back without its last events, and without their checkpoints."""
+    await record(workshop.store, LOCK, locked())
+    await record(workshop.store, PAYMENT, *PAID)  # to an account that there is not
+    reactor = workshop.reactor([Settlement()], retry_seconds=0)
+    await reactor.catch_up(0)
+    (letter,) = workshop.dead_letters.letters.values()
+    gone = replace(letter.event, position=3, stream_id="pi_gone")
+    workshop.dead_letters.letters["settlement", 0, 99] = replace(letter, event=gone)
+    workshop.dead_letters.letters = dict(reversed(workshop.dead_letters.letters.items()))
+    await record(workshop.store, ACCOUNT, opened())
+
+    async def due(partition: int) -> list[tuple[str, int]]:
+        return [("settlement", 99), ("settlement", 4)]
+
+    workshop.dead_letters.due = due  # type: ignore[method-assign]
+    await reactor._retry_due(0)
+
+    assert list(workshop.dead_letters.letters) == [("settlement", 0, 99)]
+    assert GRANTED in await workshop.types()

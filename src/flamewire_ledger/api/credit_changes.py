@@ -137,9 +137,7 @@ async def refund_purchase(call: Call) -> Envelope:
     if payment_id is None:
         raise NotAllowed(f"grant {grant_id} was not bought: nothing was paid for it")
     units = int(row["granted_units"])
-    paid = {
-        bought: _paid(sale, units) for bought, sale in (await _sales(call, payment_id)).items()
-    }
+    paid = {bought: _paid(sale, units) for bought, sale in (await _sales(call, payment_id)).items()}
     command = RefundPurchase(
         account_id=account_id,
         grant_id=grant_id,

@@ -165,10 +165,19 @@ class Deadlines:
     async def _meet(self, rows: Sequence[Mapping[str, Any]], now: datetime) -> int:
         if not rows:
             return 0
-        outcomes = await self._writer.submit_many([_envelope(row, now) for row in rows])
-        met = 0
-        for row, outcome in zip(rows, outcomes, strict=True):
+        known: list[Mapping[str, Any]] = []
+        envelopes: list[Envelope] = []
+        for row in rows:
             self._remember(row, now)
+            try:
+                envelopes.append(_envelope(row, now))
+            except Exception as error:  # noqa: BLE001 - one that is broken must not stop the others
+                _log.error("a deadline makes no sense", kind=row["kind"], why=str(error))
+            else:
+                known.append(row)
+        outcomes = await self._writer.submit_many(envelopes)
+        met = 0
+        for row, outcome in zip(known, outcomes, strict=True):
             is_met = isinstance(outcome, Done)
             met += is_met
             if not is_met:

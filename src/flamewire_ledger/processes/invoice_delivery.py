@@ -106,7 +106,12 @@ class InvoiceDelivery:
             rows = await self._reads.ask(
                 kind.read_model,
                 kind.question,
-                {"now": self._now(), "livemode": self._livemode, "limit": _PAGE},
+                # Those that could not be recorded come first, and must not be all there is.
+                {
+                    "now": self._now(),
+                    "livemode": self._livemode,
+                    "limit": _PAGE + len(self._unrecorded),
+                },
             )
             for row in rows:
                 attempt = row["delivery_attempts"] + 1
@@ -133,13 +138,26 @@ class InvoiceDelivery:
         to = row["invoice_id"], row["email"], message_id, attempt
         note_id = row.get("credit_note_id")
         try:
-            await self._post.send(await self._drawn(kind, row, message_id))
+            await self._posted(kind, row, message_id)
             return RecordDelivery(*to, self._now(), note_id)
         except NotSent as error:
             now = self._now()
             is_last = error.is_final or attempt >= ATTEMPTS_MAX
             again_at = None if is_last else now + AGAIN_AFTER[attempt - 1]
             return RecordDeliveryFailure(*to, str(error), now, again_at, note_id)
+
+    async def _posted(self, kind: Kind, row: Row, message_id: str) -> None:
+        """Raises NotSent, whatever was wrong: an attempt that is not counted would be made for ever,
+        in front of all others.
+        """
+        letter = await self._drawn(kind, row, message_id)
+        try:
+            await self._post.send(letter)
+        except NotSent:
+            raise
+        except Exception as error:  # one that cannot be sent must not stop the others
+            _log.error("a letter is not sent", document_id=kind.id_of(row), exc_info=error)
+            raise NotSent(f"it cannot be sent: {type(error).__name__}") from error
 
     async def _record(self, id_: str, merchant_id: str, command: Recording) -> bool:
         # What failed and what was taken are two things to say of an attempt that was made twice.

@@ -328,7 +328,10 @@ class Reactor:
         progress.retried_at = now
         for process, position in await self._dead_letters.due(partition):
             if process in self._processes:
-                await self.retry(process, partition, position)
+                try:
+                    await self.retry(process, partition, position)
+                except LookupError as error:  # it is from a store that lacks its event by now
+                    _log.error("a dead letter has no event", partition=partition, why=str(error))
 
     def _advance(self, progress: _Progress, saved: Mapping[str, int]) -> bool:
         """Take over what another reactor has done meanwhile; False when it did nothing."""

@@ -37,6 +37,7 @@ _LOOKING_SHARE_MAX: Final = 20  # of the time, one part in so many is spent on l
 _AGAIN_AFTER_FIRST: Final = timedelta(seconds=2)
 _AGAIN_AFTER_MAX: Final = timedelta(seconds=60)
 _ASKED_MAX: Final = 10_000
+FAILURES_MAX: Final = 5  # in a row: then it is not the rules that are at fault
 
 Row = Mapping[str, Any]
 
@@ -107,6 +108,7 @@ class ToppingUp:
         self._meter = meter
         self._asked: OrderedDict[str, tuple[datetime, timedelta]] = OrderedDict()
         self._cursors: dict[tuple[bool, str], str] = {}  # how far a sweep has come
+        self._failures = 0
 
     async def run(self) -> None:
         """Go on until cancelled; whatever fails is tried again, with growing pauses."""
@@ -130,10 +132,11 @@ class ToppingUp:
         """Close what is over, open again what was taken back, then ask where credits are short; how many
         commands were recorded.
 
-        A sweep that ends before everything was looked at goes on there the next time; one that fails,
-        behind what it failed at.
+        A sweep that ends before everything was looked at goes on there the next time. One that is
+        broken stops no other; what keeps going wrong is raised, and the next sweep goes on behind it.
         """
         now, met = self._clocks[livemode].now(), 0
+        self._failures = 0
         for question in ("top_ups_to_close", "top_ups_taken_back", "top_ups_due"):
             place = livemode, question
             for _ in range(self._pages_max):
@@ -149,17 +152,29 @@ class ToppingUp:
                 )
                 for row in rows:
                     self._cursors[place] = row["top_up_id"]
-                    match question:
-                        case "top_ups_to_close":
-                            met += await self._close(row, now)
-                        case "top_ups_taken_back":
-                            met += await self._reopen(row, now)
-                        case _:
-                            met += await self._ask(row, now, livemode=livemode)
+                    met += await self._attempt(question, row, now, livemode=livemode)
                 if len(rows) < self._page_rows_max:
                     self._cursors.pop(place, None)
                     break
         return met
+
+    async def _attempt(self, question: str, row: Row, now: datetime, *, livemode: bool) -> bool:
+        try:
+            match question:
+                case "top_ups_to_close":
+                    is_done = await self._close(row, now)
+                case "top_ups_taken_back":
+                    is_done = await self._reopen(row, now)
+                case _:
+                    is_done = await self._ask(row, now, livemode=livemode)
+        except Exception as error:  # a loop's edge: one that is broken must not stop the others
+            self._failures += 1
+            if self._failures >= FAILURES_MAX:
+                raise
+            _log.warning("a top-up has failed", top_up=row["top_up_id"], exc_info=error)
+            return False
+        self._failures = 0
+        return is_done
 
     async def _close(self, row: Row, now: datetime) -> bool:
         payment_id = row["payment_id"]
