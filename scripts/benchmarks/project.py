@@ -193,7 +193,7 @@ def _gateway() -> Iterator[tuple[str, Any]]:
 
 def _payment(payment_id: str, account_id: str) -> Iterator[tuple[str, Any]]:
     option = payment.PaymentOption(
-        "bittensor", "flamewire:sandbox-bittensor", "flamewire:sandbox-bittensor/slip44:1005",
+        "bittensor", "sandbox:bittensor", "sandbox:bittensor/slip44:1005",
         Amount(_TAO, 60_606_061), f"5F{payment_id}", f"bittensor:5F{payment_id}", None,
     )  # fmt: skip
     sent = Transfer("bittensor", f"0x{payment_id}", 0, option.address, option.due)

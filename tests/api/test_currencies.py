@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from flamewire_ledger.api.currencies import find_chain, find_currency, find_token
+from flamewire_ledger.chains.accounts import caip_19
 from flamewire_ledger.chains.chain import Chain, Network, Token
 from flamewire_ledger.domain.money import Asset
 from flamewire_ledger.domain.rejection import UnknownAsset
@@ -28,7 +29,7 @@ def chain(name: str, chain_id: str, asset_id: str) -> Chain:
 
 
 ETHEREUM = chain("ethereum", "eip155:1", f"eip155:1/erc20:{CONTRACT}")
-SUI = chain("sui", "sui:35834a8a", f"sui:35834a8a/coin:{COIN_TYPE}")
+SUI = chain("sui", "sui:35834a8a", caip_19("sui:35834a8a", "coin", COIN_TYPE))
 CHAINS = (ETHEREUM, SUI)
 
 
@@ -37,6 +38,14 @@ def test_a_contract_of_caip_19_may_be_in_small_letters(contract: str):
     name = f"eip155:1/erc20:{contract}"
     assert find_token(ETHEREUM, name, "/asset") is ETHEREUM.network.tokens[0]
     assert find_currency(CHAINS, name, "/currency").code == "ethereum:USDC"
+
+
+def test_a_coin_type_of_sui_may_be_as_sui_writes_it():
+    (token,) = SUI.network.tokens
+    assert "::" not in token.asset_id
+    for name in (token.asset_id, f"sui:35834a8a/coin:{COIN_TYPE}"):
+        assert find_token(SUI, name, "/asset") is token
+        assert find_currency(CHAINS, name, "/currency").code == "sui:USDC"
 
 
 @pytest.mark.parametrize("name", [CONTRACT.swapcase(), COIN_TYPE.lower(), "x", ""])

@@ -68,7 +68,7 @@ async def test_a_wallet_of_any_chain_registers_its_address(door: World, wallet: 
     assert shown["object"] == "registered_address"
     assert shown["status"] == "registered"
     assert (shown["address"], shown["scheme"]) == (wallet.address, wallet.scheme)
-    assert shown["account"] == f"flamewire:sandbox-{wallet.network}:{wallet.address}"
+    assert shown["account"] == f"sandbox:{wallet.network}:{wallet.address}"
     assert (await door.types())[1:] == [
         "ownership.challenge_issued.v1",
         "ownership.address_registered.v1",
@@ -108,7 +108,7 @@ async def test_an_address_is_taken_in_any_spelling_and_shown_in_one(door: World)
     wallet = ethereum()
     for address in (
         wallet.address.lower(),
-        f"flamewire:sandbox-ethereum:{wallet.address}",
+        f"sandbox:ethereum:{wallet.address}",
     ):
         asked = await challenge(door, replace(wallet, address=address))
         assert asked["address"] == wallet.address

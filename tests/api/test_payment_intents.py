@@ -200,7 +200,7 @@ class Twin:
 
     def __init__(self, chain: Any) -> None:
         self._chain = chain
-        self.network = replace(chain.network, name="twin", chain_id="flamewire:sandbox-twin")
+        self.network = replace(chain.network, name="twin", chain_id="sandbox:twin")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._chain, name)
@@ -378,7 +378,7 @@ async def test_a_symbol_of_many_networks_is_that_of_the_one_that_is_named(door: 
     for where in ({"network": "sui"}, {"pay_with": [{"network": "sui", "asset": "SUI"}]}):
         made = await door.post("/v1/payment_intents", {**usdc, **where})
         assert made.status_code == 201, made.text
-        assert made.json()["currency_asset_id"].startswith("flamewire:sandbox-sui/")
+        assert made.json()["currency_asset_id"].startswith("sandbox:sui/")
     assert (await door.post("/v1/payment_intents", usdc)).status_code == 422
     elsewhere = {"amount": "1", "currency": "TAO", "network": "sui"}
     assert (await door.post("/v1/payment_intents", elsewhere)).status_code == 201

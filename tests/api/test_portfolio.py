@@ -76,7 +76,7 @@ async def test_every_network_is_one_list_with_what_is_settled_and_what_is_held(l
     assert (tao["settled"], tao["unapplied"], tao["suspense"]) == (
         "0.060606061", "0.000000000", "0.000000000",
     )  # fmt: skip
-    assert tao["chain_id"] == "flamewire:sandbox-bittensor"
+    assert tao["chain_id"] == "sandbox:bittensor"
     assert (eth["network"], eth["unapplied"]) == ("ethereum", "0.007812500000000000")
     assert eth["settled_minor"] == "0"
     assert (tao["value"], eth["value"], shown["total"]) == ("25.00", "25.00", "50.00")

@@ -81,7 +81,7 @@ async def test_lists_are_narrowed_and_paged(ledger: World):
         ({"payment_intent_id": payment}, [one]),
         ({"credit_account_id": to}, [three, two]),
         ({"network": "sui"}, [three]),
-        ({"network": "flamewire:sandbox-sui"}, [three]),
+        ({"network": "sandbox:sui"}, [three]),
         ({"network": "ethereum", "address": ethereum().address.lower()}, [one]),
         ({"network": "ethereum", "address": ethereum("two").address}, []),
         ({"status": "registered", "limit": 2}, [three, two]),
@@ -136,7 +136,7 @@ async def test_who_sent_from_an_address_is_known(ledger: World):
     gone = await registered(ledger, alone, credit_account_id=to, purpose="sender")
     await registered(ledger, alone, credit_account_id=to, purpose="refund")
     await ledger.post(f"{ADDRESSES}/{gone['id']}/revoke")
-    chain_id = "flamewire:sandbox-ethereum"
+    chain_id = "sandbox:ethereum"
     await standing(ledger)  # waits for the read model
 
     async def senders(merchant_id: str) -> list[tuple[str, str]]:

@@ -100,7 +100,7 @@ async def test_typed_data_may_be_an_object(door: World):
 
 
 async def test_a_sandbox_network_is_known_by_its_name_and_its_id(door: World):
-    for network in ("ethereum", "flamewire:sandbox-ethereum", "eip155:1", "eip155:8453"):
+    for network in ("ethereum", "sandbox:ethereum", "eip155:1", "eip155:8453"):
         assert (await verdict(door, hello(network=network)))["valid"]
 
 

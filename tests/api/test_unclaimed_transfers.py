@@ -17,7 +17,7 @@ from flamewire_ledger.domain.transfer import Block, Transfer
 from flamewire_ledger.domain.unclaimed_transfer import ConfirmUnclaimed, DropUnclaimed
 from tests.api.world import World
 
-CHAIN = "flamewire:sandbox-bittensor"
+CHAIN = "sandbox:bittensor"
 TAO = Asset("bittensor:TAO", 9)
 PATH = "/v1/unclaimed_transfers"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -130,6 +132,18 @@ def test_a_caip_10_account_is_of_its_chain():
     for other in (f"eip155:1:{ACCOUNT}", f"sui:mainnet:{ACCOUNT}", f"x:{ACCOUNT}", "0" * 300):
         with pytest.raises(InvalidAddress):
             within(realm, other)
+
+
+def test_a_uri_of_a_wallet_names_no_network():
+    """Every network of its kind may be meant, whatever it is called here."""
+    ours = [replace(realm, name=f"our-{realm.name}") for realm in well_known()]
+    for text, kinds in (
+        (f"sui:0x{'ab' * 32}?amount=5", {"our-sui"}),
+        (f"substrate:{ALICE_42}", {"our-bittensor"}),
+        (f"ethereum:{ACCOUNT}", {"our-ethereum"}),
+    ):
+        candidates = detect(text, ours).candidates
+        assert {(it.what, it.network) for it in candidates} == {("payment_uri", *kinds)}
 
 
 def test_both_names_of_a_sui_network_are_one_chain():

@@ -171,8 +171,8 @@ class Office:
         deposit = self.world.chain.deposit(number)
         option = PaymentOption(
             network=network,
-            chain_id="flamewire:sandbox-bittensor",
-            asset_id="flamewire:sandbox-bittensor/slip44:1005",
+            chain_id="sandbox:bittensor",
+            asset_id="sandbox:bittensor/slip44:1005",
             due=Amount(TAO, DUE + deposit.adds_units),
             address=deposit.address,
             uri="",

@@ -64,8 +64,8 @@ def requested(
         options=(
             PaymentOption(
                 network="bittensor",
-                chain_id="flamewire:sandbox-bittensor",
-                asset_id="flamewire:sandbox-bittensor/slip44:1005",
+                chain_id="sandbox:bittensor",
+                asset_id="sandbox:bittensor/slip44:1005",
                 due=Amount(TAO, 60_606_061),
                 address="5Receiver",
                 uri="bittensor:5Receiver",

@@ -127,7 +127,7 @@ async def test_who_did_it_is_on_record(paid: Paid) -> None:
     await paid.pay()
     await paid.rescan(first, await paid.final())
     recorded = await paid.till.store.read_stream(0, paid.till.payment_id)
-    assert json.loads(recorded[-1].metadata)["actor"] == "rescan:flamewire:sandbox-ethereum"
+    assert json.loads(recorded[-1].metadata)["actor"] == "rescan:sandbox:ethereum"
 
 
 async def test_what_is_not_final_is_refused(paid: Paid) -> None:

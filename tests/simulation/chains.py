@@ -37,7 +37,7 @@ class Rollup(SandboxChain):
             "ethereum", journal, clock.now, clock.real_now, block_seconds=BLOCK_SECONDS,
             identifies_by="amount", seed="rollup",
         )  # fmt: skip
-        chain_id = "flamewire:sandbox-rollup"
+        chain_id = "sandbox:rollup"
         tokens = tuple(
             Token(
                 replace(token.asset, code=f"{ROLLUP}:{token.asset.symbol}"),

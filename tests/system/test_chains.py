@@ -101,7 +101,7 @@ def test_every_chain_has_a_row_with_who_follows_it(ledger: RunningLedger):
         (("nowhere", "--from", "1", "--to", "2"), "no network is called nowhere"),
         (("ethereum", "--from", "2", "--to", "1"), "give the lower first"),
         (("ethereum", "--from", "1", "--to", "999999999"), "blocks are too many at once"),
-        (("flamewire:sandbox-sui", "--from", "1", "--to", "900000"), "is final up to"),
+        (("sandbox:sui", "--from", "1", "--to", "900000"), "is final up to"),
         (("sui", "--from", "1"), "see `flamewire chains rescan --help`"),
     ],
 )

@@ -90,7 +90,7 @@ def test_an_exception_is_settled_by_a_person_and_the_report_stays_what_it_was(
 
 
 async def derive_twice(ledger: Ledger) -> tuple[Any, Any]:
-    chain = chain_called(ledger, "flamewire:sandbox-bittensor")
+    chain = chain_called(ledger, "sandbox:bittensor")
     run = reconciling(ledger, chain, operators_scope(ledger, chain))
     pins = await run.pins(None, None)
     first = await run.derive(pins)

@@ -16,7 +16,7 @@ from flamewire_ledger.store.sandbox_bell import Rings, SandboxBell
 from flamewire_ledger.wiring.clocks import SandboxClock
 from flamewire_ledger.wiring.sandbox_journal import BelledJournal
 
-CHAIN = "flamewire:sandbox-ethereum"
+CHAIN = "sandbox:ethereum"
 
 
 @pytest.fixture

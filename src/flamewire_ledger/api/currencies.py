@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
+from urllib.parse import unquote
 
 from flamewire_ledger.chains.accounts import SUI_ALIASES
 from flamewire_ledger.chains.chain import Chain, Token
@@ -125,10 +126,10 @@ def find_token(chain: Chain, name: str, pointer: str) -> Token:
 
 def _is_named(token: Token, name: str) -> bool:
     """By `network:SYMBOL` or CAIP-19. A contract on an EVM chain may be in small letters alone, as the
-    profile of CAIP-19 for these chains writes it.
+    profile of CAIP-19 for these chains writes it; a coin type of Sui as Sui writes it.
     """
     asset_id = token.asset_id
-    if name in (token.asset.code, asset_id):
+    if name in (token.asset.code, asset_id, unquote(asset_id)):
         return True
     return asset_id.startswith(_EVM) and name == asset_id.lower()
 

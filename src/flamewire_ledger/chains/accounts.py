@@ -20,11 +20,12 @@ Family: TypeAlias = Literal["evm", "substrate", "sui"]
 BITTENSOR: Final = "polkadot:2f0555cc76fc2840a25a6ea3b9637146"
 BITTENSOR_PREFIX: Final = 42
 _CAIP_2: Final = re.compile(r"([-a-z0-9]{3,8}):([-_a-zA-Z0-9]{1,32})\Z")
+_NO_CAIP_19: Final = re.compile(r"[^-.a-zA-Z0-9]")
 _EVM_REFERENCE: Final = re.compile(r"[1-9][0-9]{0,30}\Z")
 _SUI_REFERENCE: Final = re.compile(r"[0-9a-f]{8}\Z|mainnet\Z|testnet\Z|devnet\Z")
 # Common names of Sui's networks beside their CAIP-2 ids, which come from the genesis checkpoint.
 SUI_ALIASES: Final = {"sui:mainnet": "sui:35834a8a", "sui:testnet": "sui:4c78adac"}
-_SANDBOX: Final = "flamewire:sandbox-"
+_SANDBOX: Final = "sandbox:"
 _TEXT_MAX: Final = 256
 
 
@@ -36,6 +37,7 @@ class Realm:
     name: str
     chain_id: str | None  # CAIP-2; None: any of them, as in the sandbox
     canonical: Callable[[str], str]  # the one spelling of an address; raises InvalidAddress
+    sandbox_id: str | None = None  # CAIP-2 of the sandbox chain that it is here
 
     @property
     def evm_chain_id(self) -> int | None:
@@ -49,6 +51,12 @@ class Realm:
         if self.family == "substrate":
             return addresses.read_ss58(spelled)[1]
         return bytes.fromhex(spelled[2:])
+
+
+def caip_19(chain_id: str, namespace: str, reference: str) -> str:
+    """The id of an asset. What CAIP-19 has no letter for is percent-encoded: the :: of Sui's coin types."""
+    spelled = _NO_CAIP_19.sub(lambda found: f"%{ord(found[0]):02X}", reference)
+    return f"{chain_id}/{namespace}:{spelled}"
 
 
 def well_known() -> tuple[Realm, ...]:
@@ -95,6 +103,8 @@ def within(realm: Realm, text: str) -> tuple[Realm, str]:
     chain_id, colon, address = text.rpartition(":")
     if not colon:
         return realm, text
+    if chain_id == realm.sandbox_id:
+        return realm, address
     named = realm if chain_id == realm.chain_id else _by_caip_2(chain_id)
     if named is None or named.family != realm.family:
         raise InvalidAddress("the CAIP-10 account is not of this network")
@@ -113,7 +123,12 @@ def _realm_of(chain: Chain) -> Realm | None:
     if network.chain_id.startswith(_SANDBOX):
         for realm in well_known():
             if network.chain_id == _SANDBOX + realm.name:
-                return replace(realm, name=network.name, canonical=chain.canonical_address)
+                return replace(
+                    realm,
+                    name=network.name,
+                    canonical=chain.canonical_address,
+                    sandbox_id=network.chain_id,
+                )
         return None
     namespace = network.chain_id.partition(":")[0]
     family = _FAMILIES.get(namespace)

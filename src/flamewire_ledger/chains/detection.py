@@ -30,7 +30,7 @@ _EIP_681: Final = re.compile(
     re.ASCII,
 )
 _TOKEN_CALL: Final = re.compile(r"/transfer(?:\?(.*))?\Z", re.ASCII)
-_CAIP_10: Final = re.compile(r"((?:eip155|polkadot|sui):[-_a-zA-Z0-9]{1,32}):[^:]+\Z")
+_CAIP_10: Final = re.compile(r"((?:eip155|polkadot|sui|sandbox):[-_a-zA-Z0-9]{1,32}):[^:]+\Z")
 _PAYMENT_KIT: Final = re.compile(r"sui:pay\?(?:.*&)?receiver=([^&]*)(?:&.*)?\Z")
 _URI: Final = re.compile(r"([a-z][a-z0-9+.:-]*?)[:/](?://)?([1-9A-Za-z0]{32,70})(?:\?.*)?\Z")
 
@@ -161,8 +161,9 @@ def _account(chain_id: str, text: str, realms: Sequence[Realm]) -> Candidate:
             named, address = within(realm, text)
         except InvalidAddress:
             continue
-        canonical = f"{named.chain_id}:{named.canonical(address)}"
-        return _candidate("address", named, canonical, "a CAIP-10 account of this chain")
+        of = realm.sandbox_id if chain_id == realm.sandbox_id else named.chain_id
+        canonical = f"{of}:{named.canonical(address)}"
+        return Candidate("address", named.name, of, canonical, "a CAIP-10 account of this chain")
     raise InvalidAddress(f"a CAIP-10 account of {chain_id}, which is no network here")
 
 
@@ -196,10 +197,12 @@ def _plain_uri(text: str, realms: Sequence[Realm]) -> Iterator[Candidate]:
     if found is None:
         return
     for realm in realms:
-        if found[1] not in (realm.name, realm.chain_id, f"flamewire:sandbox-{realm.name}"):
-            continue
+        if found[1] not in (realm.name, realm.chain_id, realm.sandbox_id, realm.family):
+            continue  # wallets of Sui write sui:, and of Substrate substrate:, on whichever network
         realm.canonical(found[2])
-        yield _candidate("payment_uri", realm, text, f"a payment to an address on {realm.name}")
+        chain_id = realm.sandbox_id if found[1] == realm.sandbox_id else realm.chain_id
+        reason = f"a payment to an address on {realm.name}"
+        yield Candidate("payment_uri", realm.name, chain_id, text, reason)
 
 
 def _nothing(text: str) -> str:

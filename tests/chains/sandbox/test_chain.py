@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
+from flamewire_ledger.chains.accounts import locate, realms
 from flamewire_ledger.chains.addresses import parse_evm, parse_ss58, parse_sui
+from flamewire_ledger.chains.detection import detect
 from flamewire_ledger.chains.follow import Follower, Limits
 from flamewire_ledger.chains.progress import MemoryFollowerState
 from flamewire_ledger.chains.sandbox.chain import BEHAVIOURS, Behaviour
@@ -17,6 +20,10 @@ from flamewire_ledger.domain.rejection import InvalidAddress
 from flamewire_ledger.domain.transfer import Transfer
 from tests.chains.ears import Ears
 from tests.chains.sandbox_world import SandboxWorld
+
+# The grammars of https://chainagnostic.org/CAIPs.
+CAIP_2 = r"[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}"
+CAIP_19 = CAIP_2 + r"/[-a-z0-9]{3,8}:[-.%a-zA-Z0-9]{1,128}"
 
 
 class Play:
@@ -172,11 +179,31 @@ async def test_nothing_of_a_sandbox_can_pass_for_money() -> None:
     for kind in KINDS:
         chain = SandboxWorld(kind).chain
         assert not chain.network.livemode
-        assert chain.network.chain_id == f"flamewire:sandbox-{kind}"
+        assert chain.network.chain_id == f"sandbox:{kind}"
         for token in chain.network.tokens:
-            assert token.asset_id.startswith(f"flamewire:sandbox-{kind}/")
+            assert token.asset_id.startswith(f"sandbox:{kind}/")
             uri = chain.payment_uri(token, chain.deposit(1).address, 5)
-            assert uri.startswith("flamewire:sandbox-")
+            assert uri.startswith("sandbox:")
+
+
+def test_ids_are_as_caip_2_and_caip_19_have_them() -> None:
+    for kind in KINDS:
+        network = SandboxWorld(kind).chain.network
+        assert re.fullmatch(CAIP_2, network.chain_id)
+        for token in network.tokens:
+            assert re.fullmatch(CAIP_19, token.asset_id), token.asset_id
+
+
+async def test_an_account_of_a_sandbox_is_found_by_caip_10() -> None:
+    chains = [SandboxWorld(kind).chain for kind in KINDS]
+    for chain in chains:
+        chain_id, address = chain.network.chain_id, chain.deposit(7).address
+        account = f"{chain_id}:{address}"
+        (found,) = detect(account, realms(chains)).candidates
+        assert (found.what, found.chain_id, found.canonical) == ("address", chain_id, account)
+        assert locate(chains, chain.network.name, account)[1] == address
+        with pytest.raises(InvalidAddress):
+            locate((), chain.network.name, account)
 
 
 async def test_the_tokens_have_the_decimals_of_the_real_ones() -> None:

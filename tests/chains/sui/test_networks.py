@@ -38,7 +38,7 @@ def test_a_network_with_all_that_belongs_to_it() -> None:
     assert network.identifies_by == "mark"
     assert [(t.asset.code, t.asset.decimals, t.asset_id, t.contract) for t in network.tokens] == [
         ("sui:SUI", 9, "sui:35834a8a/slip44:784", None),
-        ("sui:USDC", 6, f"sui:35834a8a/coin:{USDC}", USDC),
+        ("sui:USDC", 6, f"sui:35834a8a/coin:0x{'db' * 32}%3A%3Ausdc%3A%3AUSDC", USDC),
     ]
     assert settings.payment_kit == KIT
     assert settings.endpoint_rules.requests_per_second == 20

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from flamewire_ledger.chains.accounts import SUI_ALIASES
+from flamewire_ledger.chains.accounts import SUI_ALIASES, caip_19
 from flamewire_ledger.chains.addresses import parse_sui
 from flamewire_ledger.chains.chain import IdentifiesBy, Network, Token
 from flamewire_ledger.chains.networks.endpoint_rules import EndpointRules, read_endpoint_rules
@@ -179,7 +179,7 @@ def _tokens(name: str, chain_id: str, given: Table) -> list[Token]:
         if asset.code in taken or spelled in taken:
             raise one.wrong("symbol", "and coin_type are each there once")
         taken |= {asset.code, spelled}
-        tokens.append(Token(asset, f"{chain_id}/coin:{spelled}", spelled))
+        tokens.append(Token(asset, caip_19(chain_id, "coin", spelled), spelled))
     return tokens
 
 

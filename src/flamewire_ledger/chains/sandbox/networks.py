@@ -14,6 +14,7 @@ from typing import Final, Literal, TypeAlias
 import base58
 
 from flamewire_ledger.chains import addresses
+from flamewire_ledger.chains.accounts import caip_19
 from flamewire_ledger.chains.chain import IdentifiesBy, Network, Token
 from flamewire_ledger.domain.money import Asset
 
@@ -54,16 +55,16 @@ SPELLINGS: Final[dict[Kind, Spelling]] = {
     "sui": Spelling(addresses.sui_address, addresses.parse_sui, _base58),
 }
 
-# symbol, decimals, the asset part of CAIP-19, contract
-_TOKENS: Final[dict[Kind, tuple[tuple[str, int, str, str | None], ...]]] = {
-    "bittensor": (("TAO", 9, "slip44:1005", None),),
+# symbol, decimals, namespace and reference of CAIP-19, contract
+_TOKENS: Final[dict[Kind, tuple[tuple[str, int, str, str, str | None], ...]]] = {
+    "bittensor": (("TAO", 9, "slip44", "1005", None),),
     "ethereum": (
-        ("ETH", 18, "slip44:60", None),
-        ("USDC", 6, f"erc20:{_EVM_USDC}", _EVM_USDC),
+        ("ETH", 18, "slip44", "60", None),
+        ("USDC", 6, "erc20", _EVM_USDC, _EVM_USDC),
     ),
     "sui": (
-        ("SUI", 9, "slip44:784", None),
-        ("USDC", 6, f"coin:{_SUI_USDC}", _SUI_USDC),
+        ("SUI", 9, "slip44", "784", None),
+        ("USDC", 6, "coin", _SUI_USDC, _SUI_USDC),
     ),
 }
 _BLOCK_SECONDS: Final[dict[Kind, int]] = {"bittensor": 12, "ethereum": 12, "sui": 1}
@@ -71,10 +72,10 @@ _BLOCK_SECONDS: Final[dict[Kind, int]] = {"bittensor": 12, "ethereum": 12, "sui"
 
 def sandbox_network(kind: Kind, identifies_by: IdentifiesBy = "address") -> Network:
     """The sandbox chain that stands in for a real one, whose `block_seconds` it names."""
-    chain_id = f"flamewire:sandbox-{kind}"
+    chain_id = f"sandbox:{kind}"
     tokens = tuple(
-        Token(Asset(f"{kind}:{symbol}", decimals), f"{chain_id}/{path}", contract)
-        for symbol, decimals, path, contract in _TOKENS[kind]
+        Token(Asset(f"{kind}:{symbol}", decimals), caip_19(chain_id, space, name), contract)
+        for symbol, decimals, space, name, contract in _TOKENS[kind]
     )
     return Network(
         kind, chain_id, False, tokens, _BLOCK_SECONDS[kind], FINALITY_BLOCKS, identifies_by
