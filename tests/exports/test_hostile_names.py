@@ -61,8 +61,14 @@ def test_beancount_reads_two_accounts_and_the_name(name: str) -> None:
 def test_an_hledger_journal_has_no_line_of_its_making(name: str) -> None:
     lines = exported(FORMATS["hledger"](), name).decode().splitlines()
     begins = [line.split(" ")[0] for line in lines if line and not line.startswith("    ")]
-    assert begins == [";", "decimal-mark", "commodity", "account", "account", "commodity",
+    assert begins == [";", "decimal-mark", *["tag"] * 5, "commodity", "account", "account", "commodity",
         "2026-03-01"]  # fmt: skip
+    remarks = [line.split(" ")[4:6] for line in lines if line.startswith("    ")]
+    assert remarks[:6] == [
+        [";", "asset:"], ["format", "1.00"], [";", "type:"], [";", "type:"], [";", "asset:"],
+        ["format", "1.000000000"],
+    ]  # fmt: skip
+    assert [it[0] for it in remarks[6:]] == [";", ";", WALLET, HELD]
 
 
 @pytest.mark.parametrize("name", NAMES)
