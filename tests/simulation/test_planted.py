@@ -20,7 +20,8 @@ from flamewire_ledger.store.event_store import RecordedCommand
 from tests.simulation.broken import Broken
 from tests.simulation.world import simulate
 
-_SEEDS = (1, 2, 4, 20, 18)  # some mistakes need what seldom happens
+# Some mistakes need what seldom happens: whichever seeds it happens in, and these first.
+_SEEDS = tuple(dict.fromkeys((1, 2, 4, 20, 18, *range(1, 17))))
 _ACTIONS = 600
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -146,6 +147,7 @@ PLANTS: list[Plant] = [
 ]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
 def test_it_catches(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)

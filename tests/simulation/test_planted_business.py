@@ -17,7 +17,8 @@ from flamewire_ledger.store import usage_items
 from tests.simulation.broken import Broken
 from tests.simulation.world import simulate
 
-_SEEDS = (3, 4, 2, 32)
+# Some mistakes need what seldom happens: whichever seeds it happens in, and these first.
+_SEEDS = tuple(dict.fromkeys((3, 4, 2, 32, *range(1, 17))))
 _ACTIONS = 300
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -111,6 +112,7 @@ PLANTS: list[Plant] = [
 ]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
 def test_it_catches(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
