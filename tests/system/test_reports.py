@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,14 @@ from tests.system.running_ledger import (
 from tests.system.test_several_networks import pay
 
 TAO = [{"network": "bittensor", "asset": "TAO"}]
-READS = sorted({*journal.READ_MODELS, *run.READ_MODELS})
+READS = sorted({*journal.READ_MODELS, *run.READ_MODELS, "invoices", "credit_notes"})
+ADDRESS = {"line1": "Mill Lane 1", "city": "Berlin", "country": "DE"}
+SELLER = {"name": "Bakery", "tax_id": "DE1", "address": ADDRESS}
+DRAFT = {
+    "customer": {"name": "Ada", "address": ADDRESS},
+    "currency": "EUR",
+    "lines": [{"description": "Bread", "quantity": "3", "unit_price": "3.50", "tax_rate": "7"}],
+}
 METHODS = ("fifo", "lifo", "hifo", "average", "specific")
 
 
@@ -122,9 +130,13 @@ def test_the_same_position_gives_the_same_bytes_after_every_rebuild(
     traded: RunningLedger, tmp_path: Path
 ) -> None:
     with traded.client() as client:
-        made = client.post("/v1/reconciliations", json={"network": "bittensor"}).json()
+        ids = papers(client)
         position = client.get("/v1/reports/funnel").json()["as_of"]
-        told = {path: client.get(path) for path in paths(position, made["id"])}
+        asked = [*paths(position, ids)]
+        assert not [
+            path for path in every_report(client) if not any(map(shape_of(path).fullmatch, asked))
+        ]
+        told = {path: client.get(path) for path in asked}
         assert {answer.status_code for answer in told.values()} == {200}
         assert all(answer.content for answer in told.values())
         lots = told[f"/v1/reports/tax_lots?year=2026&method=fifo&lots=true&as_of={position}"].json()
@@ -139,10 +151,44 @@ def test_the_same_position_gives_the_same_bytes_after_every_rebuild(
         assert client.get("/v1/reports/nothing").status_code == 404
 
 
-def paths(position: int, reconciliation_id: str) -> Iterator[str]:
+def papers(client: httpx.Client) -> dict[str, str]:
+    """What is asked for by its id: a reconciliation, an invoice, and a credit note for it."""
+
+    def made(path: str, body: Any, key: str = "") -> dict[str, Any]:
+        headers = {"Idempotency-Key": key} if key else {}
+        answer = client.post(path, json=body, headers=headers)
+        assert answer.status_code in (200, 201), answer.text
+        return dict(answer.json())
+
+    run_id = made("/v1/reconciliations", {"network": "bittensor"})["id"]
+    made("/v1/seller", SELLER)
+    invoice_id = made("/v1/invoices", DRAFT, "draft")["id"]
+    made(f"/v1/invoices/{invoice_id}/finalize", {}, "finalize")
+    note = made(f"/v1/invoices/{invoice_id}/credit_notes", {"reason": "late"}, "note")
+    return {"reconciliations": run_id, "invoices": invoice_id, "credit_notes": note["id"]}
+
+
+def every_report(client: httpx.Client) -> Iterator[str]:
+    """By the published description of the API: reports, and whatever is answered as a file."""
+    for path, methods in client.get("/openapi.json").json()["paths"].items():
+        answers = methods.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+        is_file = not {"application/json", "text/event-stream"} & {*answers}
+        is_report = path.startswith(("/v1/reports", "/v1/exports", "/v1/reconciliations/{"))
+        is_report = is_report or path == "/v1/ledger/trial_balance"
+        if path.startswith("/v1/") and answers and (is_report or is_file):
+            yield path
+
+
+def shape_of(path: str) -> re.Pattern[str]:
+    """What an address of this path looks like."""
+    literal = [re.escape(part) for part in re.split(r"{[^}]+}", path)]
+    return re.compile("[a-zA-Z0-9_]+".join(literal) + r"(\?.*)?")
+
+
+def paths(position: int, ids: Mapping[str, str]) -> Iterator[str]:
     """Every report in every format."""
     for name in NAMES:
-        for kind in ("", ".csv", ".svg"):
+        for kind in ("", ".csv", ".svg", ".png"):
             yield f"/v1/reports/{name}{kind}?as_of={position}"
     for method in METHODS:
         for kind in ("", ".csv"):
@@ -150,9 +196,13 @@ def paths(position: int, reconciliation_id: str) -> Iterator[str]:
             yield f"/v1/reports/tax_lots{kind}?{asked}"
     for name in FORMATS:
         yield f"/v1/exports/{name}?as_of={position}"
+        yield f"/v1/exports/{name}?as_of={position}&from=2027-01-01T00:00:00Z"
     yield f"/v1/ledger/trial_balance?valuation=USD&as_of={position}"
     for kind in ("", ".csv", ".pdf"):
-        yield f"/v1/reconciliations/{reconciliation_id}{kind}"
+        yield f"/v1/reconciliations/{ids['reconciliations']}{kind}"
+    for paper in ("invoices", "credit_notes"):
+        for kind in (".pdf", ".xml"):
+            yield f"/v1/{paper}/{ids[paper]}{kind}"
 
 
 async def rebuild(operator: Operator) -> None:
