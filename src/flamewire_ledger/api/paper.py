@@ -35,6 +35,7 @@ _SIZE_MIN: Final = 6.0
 _WORDS_MIN: Final = 52.0  # what columns of numbers leave to the one of words
 _WORDS_SHORT: Final = 40  # signs: what is longer needs more room than that anyway
 _ROW: Final = 4.8
+_WIDTHS_MAX: Final = 10_000  # that are remembered
 _NUMBERED: Final = (
     "A sign that the fonts of this paper do not have is written as its number in Unicode, such as "
     "[U+1F469]."
@@ -61,6 +62,7 @@ class Paper:
         self._size, self._bold, self._colour = _SIZE, "", INK
         self._fonts: set[str] = set()
         self._has_numbers = False
+        self._widths: dict[tuple[Run, float, str], float] = {}
         pdf.set_margin(_MARGIN)
         pdf.set_auto_page_break(True, margin=_FOOT)
         for style, name in MAIN_FILES.items():
@@ -291,10 +293,15 @@ class Paper:
         self._pdf.set_text_shaping(run.is_shaped, direction=direction)
 
     def _run_width(self, run: Run) -> float:
-        self._use(run)
-        width = self._pdf.get_string_width(run.text)
-        self._use(Run(""))
-        return width
+        """A number is measured for its column and again where it is drawn."""
+        asked = run, self._size, self._bold
+        if asked not in self._widths:
+            if len(self._widths) >= _WIDTHS_MAX:
+                self._widths.clear()
+            self._use(run)
+            self._widths[asked] = self._pdf.get_string_width(run.text)
+            self._use(Run(""))
+        return self._widths[asked]
 
     def width_of(self, text: str) -> float:
         """In one line, as it would be drawn next."""
