@@ -9,7 +9,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -28,6 +28,7 @@ from flamewire_ledger.domain.invoice import (
     InvoiceFinalised,
     InvoiceIssued,
     InvoiceLine,
+    InvoiceNumberAssigned,
     IssueCreditNote,
     VoidInvoice,
 )
@@ -43,14 +44,15 @@ from tests.services.postgres import Databases
 
 CODEC = Codec()
 COUNT = 12
-EVE = datetime(2025, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)  # the last moment of its year
+EVE = datetime(2025, 12, 31, 18, 59, 59, 999_999, tzinfo=UTC)  # before the last moment of its year
 
 
 def steps_of(number: int, chance: random.Random) -> list[Envelope]:
     """What is asked of one invoice, in its order; some of it in vain."""
     if chance.random() < 0.2:
         return [invoice.issue(named(f"receipt {number}"), receipt(f"{number}"))]
-    at, later = sorted(chance.choices([EVE, NOON], k=2))
+    hours = [it + timedelta(hours=chance.randrange(6)) for it in (EVE, NOON)]  # of their own clocks
+    at, later = sorted(chance.choices(hours, k=2))
     invoice_id = derived_id("inv", NOON, f"drafted {number}")
     line = InvoiceLine("Bread", "1", "1.00", Amount(USD, 100), "19")
     lines = () if chance.random() < 0.15 else (line,)  # without lines it is not made final
@@ -141,6 +143,10 @@ async def tell(one: EventStore, other: EventStore, chance: random.Random) -> Non
     final = [it for it in events if isinstance(it, InvoiceFinalised)]
     assert len(numbers) == len(final) + sum(isinstance(it, InvoiceIssued) for it in events)
     assert len({it.invoice_id for it in final}) == len(final), "a final invoice is final once"
+    dated = [it for it in events if isinstance(it, InvoiceNumberAssigned)]
+    for register in registers:
+        dates = [it.assigned_at for it in dated if it.register_id == register]
+        assert dates == sorted(dates), "numbers and dates go up together"
     for it in final:
         assert it.number.startswith(f"{it.finalised_at.year}-")
 

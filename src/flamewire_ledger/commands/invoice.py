@@ -30,7 +30,7 @@ from flamewire_ledger.domain.price_lock import LockPrice, UsePriceLock
 
 INVOICE: Final = Decider("invoice", invoice.evolve_invoice, invoice.Invoice, "invoice.4")
 REGISTER: Final = Decider(
-    "invoice_register", invoice.evolve_register, invoice.InvoiceRegister, "invoice_register.1"
+    "invoice_register", invoice.evolve_register, invoice.InvoiceRegister, "invoice_register.2"
 )
 
 

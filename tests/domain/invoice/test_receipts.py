@@ -58,7 +58,7 @@ def test_numbers_have_no_gap_and_both_facts_agree():
     register = None
     for sequence in range(1, 4):
         given, issued = decide_receipt(register, None, receipt(sequence))
-        assert given == (InvoiceNumberAssigned(REGISTER, sequence, f"inv_{sequence}"),)
+        assert given == (InvoiceNumberAssigned(REGISTER, sequence, f"inv_{sequence}", NOON),)
         assert isinstance(issued[0], InvoiceIssued)
         assert issued[0].number == f"2026-{sequence:06d}"
         register = evolve_register(register, given[0])
@@ -67,7 +67,7 @@ def test_numbers_have_no_gap_and_both_facts_agree():
 
 def test_a_number_of_seven_digits_is_not_cut():
     given, issued = decide_receipt(None, None, receipt())
-    register = evolve_register(None, InvoiceNumberAssigned(REGISTER, 999_999, "inv_0"))
+    register = evolve_register(None, InvoiceNumberAssigned(REGISTER, 999_999, "inv_0", NOON))
     given, issued = decide_receipt(register, None, receipt())
     assert given[0].sequence == 1_000_000
     assert issued[0].number == "2026-1000000"

@@ -72,11 +72,11 @@ def decide_credit_note(
         due=due,
         to_refund=Amount(sums.total.asset, sums.total.units - from_due),
         postings=given_back(invoice, sums, from_due),
-        issued_at=command.at,
+        issued_at=assigned.assigned_at,
         reverse_charge=invoice.drafted.reverse_charge,
     )
     if due.is_zero and not invoice.due.is_zero:
-        return (assigned,), (issued, InvoicePaid(command.invoice_id, command.at))
+        return (assigned,), (issued, InvoicePaid(command.invoice_id, issued.issued_at))
     return (assigned,), (issued,)
 
 

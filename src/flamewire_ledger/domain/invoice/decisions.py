@@ -175,12 +175,12 @@ def decide_finalise(
         customer=drafted.customer,
         lines=lines,
         sums=sums,
-        due_at=command.at + timedelta(days=drafted.due_days),
+        due_at=assigned.assigned_at + timedelta(days=drafted.due_days),
         postings=charged(sums),
-        finalised_at=command.at,
+        finalised_at=assigned.assigned_at,
     )
     if sums.total.is_zero:
-        return (assigned,), (finalised, InvoicePaid(command.invoice_id, command.at))
+        return (assigned,), (finalised, InvoicePaid(command.invoice_id, finalised.finalised_at))
     return (assigned,), (finalised,)
 
 

@@ -47,6 +47,7 @@ class InvoiceNumberAssigned:
     register_id: str  # ir_ or cnr_, <merchant id without prefix>_<year>
     sequence: int  # 1, 2, 3 …
     document_id: str  # of the invoice or credit note that bears it
+    assigned_at: datetime  # the date of that document: never before the one of the number before
 
 
 @dataclass(frozen=True, slots=True)

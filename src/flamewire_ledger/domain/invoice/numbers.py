@@ -17,13 +17,14 @@ from flamewire_ledger.domain.rejection import Malformed
 class InvoiceRegister:
     register_id: str
     last_sequence: int
+    last_at: datetime
 
 
 def evolve_register(
     register: InvoiceRegister | None, event: InvoiceRegisterEvent
 ) -> InvoiceRegister:
     """Fold one number into the register. The register is there from its first number on."""
-    return InvoiceRegister(register_id=event.register_id, last_sequence=event.sequence)
+    return InvoiceRegister(event.register_id, event.sequence, event.assigned_at)
 
 
 def register_id(merchant_id: str, at: datetime) -> str:
@@ -39,9 +40,16 @@ def credit_note_register_id(merchant_id: str, at: datetime) -> str:
 def next_number(
     register: InvoiceRegister | None, register_id: str, document_id: str, at: datetime
 ) -> tuple[InvoiceNumberAssigned, str]:
-    """The fact that gives the next number, and how it is written: `2026-000001`."""
+    """The fact that gives the next number, and how it is written: `2026-000001`.
+
+    Commands of two processes may come in another order than their clocks say: a document bears no
+    date before that of the number before, as numbers and dates go up together.
+    """
     year = register_id.rpartition("_")[2]
     if year != f"{at.year:04d}":
         raise Malformed(f"a document of {at.year} takes its number from that year's register")
-    sequence = 1 if register is None else register.last_sequence + 1
-    return InvoiceNumberAssigned(register_id, sequence, document_id), f"{year}-{sequence:06d}"
+    sequence, dated = 1, at
+    if register is not None:
+        sequence, dated = register.last_sequence + 1, max(at, register.last_at)
+    assigned = InvoiceNumberAssigned(register_id, sequence, document_id, dated)
+    return assigned, f"{year}-{sequence:06d}"

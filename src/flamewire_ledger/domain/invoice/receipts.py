@@ -40,7 +40,7 @@ def decide_receipt(
         lines=command.lines,
         total=command.total,
         settled_with=command.settled_with,
-        issued_at=command.at,
+        issued_at=assigned.assigned_at,
         seller=seller,
     )
     return (assigned,), (issued,)
