@@ -115,12 +115,22 @@ def test_what_was_asked_for_has_a_history(ledger: RunningLedger, market: Market)
         assert found[0]["source"] == "quorum"
 
 
+def past(ledger: RunningLedger) -> list[dict]:
+    """The sandbox's prices from before there was one."""
+    before = (datetime.now(UTC) - timedelta(days=20)).isoformat()
+    with ledger.client() as client:
+        return client.get("/v1/prices/TAO-USD/history", params={"before": before}).json()["data"]
+
+
 def test_the_past_is_filled_in_once(ledger: RunningLedger, market: Market):
     market.ahead = timedelta(0)  # the real past, by the real clock
     first = ledger.flamewire("prices", "backfill", "TAO-USD", "--days", "30", "--json")
     assert json.loads(first.stdout) == [{"symbol": "TAO", "added": 30 * 24 + 1}]
     again = ledger.flamewire("prices", "backfill", "tao-usd", "--days", "30", "--json")
     assert json.loads(again.stdout)[0]["added"] <= 1  # a full hour may have passed between the two
+    assert past(ledger) == []
+    ledger.flamewire("prices", "backfill", "TAO-USD", "--sandbox")
+    assert {it["source"] for it in eventually(lambda: past(ledger))} == {"coingecko"}
     unknown = ledger.flamewire("prices", "backfill", "EUR-USD", check=False)
     assert unknown.returncode != 0
     assert "EUR" in unknown.stderr

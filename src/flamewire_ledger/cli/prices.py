@@ -30,6 +30,9 @@ def backfill(
         int,
         typer.Option(min=1, max=3650, help="Up to 1 by 5 minutes, to 90 by hours, more by days."),
     ] = 30,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Of the sandbox, from the stand-in it has.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json")] = False,
     data_dir: Annotated[Path | None, typer.Option()] = None,
 ) -> None:
@@ -40,10 +43,17 @@ def backfill(
     symbols = [symbol for symbol in dict.fromkeys((base, quote)) if symbol != "USD"]
 
     async def action(ledger: Ledger) -> list[dict[str, object]]:
+        if sandbox and ledger.settings.sandbox_price_sources_url is None:
+            raise CommandError(
+                "The sandbox's prices never change: give it sources with"
+                " FLAMEWIRE_SANDBOX_PRICE_SOURCES_URL.",
+                WRONG_USE,
+            )
         rows: list[dict[str, object]] = []
         with progress_bar("backfill") as progress:
             for done, symbol in enumerate(symbols, 1):
-                rows.append({"symbol": symbol, "added": await fill_in(ledger, symbol, days)})
+                added = await fill_in(ledger, symbol, days, livemode=not sandbox)
+                rows.append({"symbol": symbol, "added": added})
                 progress(done, len(symbols))
         return rows
 

@@ -76,13 +76,14 @@ class PriceRecorder:
                 _log.warning("the turn to record prices is not to be had", error=str(error))
 
 
-async def backfill(ledger: Ledger, symbol: str, days: int) -> int:
-    """Fill in the dollar prices of the last days, as CoinGecko has them; how many were new.
+async def backfill(ledger: Ledger, symbol: str, days: int, *, livemode: bool = True) -> int:
+    """Fill in the dollar prices of the last days, as CoinGecko has them; how many were new. The
+    sandbox has a past only where it has sources.
 
     Doing it again adds what is missing. Raises UnknownAsset for what it does not know, and
     FeedUnavailable.
     """
-    feed = coingecko(ledger.settings)
+    feed = coingecko(ledger.settings, livemode=livemode)
     try:
         past = await feed.past(symbol, days)
     finally:
@@ -95,7 +96,7 @@ async def backfill(ledger: Ledger, symbol: str, days: int) -> int:
     async with ledger.writing() as writer:
         for first in range(0, len(samples), _SAMPLES_AT_ONCE):
             part = tuple(samples[first : first + _SAMPLES_AT_ONCE])
-            added += await _record(writer, symbol, part, covers_from)
+            added += await _record(writer, symbol, part, covers_from, livemode)
             covers_from = part[-1].at
     return added
 
@@ -105,8 +106,9 @@ async def _record(
     symbol: str,
     samples: tuple[Sample, ...],
     covers_from: datetime | None,
+    livemode: bool,
 ) -> int:
-    stream_id, owner = price_id(symbol, livemode=True), owner_id(livemode=True)
+    stream_id, owner = price_id(symbol, livemode=livemode), owner_id(livemode=livemode)
     content = "\n".join(f"{it.at.isoformat()} {it.dollars}" for it in samples)
     digest = hashlib.sha256(content.encode()).digest()
     origin = Origin(command_id("backfill", stream_id, digest.hex()), owner, "cli", digest)

@@ -58,9 +58,10 @@ def real_feeds(settings: Settings) -> tuple[RealFeed, ...]:
     return _feeds(RealClock().now, settings, settings.price_sources_url)
 
 
-def coingecko(settings: Settings) -> CoinGeckoFeed:
-    """The one that knows the past."""
-    return _coingecko(RealClock().now, settings, settings.price_sources_url)
+def coingecko(settings: Settings, *, livemode: bool = True) -> CoinGeckoFeed:
+    """The one that knows the past; the sandbox's is that of its stand-in."""
+    url = settings.price_sources_url if livemode else settings.sandbox_price_sources_url
+    return _coingecko(RealClock().now, settings, url)
 
 
 def _feeds(
