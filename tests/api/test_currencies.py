@@ -22,13 +22,14 @@ class OnlyItsNetwork:
     network: Network
 
 
-def chain(name: str, chain_id: str, asset_id: str) -> Chain:
+def chain(name: str, chain_id: str, asset_id: str, *others: str) -> Chain:
     token = Token(Asset(f"{name}:USDC", 6), asset_id)
-    network = Network(name, chain_id, True, (token,), 12, 1)
+    more = [Token(Asset(f"{name}:{it}", 18), f"{chain_id}/erc20:0x{it}") for it in others]
+    network = Network(name, chain_id, True, (token, *more), 12, 1)
     return cast("Chain", cast("Any", OnlyItsNetwork(network)))
 
 
-ETHEREUM = chain("ethereum", "eip155:1", f"eip155:1/erc20:{CONTRACT}")
+ETHEREUM = chain("ethereum", "eip155:1", f"eip155:1/erc20:{CONTRACT}", "wstETH", "USDe", "USDE")
 SUI = chain("sui", "sui:35834a8a", caip_19("sui:35834a8a", "coin", COIN_TYPE))
 CHAINS = (ETHEREUM, SUI)
 
@@ -55,6 +56,31 @@ def test_an_asset_that_is_mistyped_is_unknown(name: str):
             find_token(found_in, f"{space}:{name}", "/asset")
         with pytest.raises(UnknownAsset):
             find_currency(CHAINS, f"{space}:{name}", "/currency")
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [
+        ("wstETH", "wstETH"),
+        ("WSTETH", "wstETH"),
+        ("ethereum:wstETH", "wstETH"),
+        ("USDe", "USDe"),  # two that differ in nothing else
+        ("USDE", "USDE"),
+    ],
+)
+def test_a_symbol_may_have_small_letters(name: str, symbol: str):
+    assert find_token(ETHEREUM, name, "/asset").asset.symbol == symbol
+    assert find_currency(CHAINS, name, "/currency").symbol == symbol
+
+
+def test_symbols_are_read_without_regard_to_case():
+    assert find_token(SUI, "usdc", "/asset").asset.code == "sui:USDC"
+    assert find_currency(CHAINS, "usdc", "/currency", SUI).code == "sui:USDC"
+    with pytest.raises(UnknownAsset):
+        find_token(ETHEREUM, "usde", "/asset")
+    for name in ("usdc", "usde"):
+        with pytest.raises(UnknownAsset, match="lives on"):
+            find_currency(CHAINS, name, "/currency")
 
 
 def test_a_network_is_found_by_its_name_by_caip_2_and_by_suis_common_name():

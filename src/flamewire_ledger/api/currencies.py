@@ -7,7 +7,7 @@ networks is no name until a network is given.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
@@ -115,13 +115,22 @@ def find_chain(chains: Sequence[Chain], name: str, pointer: str) -> Chain:
 
 def find_token(chain: Chain, name: str, pointer: str) -> Token:
     """The token by its symbol, `network:SYMBOL` or CAIP-19, on one chain."""
-    for token in chain.network.tokens:
-        if name == token.asset.symbol or _is_named(token, name):
-            return token
+    found = tokens_named(chain.network.tokens, name)
+    if len(found) == 1:  # else it is none of them just so: which was meant is not guessed
+        return found[0]
     known = ", ".join(token.asset.symbol for token in chain.network.tokens)
     raise UnknownAsset(
         f"{chain.network.name} has no such asset here; it has {known}", pointer=pointer
     )
+
+
+def tokens_named(tokens: Iterable[Token], name: str) -> list[Token]:
+    """Those of that name. Symbols are read without regard to case, unless one is spelled just so: some
+    tokens have small letters in theirs.
+    """
+    tokens = list(tokens)
+    just_so = [it for it in tokens if name == it.asset.symbol or _is_named(it, name)]
+    return just_so or [it for it in tokens if name.upper() == it.asset.symbol.upper()]
 
 
 def _is_named(token: Token, name: str) -> bool:
@@ -145,12 +154,8 @@ def find_currency(
         return CREDIT
     if upper in FIAT:
         return FIAT[upper]
-    found = [
-        token.asset
-        for chain in chains
-        for token in chain.network.tokens
-        if upper == token.asset.symbol or _is_named(token, name)
-    ]
+    tokens = (token for chain in chains for token in chain.network.tokens)
+    found = [token.asset for token in tokens_named(tokens, name)]
     if len(found) > 1 and network is not None:
         found = [asset for asset in found if asset.network == network.network.name] or found
     if len(found) == 1:
@@ -158,7 +163,7 @@ def find_currency(
     if found:
         places = " and ".join(asset.network or "" for asset in found)
         raise UnknownAsset(
-            f"{upper} lives on {places}: say which, such as {found[0].code}",
+            f"{name} lives on {places}: say which, such as {found[0].code}",
             pointer=pointer,
         )
     raise UnknownAsset(

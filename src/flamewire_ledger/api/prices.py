@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from flamewire_ledger.api.call import Answer, Call
-from flamewire_ledger.api.currencies import asset_id_of, find_chain, find_currency
+from flamewire_ledger.api.currencies import asset_id_of, find_chain, find_currency, tokens_named
 from flamewire_ledger.api.models.prices import CreatePriceLock
 from flamewire_ledger.api.reading import Row, find
 from flamewire_ledger.api.rendering import time, to_json
@@ -58,11 +58,9 @@ def _meant(call: Call, name: str, pointer: str, chain: Chain | None) -> Asset:
     return (there or named or [find_currency(call.chains, name, pointer)])[0]
 
 
-def _tokens(call: Call, symbol: str) -> Iterator[Token]:
-    for chain in call.chains:
-        for token in chain.network.tokens:
-            if token.asset.symbol == symbol.upper():
-                yield token
+def _tokens(call: Call, name: str) -> list[Token]:
+    tokens = (token for chain in call.chains for token in chain.network.tokens)
+    return tokens_named(tokens, name)
 
 
 async def get_lock(call: Call) -> Answer:
