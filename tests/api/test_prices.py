@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
+from flamewire_ledger.api.currencies import USD
 from flamewire_ledger.api.parts import Offer
+from flamewire_ledger.api.pricing import Till
 from flamewire_ledger.billing.price_rules import PriceRule
-from tests.api.world import World, world
+from flamewire_ledger.domain.credit_account import CREDIT
+from tests.api.world import NOON, World, world
 
 
 async def test_a_lock_is_answered_as_it_is_read_with_every_quote(ledger: World):
@@ -72,6 +77,8 @@ async def test_a_lock_is_for_what_can_be_paid_with(door: World, given: dict, poi
         ("tao-usd", "412.5"),
         ("USDC-USD", "1"),
         ("ETH-CREDIT", "3200"),
+        ("CREDIT-USD", "1"),
+        ("CREDIT-EUR", "0.925925925925925925"),
         ("TAO-EUR", "381.944444444444444"),
         ("sui:USDC-USD", "1"),
     ],
@@ -80,6 +87,12 @@ async def test_a_price_is_what_the_board_says_now(door: World, pair: str, price:
     response = await door.get(f"/v1/prices/{pair}")
     assert response.status_code == 200, response.text
     assert response.json()["price"] == price
+
+
+async def test_a_credit_is_worth_what_it_is_sold_for(door: World):
+    till = Till(door.parts.test.prices, Decimal("0.25"), NOON)
+    assert (await till.rate(CREDIT, USD)).rate.price == Decimal("0.25")
+    assert (await till.rate(CREDIT, CREDIT)).rate.price == 1
 
 
 @pytest.mark.parametrize("pair", ["DOGE-USD", "TAO-DOGE", "%00-USD", "-", "TAO-", "TAO"])

@@ -98,9 +98,11 @@ class Till:
 
     async def _priced(self, base: Asset, quote: Asset, rule: PriceRule | None) -> Priced:
         sources = frozenset(rule.sources) if rule is not None and rule.sources else None
-        counter = USD if quote == CREDIT else quote
-        found = await self.prices.pair(base, counter, self.now, sources)
+        sold, counter = (USD if it == CREDIT else it for it in (base, quote))
+        found = await self.prices.pair(sold, counter, self.now, sources)
         market = found.rate.price
+        if base == CREDIT:
+            market = _ROUNDED.multiply(market, self.credit_price)
         if quote == CREDIT:
             market = self.in_credits(market)
         pricing = Pricing(market, found.at, found.is_stale)
