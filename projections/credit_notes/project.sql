@@ -1,15 +1,17 @@
 -- on: invoice.credit_note_issued.v1
 INSERT INTO credit_notes_v1 (
-    credit_note_id, merchant_id, invoice_id, number, invoice_number, customer, seller, currency, decimals, net_units,
-    tax_units, total_units, to_refund_units, lines, taxes, reverse_charge, reason, issued_at, email,
+    credit_note_id, merchant_id, invoice_id, number, invoice_number, invoice_issued_at, customer, seller, currency,
+    decimals, net_units, tax_units, total_units, to_refund_units, lines, taxes, reverse_charge, reason, issued_at, email,
     delivery_attempts, delivery_again_at, position
 )
 SELECT
-    data->>'credit_note_id', merchant_id, stream_id, data->>'number', data->>'invoice_number', data->'customer',
-    nullif(data->'seller', 'null'), data->'sums'->'total'->>'asset', (data->'sums'->'total'->>'decimals')::smallint,
+    data->>'credit_note_id', merchant_id, stream_id, data->>'number', data->>'invoice_number',
+    (data->>'invoice_issued_at')::timestamptz, data->'customer', nullif(data->'seller', 'null'),
+    data->'sums'->'total'->>'asset', (data->'sums'->'total'->>'decimals')::smallint,
     (data->'sums'->'net'->>'units')::numeric, (data->'sums'->'tax'->>'units')::numeric,
     (data->'sums'->'total'->>'units')::numeric, (data->'to_refund'->>'units')::numeric, data->'lines',
-    data->'sums'->'taxes', coalesce((data->>'reverse_charge')::boolean, false), data->>'reason', (data->>'issued_at')::timestamptz, data->'customer'->>'email', 0,
+    data->'sums'->'taxes', coalesce((data->>'reverse_charge')::boolean, false), data->>'reason',
+    (data->>'issued_at')::timestamptz, data->'customer'->>'email', 0,
     CASE WHEN data->'customer'->>'email' IS NOT NULL THEN (data->>'issued_at')::timestamptz END, position
 FROM batch;
 

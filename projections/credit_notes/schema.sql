@@ -5,6 +5,7 @@ CREATE TABLE credit_notes_v1 (
     invoice_id         text NOT NULL,
     number             text NOT NULL,   -- CN-2026-000001
     invoice_number     text NOT NULL,
+    invoice_issued_at  timestamptz NOT NULL,
     customer           jsonb NOT NULL,
     seller             jsonb,
     currency           text NOT NULL,

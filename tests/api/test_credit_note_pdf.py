@@ -40,7 +40,7 @@ def test_it_says_what_is_given_back_of_which_invoice_and_why() -> None:
     credited(made, CreditedLine(1, Amount(EUR, 20_00)), CreditedLine(3, Amount(EUR, 14_90)))
     text = text_of(drawn(made, is_test=True))
     for wanted in (
-        "Credit note", "No. CN-2026-000001", "No. 2026-000001", "2026-01-04", "it came twice",
+        "Credit note", "No. CN-2026-000001", "No. 2026-000001 of 2026-01-01", "2026-01-04", "it came twice",
         "FlameWire RPC GmbH", "DE123456789", "Åsa & Sons", "GB999999973", "TEST",
         "25 кредитов 1 19 % 20.00", "Handbook 3 7 % 14.90", "1 / 1",
     ):  # fmt: skip

@@ -54,6 +54,9 @@ def test_it_is_a_credit_note_of_that_invoice_and_of_this_reason(
     kind = {"facturx": ":TypeCode>381<", "ubl": ":CreditNoteTypeCode>381<"}[form]
     for wanted in (kind, "CN-2026-000001", ">2026-000001<", "it came twice", note["total"]):
         assert wanted in text, wanted
+    assert {"facturx": ">20260101<", "ubl": ":IssueDate>2026-01-01<"}[
+        form
+    ] in text  # of the invoice
     assert ("CreditNote-2" in text) == (form == "ubl")
 
 

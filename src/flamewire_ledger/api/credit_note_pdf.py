@@ -52,7 +52,7 @@ def pdf_of(document: NoteDocument) -> bytes:
     parties(paper, seller, note["customer"], document.account)
     for name, value in (
         ("Date of issue", day(note["issued_at"]) or ""),
-        ("Invoice", f"No. {note['invoice_number']}"),
+        ("Invoice", f"No. {note['invoice_number']} of {day(note['invoice_issued_at'])}"),
         ("Reason", note["reason"]),
     ):
         paper.pair(name, value, _LABEL)

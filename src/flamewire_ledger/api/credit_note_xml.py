@@ -45,7 +45,7 @@ def _terms(note: Mapping[str, Any], *, is_test: bool) -> Terms:
     return {
         **shared_terms(note, note["reason"], is_test=is_test),
         "BT-3": _CREDIT_NOTE,
-        "BG-3": [{"BT-25": note["invoice_number"]}],
+        "BG-3": [{"BT-25": note["invoice_number"], "BT-26": date_of(note["invoice_issued_at"])}],
         "BT-20": given_back,
         "BT-72": date_of(note["issued_at"]),
         "BG-25": [_line(note, place, line) for place, line in enumerate(note["lines"], 1)],

@@ -28,7 +28,7 @@ from flamewire_ledger.domain.party import Party
 from flamewire_ledger.domain.payment import ReleaseApplied, RequestPayment
 from flamewire_ledger.domain.price_lock import LockPrice, UsePriceLock
 
-INVOICE: Final = Decider("invoice", invoice.evolve_invoice, invoice.Invoice, "invoice.4")
+INVOICE: Final = Decider("invoice", invoice.evolve_invoice, invoice.Invoice, "invoice.5")
 REGISTER: Final = Decider(
     "invoice_register", invoice.evolve_register, invoice.InvoiceRegister, "invoice_register.2"
 )

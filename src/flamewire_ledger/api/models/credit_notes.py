@@ -48,6 +48,7 @@ class CreditNoteView(View):
     number: str
     invoice_id: str
     invoice_number: str
+    invoice_issued_at: datetime
     currency: str
     net: str
     net_minor: str

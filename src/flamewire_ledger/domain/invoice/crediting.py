@@ -63,6 +63,7 @@ def decide_credit_note(
         credit_note_id=command.credit_note_id,
         number=f"CN-{number}",
         invoice_number=finalised.number,
+        invoice_issued_at=finalised.finalised_at,
         customer=finalised.customer,
         seller=finalised.seller,
         lines=lines,

@@ -229,6 +229,7 @@ class CreditNoteIssued:
     credit_note_id: str
     number: str  # CN-2026-000001
     invoice_number: str
+    invoice_issued_at: datetime
     customer: Customer
     seller: Party | None
     lines: tuple[CreditNoteLine, ...]
