@@ -10,6 +10,7 @@ import pytest
 from flamewire_ledger.domain.credit_account import (
     Consumption,
     ExpiryWarned,
+    GrantReversed,
     PurchaseRefunded,
     RefundCredits,
     RefundPurchase,
@@ -180,3 +181,11 @@ def test_whose_payment_is_undone_owes_what_it_gave_away():
     left, _ = decide_transfer(sender.state, receiver.state, command)
     sender.given(*left).given(reverse("gr_1", at=4))
     assert sender.state.owed == 4
+
+
+def test_what_was_to_be_returned_of_a_payment_that_is_undone_is_not_to_be_returned():
+    """The chain has taken back what would be returned, and the whole of it is off the books."""
+    spec = account().given(opened(), purchase(), refund(3), refund(1))
+    spec.when(reverse("gr_1")).then(fact(GrantReversed, taken_back=credit(6), owed=credit(0)))
+    refunds = [it for it in spec.events[-1].postings if it.amount.asset == TAO]
+    assert refunds == [Posting(REFUNDS_PAYABLE, DEFERRED_CREDITS, Amount(TAO, 40))]

@@ -53,6 +53,8 @@ from flamewire_ledger.domain.posting import (
     CREDITS_CONSUMED,
     CREDITS_ISSUED,
     CREDITS_OWED,
+    DEFERRED_CREDITS,
+    REFUNDS_PAYABLE,
     Posting,
     credits_available,
 )
@@ -242,6 +244,9 @@ def _reverse(account: CreditAccount, command: ReverseGrant) -> Facts:
     grant = known_grant(account, command.grant_id)
     if grant.is_reversed:
         return ()
+    # What was to be returned of the purchase never came to stay: it is nobody's to be returned.
+    returned = account.seldom.returned.get(command.grant_id)
+    payable = () if returned is None else returned.payable
     return (
         GrantReversed(
             account_id=command.account_id,
@@ -249,9 +254,12 @@ def _reverse(account: CreditAccount, command: ReverseGrant) -> Facts:
             taken_back=Amount(CREDIT, grant.remaining),
             owed=Amount(CREDIT, grant.spent),
             payment_id=command.payment_id,
-            postings=postings_of(
-                (CREDITS_ISSUED, credits_available(command.account_id), grant.remaining),
-                (CREDITS_ISSUED, CREDITS_OWED, grant.spent),
+            postings=(
+                *postings_of(
+                    (CREDITS_ISSUED, credits_available(command.account_id), grant.remaining),
+                    (CREDITS_ISSUED, CREDITS_OWED, grant.spent),
+                ),
+                *[Posting(REFUNDS_PAYABLE, DEFERRED_CREDITS, each) for each in payable],
             ),
             reversed_at=command.at,
         ),

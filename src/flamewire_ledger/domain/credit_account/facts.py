@@ -154,6 +154,7 @@ class GrantReversed:
     """The payment behind it was undone: what was left is taken back, what was spent is owed.
 
     What is held stays so: a capture makes it owed, a release takes it back. What lapsed has lapsed.
+    What was to be returned of the purchase is not to be returned: a person is asked whether it was.
     """
 
     type: ClassVar = "credit_account.grant_reversed.v1"
