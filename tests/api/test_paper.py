@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from io import BytesIO
 
 import pytest
+from pypdf import PdfReader
 
 from flamewire_ledger.api.paper import Paper
 from flamewire_ledger.api.typesetting import drawable
@@ -34,6 +37,20 @@ def test_what_no_font_has_a_sign_for_is_its_number_in_the_head_and_at_the_foot()
     text = text_of(page.finished(None, ""))
     assert text.count("[U+1F950]") == 2
     assert "Bakery [U+1F950] · Invoice 1 / 1" in text
+
+
+def test_the_number_of_a_page_ends_at_the_margin() -> None:
+    seen: dict[str, float] = {}
+
+    def look(text: str, _: object, matrix: Sequence[float], *__: object) -> None:
+        seen[text.strip()] = matrix[4]
+
+    drawn = paper(author="Bakery").finished(None, "")
+    page = PdfReader(BytesIO(drawn)).pages[0]
+    page.extract_text(visitor_text=look)
+    (begins,) = (at for text, at in seen.items() if text.endswith("1 / 1"))
+    margin, millimetre = 18, 72 / 25.4
+    assert 0 < float(page.mediabox.width) - begins - margin * millimetre < 8 * millimetre
 
 
 def test_who_writes_in_letters_carries_no_further_font() -> None:

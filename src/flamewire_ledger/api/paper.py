@@ -327,7 +327,11 @@ class Paper:
             author = author[:-1]
             whole = f"{author.rstrip()}… · {title}"
         self._line(whole, FULL - _PAGE_NUMBERS, 4, "L")
-        self._pdf.cell(_PAGE_NUMBERS, 4, f"{self._pdf.page_no()} / {PAGES}", align="R")
+        # How many there will be is not known yet: the room is that of the number of this one.
+        number = f"{self._pdf.page_no()}"
+        room = self.width_of(f"{number} / {number}") + 2 * self._pdf.c_margin
+        self._pdf.set_x(self._pdf.l_margin + FULL - room)
+        self._pdf.cell(room, 4, f"{number} / {PAGES}", align="L")
         self._style(*style)
 
     def finished(self, xml: bytes | None, xml_name: str) -> bytes:
