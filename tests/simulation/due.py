@@ -96,6 +96,7 @@ def top_up_row(
         "target_units": None if rule.target is None else rule.target.units,
         "available_units": available,
         "room_units": room,
+        "paid": [it.payment_id for it in state.paid],
     }
 
 

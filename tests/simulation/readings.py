@@ -25,6 +25,7 @@ from flamewire_ledger.domain import (
 from flamewire_ledger.domain.invoice import Invoice
 from flamewire_ledger.domain.merchant import MerchantRegistered
 from flamewire_ledger.domain.payment import Payment, PaymentRequested
+from flamewire_ledger.domain.payment.transfers import RETURN_WAIT
 from flamewire_ledger.domain.subscription import Subscription
 from flamewire_ledger.domain.top_up import TopUp
 from flamewire_ledger.domain.unclaimed_transfer import UnclaimedTransfer
@@ -100,7 +101,7 @@ class Readings:
         match question:
             case "subscriptions_due":
                 return self._subscriptions_due(parameters)
-            case "top_ups_due" | "top_ups_to_close":
+            case "top_ups_due" | "top_ups_to_close" | "top_ups_taken_back":
                 return self._top_ups(question, parameters)
         rows = await self.deposits_at(parameters["network"], sorted(set(parameters["addresses"])))
         match question:
@@ -147,23 +148,33 @@ class Readings:
             state = self._states[stream_id]
             if not isinstance(state, TopUp) or stream_id <= parameters["after"]:
                 continue
+            row: Row | None
             if question == "top_ups_to_close":
-                row = None
-                asked = (
-                    None if state.pending is None else self._states.get(state.pending.payment_id)
-                )
-                if asked is not None and asked.status in _OVER:
-                    row = {
-                        "top_up_id": stream_id,
-                        "account_id": state.rule.account_id,
-                        "payment_id": asked.requested.payment_id,
-                    }
+                row = self._to_close(stream_id, state, parameters["now"])
+            elif question == "top_ups_taken_back":
+                row = self._taken_back(stream_id, state)
             else:
                 account = self._states.get(state.rule.account_id)
                 row = top_up_row(stream_id, state, account, parameters["now"])
             if row is not None:
                 found.append({**row, "merchant_id": self._owners[stream_id]})
         return found[: parameters["limit"]]
+
+    def _to_close(self, stream_id: str, state: TopUp, now: datetime) -> Row | None:
+        asked = None if state.pending is None else self._states.get(state.pending.payment_id)
+        if asked is None:
+            return None
+        had_its_time = state.reopened_at is not None and state.reopened_at + RETURN_WAIT <= now
+        is_over = asked.status in _OVER or (asked.status == "requires_action" and had_its_time)
+        return _of_top_up(stream_id, state, asked.requested.payment_id) if is_over else None
+
+    def _taken_back(self, stream_id: str, state: TopUp) -> Row | None:
+        if state.pending is not None or not state.is_on:
+            return None
+        paid = [it.payment_id for it in state.paid]
+        known = {it: self._states[it].status for it in paid if it in self._states}
+        undone = [it for it, status in known.items() if status != "succeeded"]
+        return _of_top_up(stream_id, state, undone[0]) if undone else None
 
     async def metered(
         self, merchant_id: str, credit_account_id: str, keys: Sequence[UsageKey]
@@ -260,3 +271,8 @@ def _place(row: Row) -> tuple[datetime, str]:
 
 def hour_of(at: datetime) -> datetime:
     return at.replace(minute=0, second=0, microsecond=0)
+
+
+def _of_top_up(stream_id: str, state: TopUp, payment_id: str) -> Row:
+    account_id = state.rule.account_id
+    return {"top_up_id": stream_id, "account_id": account_id, "payment_id": payment_id}
