@@ -49,8 +49,8 @@ async def written(
     thing cost was decided before.
     """
     window = window or Window()
-    opening = await _opening(journal, window)
     yield target.head(Heading(moment, await journal.begins() or _EPOCH))
+    opening = await _opening(journal, window)
     assets: dict[str, Asset] = {}
     last = None
     async for account, asset in journal.accounts():
