@@ -22,6 +22,7 @@ from flamewire_ledger.domain.credit_account.state import (
     Grant,
     Returned,
 )
+from flamewire_ledger.domain.money import Amount
 
 GRANTS_TOLD_MAX: Final = 200  # in one fact
 _NONE: Final = Returned(0, ())
@@ -59,29 +60,37 @@ def _told(account: CreditAccount, grants: tuple[EarnedGrant, ...], at: datetime)
 
 
 def _changed(account: CreditAccount, bought: Iterable[Grant]) -> Iterator[EarnedGrant]:
-    """Of a grant whose payment was undone nothing is earned: what it was spent on is owed."""
-    told = account.seldom.told
+    """Of a grant whose payment was undone nothing is earned: what it was spent on is owed.
+
+    All grants there ever were are looked at, so those without news cost three numbers and no object.
+    """
+    seldom = account.seldom
     for grant in bought:
-        terms = grant.terms
-        if terms.payment_id is None or terms.bought_grant_id is None or grant.is_reversed:
-            continue
-        now = _figures(account, grant, terms.payment_id, terms.bought_grant_id)
-        before = told.get(terms.grant_id)
-        if now != before and (before is not None or now.spent or now.lapsed or now.refunded):
-            yield now
+        grant_id, before = grant.terms.grant_id, seldom.told.get(grant.terms.grant_id)
+        returned = seldom.returned.get(grant_id, _NONE)
+        now = (_spent(account, grant), seldom.lapsed.get(grant_id, 0), returned.units)
+        was = (0, 0, 0) if before is None else (before.spent, before.lapsed, before.refunded)
+        if now != was and not grant.is_reversed:
+            yield _earned(grant, *now, returned.payable)
 
 
-def _figures(
-    account: CreditAccount, grant: Grant, payment_id: str, bought_grant_id: str
+def _spent(account: CreditAccount, grant: Grant) -> int:
+    """Burnt, or given for a debt: what went to another account is spent there, or not."""
+    return grant.spent - account.seldom.moved.get(grant.terms.grant_id, 0)
+
+
+def _earned(
+    grant: Grant, spent: int, lapsed: int, refunded: int, payable: tuple[Amount, ...]
 ) -> EarnedGrant:
-    grant_id, seldom = grant.terms.grant_id, account.seldom
-    returned = seldom.returned.get(grant_id, _NONE)
+    terms = grant.terms
+    assert terms.payment_id is not None, "it was bought"
+    assert terms.bought_grant_id is not None, "it was bought"
     return EarnedGrant(
-        grant_id=grant_id,
-        payment_id=payment_id,
-        bought_grant_id=bought_grant_id,
-        spent=grant.spent - seldom.moved.get(grant_id, 0),
-        lapsed=seldom.lapsed.get(grant_id, 0),
-        refunded=returned.units,
-        payable=returned.payable,
+        grant_id=terms.grant_id,
+        payment_id=terms.payment_id,
+        bought_grant_id=terms.bought_grant_id,
+        spent=spent,
+        lapsed=lapsed,
+        refunded=refunded,
+        payable=payable,
     )
