@@ -97,6 +97,18 @@ def test_a_follower_ahead_of_a_node_that_lags_is_not_behind() -> None:
     assert replace(WELL, height=103).lag_blocks == 0
 
 
+def test_a_chain_whose_head_is_far_below_what_was_followed_is_not_ready() -> None:
+    """Nothing that is paid there is seen until the head is above it again."""
+    scene = Scene()
+    for height, is_ready in ((100 + 256, True), (100 + 257, False)):
+        scene.said = replace(WELL, height=height)
+        check = check_of(scene)
+        assert check.is_ready == is_ready
+        assert ("257 blocks below" in str(check.details.get("reason"))) != is_ready
+    scene.said = replace(WELL, height=500, is_standing_by=True)
+    assert check_of(scene).is_ready
+
+
 def test_an_endpoint_that_is_set_aside_is_shown_and_makes_nothing_unready() -> None:
     scene = Scene()
     check = check_of(scene)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final, Protocol, get_args
 
 from flamewire_ledger.chains.chain import EndpointReport, EndpointState, Heads, Network
+from flamewire_ledger.chains.follow import Limits
 from flamewire_ledger.chains.progress import Stage
 from flamewire_ledger.telemetry import Meters
 
@@ -20,6 +21,21 @@ _HEIGHTS: Final = (
     "chain_head", "chain_finalized", "chain_followed", "chain_lag_blocks",
     "chain_head_age_seconds", "chain_unattested", "chain_refused",
 )  # fmt: skip
+
+
+# So far down the follower knows blocks to compare with; a head below them tells it nothing.
+_BELOW_BLOCKS_MAX: Final = Limits().blocks_kept
+
+
+def why_unseen(followed: int, head: int) -> str | None:
+    """Why nothing is seen of a chain whose head is far below what was followed: it is waited for."""
+    below = followed - head
+    if below <= _BELOW_BLOCKS_MAX:
+        return None
+    return (
+        f"its head is {below} blocks below what was followed: its nodes are catching up, or it was "
+        "begun anew, which needs a chain_id or a ledger of its own"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +56,13 @@ class ChainReport:
             return None
         return max(0, self.heads.latest.height - self.height)
 
+    @property
+    def reason(self) -> str | None:
+        """Why payments are not seen though the chain answers."""
+        if self.heads is None or self.height is None or self.is_standing_by:
+            return None
+        return why_unseen(self.height, self.heads.latest.height)
+
     def details(self) -> dict[str, object]:
         """As health shows it; an endpoint that is set aside is shown and makes nothing unready."""
         details: dict[str, object] = {"height": self.height}
@@ -51,6 +74,8 @@ class ChainReport:
                 "finalized": self.heads.finalized_height,
                 "lag_blocks": self.lag_blocks,
             }
+        if self.reason is not None:
+            details["reason"] = self.reason
         if self.unattested:
             details["unattested"] = self.unattested
         if self.refused:

@@ -21,6 +21,7 @@ from flamewire_ledger.chains.chain import (
     WrongChain,
 )
 from flamewire_ledger.store.chain_standing import Standing, chain_standings, held_up
+from flamewire_ledger.wiring.chain_reports import why_unseen
 from flamewire_ledger.wiring.ledger import Ledger
 
 _ANSWER_SECONDS_MAX: Final = 20.0
@@ -42,7 +43,7 @@ class ChainStatus:
     followed_by: str | None
     standing_by: tuple[str, ...]
     endpoints: Sequence[EndpointReport]
-    reason: str | None  # why the chain does not answer
+    reason: str | None  # why the chain does not answer, or is waited for
 
     @property
     def lag_blocks(self) -> int | None:
@@ -92,11 +93,12 @@ async def _status(ledger: Ledger, chain: Chain, standing: Standing) -> ChainStat
 async def _progress(
     chain: Chain, followed: int | None
 ) -> tuple[Heads | None, int | None, str | None]:
-    """The heads, the lag in seconds, and why there are none."""
+    """The heads, the lag in seconds, and why there are none or they are of no use."""
     try:
         async with asyncio.timeout(_ANSWER_SECONDS_MAX):
             heads = await chain.heads()
-            return heads, await _lag_seconds(chain, heads, followed), None
+            reason = None if followed is None else why_unseen(followed, heads.latest.height)
+            return heads, await _lag_seconds(chain, heads, followed), reason
     except (ChainUnavailable, WrongChain) as error:
         return None, None, str(error)
     except TimeoutError:

@@ -113,5 +113,5 @@ class Health:
         details = {"chain_id": network.chain_id, **report.details()}
         if unclaimed := self._unclaimed().get(network.chain_id):
             details["unclaimed_transfers"] = unclaimed  # a person has to say whose they are
-        is_ready = report.height is not None or report.is_standing_by
-        return Check(_CHAIN + network.name, is_ready, details)
+        is_seen = report.height is not None and report.reason is None
+        return Check(_CHAIN + network.name, is_seen or report.is_standing_by, details)
