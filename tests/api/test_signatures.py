@@ -145,6 +145,8 @@ async def test_what_is_wrong_is_named(door: World, changed: dict[str, Any], reas
 @pytest.mark.parametrize(
     ("changed", "pointer"),
     [
+        ({"message": 1}, "/message"),
+        ({"message": [{}]}, "/message"),
         ({"network": "solana"}, "/network"),
         ({"network": "polkadot:91b171bb158e2d3848fa23a9f1c25182"}, "/network"),
         ({"kind": "poem"}, "/kind"),

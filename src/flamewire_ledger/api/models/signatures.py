@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from flamewire_ledger.api.fields import Body, Symbol, View
 from flamewire_ledger.signatures.scheme import MEMBERS_MAX, Reason
 
 _REASONS = "\n".join(f"* `{reason.value}`: {reason.sentence}" for reason in Reason)
+
+
+def _one_of_both(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """One sentence at the field, where pydantic has one for each type, at places that are not there."""
+    try:
+        return read(value)
+    except ValidationError:
+        raise PydanticCustomError("malformed", "it is text, or typed data as an object") from None
+
+
+TextOrTypedData = Annotated[str | dict[str, Any], WrapValidator(_one_of_both)]
 
 
 class WalletOwners(Body):
@@ -32,7 +49,7 @@ class VerifySignature(Body):
         "`personal_message` between <Bytes> and </Bytes>; on Ethereum both are EIP-191, on Sui "
         "both have the intent of a personal message."
     )
-    message: str | dict[str, Any] | None = Field(
+    message: TextOrTypedData | None = Field(
         default=None, description="Text, as UTF-8; or typed data (EIP-712), also as an object."
     )
     message_hex: str | None = Field(default=None, description="The bytes, with 0x before them.")
