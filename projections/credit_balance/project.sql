@@ -284,9 +284,11 @@ moved AS (
         WHERE type = 'credit_account.earned.v1'
         GROUP BY stream_id
     ) AS told USING (stream_id),
-        jsonb_array_elements(
-            CASE jsonb_typeof(data->part) WHEN 'object' THEN jsonb_build_array(data->part) ELSE data->part END
-        ) AS slice
+        LATERAL (
+            SELECT CASE jsonb_typeof(data->part) WHEN 'object' THEN jsonb_build_array(data->part) ELSE data->part END
+        ) AS of_event (slices),
+        -- The limit is what there is. Without it a hundred slices an event are reckoned with, and all grants are read.
+        LATERAL (SELECT jsonb_array_elements(slices) LIMIT jsonb_array_length(slices)) AS each_of_them (slice)
 ),
 change AS (
     SELECT

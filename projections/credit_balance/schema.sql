@@ -56,6 +56,7 @@ CREATE INDEX credit_grants_v1_waiting ON credit_grants_v1 (expires_at, grant_id)
 CREATE INDEX credit_grants_v1_unwarned ON credit_grants_v1 (warn_at, grant_id)
     WHERE is_open AND warn_at IS NOT NULL;
 CREATE INDEX credit_grants_v1_unearned ON credit_grants_v1 (day_ends_at, account_id) WHERE day_ends_at IS NOT NULL;
+CREATE INDEX credit_grants_v1_untold ON credit_grants_v1 (account_id) WHERE day_ends_at IS NOT NULL;
 
 -- One row a hold.
 CREATE TABLE credit_holds_v1 (
