@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+import psycopg
 from psycopg import errors
 from psycopg.rows import dict_row
 
@@ -330,7 +331,11 @@ class Archiver:
                 raise ArchivingRunning(
                     "another `flamewire archive` is at work on this ledger: wait for it"
                 )
-            yield
+            try:
+                yield
+            finally:
+                with suppress(psycopg.Error):  # it broke, and has let go of the lock by that
+                    await connection.execute(SQL["unlock"])
 
 
 _COLUMN_TYPES: Final = (

@@ -1,6 +1,9 @@
 -- try_lock: one archiver at a time, whoever starts it; the number means nothing.
 SELECT pg_try_advisory_lock(4070617265);
 
+-- unlock: at once, and not when the server finds that the connection has ended.
+SELECT pg_advisory_unlock(4070617265);
+
 -- partitions: where each of the ledger's partitions is. The logs of other applications are never archived:
 -- nobody knows how far their readers are.
 SELECT p.partition, p.head, p.segment_events, p.archived_until

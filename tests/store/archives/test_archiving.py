@@ -138,6 +138,11 @@ async def test_one_archives_at_a_time(
     assert sum(isinstance(each, ArchivingRunning) for each in found) == 2
 
 
+async def test_one_archiver_may_follow_right_behind_another(archiver: Archiver) -> None:
+    for _ in range(50):
+        assert not (await archiver.create(keep_last=0)).rows
+
+
 async def test_a_gap_in_a_segment_is_never_archived(
     store: PostgresEventStore, archiver: Archiver, folder: Path, url: str
 ):
