@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from flamewire_ledger.store.archiving import Archiver, ArchivingRunning, SegmentBusy
-from flamewire_ledger.store.connections import Connections
+from flamewire_ledger.store.connections import Connection, Connections
 from flamewire_ledger.store.frames import ArchiveError
 from flamewire_ledger.store.postgres import PostgresEventStore
 from tests.store.archives.history import everything, fill
@@ -138,9 +138,26 @@ async def test_one_archives_at_a_time(
     assert sum(isinstance(each, ArchivingRunning) for each in found) == 2
 
 
-async def test_one_archiver_may_follow_right_behind_another(archiver: Archiver) -> None:
-    for _ in range(50):
-        assert not (await archiver.create(keep_last=0)).rows
+async def test_one_archiver_may_follow_right_behind_another(
+    connections: Connections, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server takes its time to notice that a connection has ended. Here it never does."""
+    connect, lingering = connections.connect, []
+
+    async def not_noticed() -> None:
+        pass
+
+    async def linger() -> Connection:
+        made = await connect()
+        lingering.append(made.close)
+        monkeypatch.setattr(made, "close", not_noticed)
+        return made
+
+    monkeypatch.setattr(connections, "connect", linger)
+    for _ in range(2):
+        assert not (await Archiver(connections, folder).create(keep_last=0)).rows
+    for close in lingering:
+        await close()
 
 
 async def test_a_gap_in_a_segment_is_never_archived(
