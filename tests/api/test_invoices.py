@@ -165,6 +165,25 @@ async def test_a_payment_intent_is_made_once_and_found_again(ledger: World) -> N
     assert later["payment_intent"]["id"] != first["payment_intent"]["id"]
 
 
+async def test_who_names_a_way_to_pay_finds_the_intent_that_offers_this_one(ledger: World) -> None:
+    invoice = await opened(ledger)
+    ether = {"network": "ethereum", "asset": "ETH"}
+
+    async def asked(body: dict[str, Any]) -> str:
+        found: str = (await done(ledger, f"{invoice['id']}/pay", body))["payment_intent"]["id"]
+        return found
+
+    of_one_way = await asked({"pay_with": [ether]})
+    of_a_network = await asked({"network": "ethereum"})
+    assert of_a_network != of_one_way  # tokens of this network would be missing
+    assert await asked({"network": "ethereum"}) == of_a_network
+    assert await asked({"pay_with": [ether]}) == of_one_way
+    assert await asked({"pay_with": [ether, {"network": "sui", "asset": "SUI"}]}) not in {
+        of_one_way,
+        of_a_network,
+    }
+
+
 async def test_a_payment_that_succeeds_pays_the_invoice_and_issues_no_receipt(
     ledger: World,
 ) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flamewire_ledger.api import invoice_views as views
-from flamewire_ledger.api import payment_intent_views, payment_intents
+from flamewire_ledger.api import payment_intent_views, payment_intents, payment_options
 from flamewire_ledger.api.call import Call
 from flamewire_ledger.api.currencies import read_amount
 from flamewire_ledger.api.invoices import currency_of, known
@@ -57,9 +57,10 @@ def _elsewhere(call: Call, body: PayInvoiceBody, amount: Amount | None) -> Envel
 
 
 async def _found(call: Call, body: PayInvoiceBody, invoice: Invoice, wanted: Amount) -> str | None:
-    """A payment intent of this amount that is still to be paid, or about to be."""
-    if body.network is not None or body.pay_with is not None:
-        return None
+    """A payment intent of this amount that is still to be paid, or about to be, in the ways that
+    were asked for: in no other, and in none less.
+    """
+    ways = _ways(call, body, wanted)
     now = call.now()
     for asked in reversed(invoice.asked[-_LOOKED_AT_MAX:]):
         if asked.amount != wanted:
@@ -68,23 +69,43 @@ async def _found(call: Call, body: PayInvoiceBody, invoice: Invoice, wanted: Amo
         for event in await events_of(call, asked.payment_id):
             payment = PAYMENT.evolve(payment, event)
         assert payment is not None, "it was recorded with the invoice's fact"
+        if ways is not None and ways != {
+            (it.chain_id, it.asset_id) for it in payment.requested.options
+        }:
+            continue
         is_open = payment.status == "requires_payment" and asked.expires_at > now
         if is_open or payment.status == "processing":
             return asked.payment_id
     return None
 
 
-async def _made(call: Call, body: PayInvoiceBody, invoice: Invoice, wanted: Amount) -> Envelope:
-    assert invoice.finalised is not None, "it is payable"
-    asked = CreatePaymentIntent(
+def _ways(call: Call, body: PayInvoiceBody, wanted: Amount) -> set[tuple[str, str]] | None:
+    """Chains and assets that the caller named; None: whichever there are. Raises Unknown…"""
+    if body.network is None and body.pay_with is None:
+        return None
+    asked = _asked(body, wanted)
+    networks = payment_options.networks(call.chains, asked)
+    ways, _ = payment_options.ways(call.chains, asked, networks)
+    return {(it.chain.network.chain_id, it.token.asset_id) for it in ways}
+
+
+def _asked(
+    body: PayInvoiceBody, wanted: Amount, reference: str | None = None
+) -> CreatePaymentIntent:
+    return CreatePaymentIntent(
         amount=wanted.text,
         currency=wanted.asset.code,
         network=body.network,
         pay_with=body.pay_with,
-        reference=invoice.finalised.number,
+        reference=reference,
         expires_in_seconds=body.expires_in_seconds,
         tolerance=body.tolerance,
     )
+
+
+async def _made(call: Call, body: PayInvoiceBody, invoice: Invoice, wanted: Amount) -> Envelope:
+    assert invoice.finalised is not None, "it is payable"
+    asked = _asked(body, wanted, invoice.finalised.number)
     payment, locks = await payment_intents.request(call, asked, call.path["id"])
     command = RequestInvoicePayment(
         call.path["id"], payment.payment_id, wanted, payment.expires_at, payment.requested_at
