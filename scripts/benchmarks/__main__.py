@@ -1,4 +1,4 @@
-"""`scripts/bench [name …] [--all] [--json]` runs benchmarks; `scripts/bench report FILE` writes them down.
+"""`scripts/bench [name …] [--all] [--json]` runs benchmarks; `scripts/bench report FILE …` writes them down.
 
 Without names, and with --all, all of them run but the soak, which has to be named. A benchmark that
 fails leaves no figure; the others still run, and the exit code is 1.
@@ -63,11 +63,11 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = _parser()
     given = parser.parse_args(words)
     if given.names[:1] == ["report"]:
-        if len(given.names) != 2:
-            parser.error("report takes the one file that `scripts/bench --all --json` wrote")
+        if len(given.names) < 2:
+            parser.error("report takes the files that `scripts/bench --json` wrote")
         from scripts.benchmarks.report import write_report  # the figures need no plotting library
 
-        return write_report(Path(given.names[1]))
+        return write_report([Path(name) for name in given.names[1:]])
     # Ended politely, the servers that were started here are ended too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     known = {**BENCHMARKS, **ALONE}

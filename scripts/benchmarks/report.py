@@ -1,7 +1,8 @@
-"""`scripts/bench report FILE`: what `scripts/bench --all --json` measured, as a page and a picture.
+"""`scripts/bench report FILE …`: what `scripts/bench --json` measured, as a page and a picture.
 
 docs/reference/performance.md keeps its own words; what is between the two marks is written here, and
-performance.svg beside it.
+performance.svg beside it. Of several files the last that has a benchmark says its figures, so that what
+runs for ten minutes need not run again with all the others.
 """
 
 from __future__ import annotations
@@ -37,25 +38,38 @@ _HEADINGS: Final = {
     "peers": "Peers",
     "memory": "Memory",
     "signatures": "Signatures",
+    "reconcile": "Reconciliation",
     "soak": "Soak",
 }
 
 
-def write_report(file: Path, page: Path = PAGE) -> int:
-    """Put the figures of that file into the page, and the picture beside it; the exit code."""
-    try:
-        measured = json.loads(file.read_text())
-        figures, machine = measured["figures"], measured["machine"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        sys.stderr.write(f"{file} is not what `scripts/bench --all --json` writes: {error!r}\n")
-        return 2
+def write_report(files: Sequence[Path], page: Path = PAGE) -> int:
+    """Put the figures of those files into the page, and the picture beside it; the exit code."""
+    machine: dict[str, str] = {}
+    by_benchmark: dict[str, list[dict[str, Any]]] = {}
+    failures: dict[str, str] = {}
+    for file in files:
+        try:
+            measured = json.loads(file.read_text())
+            found = {
+                name: list(rows)
+                for name, rows in groupby(measured["figures"], key=lambda it: str(it["benchmark"]))
+            }
+            machine = machine or measured["machine"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            sys.stderr.write(f"{file} is not what `scripts/bench --json` writes: {error!r}\n")
+            return 2
+        failed = measured.get("failures", {})
+        kept = {name: why for name, why in failures.items() if name not in found}
+        by_benchmark, failures = {**by_benchmark, **found}, {**kept, **failed}
+    figures = [row for rows in by_benchmark.values() for row in rows]
     text = page.read_text()
     before, mark, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not mark or not end:
         sys.stderr.write(f"{page} has no place for figures: it needs the lines {BEGIN} and {END}\n")
         return 2
-    body = rendered(machine, figures, measured.get("failures", {}))
+    body = rendered(machine, figures, failures)
     page.write_text(f"{before}{BEGIN}\n\n{body}\n{END}{after}")
     draw(figures, machine_in_words(machine), page.with_name(PICTURE))
     return 0

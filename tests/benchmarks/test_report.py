@@ -37,7 +37,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_figures_are_put_between_the_marks(page: Path, file: Path):
-    assert write_report(file, page) == 0
+    assert write_report([file], page) == 0
     text = page.read_text()
     assert text.startswith(f"# Words\n\n{BEGIN}")
     assert text.endswith(f"{END}\n\nMore words.\n")
@@ -51,21 +51,38 @@ def test_figures_are_put_between_the_marks(page: Path, file: Path):
     assert description()["processor"] in text
 
 
+def test_of_several_files_the_last_that_has_a_benchmark_says_it(
+    tmp_path: Path, page: Path, file: Path
+):
+    again = [("hot", Figure("hot", 50, "commands/s", 100, "spread", ratio_target=0.6))]
+    mended = [("query", Figure("balances", 4_001, "requests/s", 8_000, "empty", 4_000))]
+    later = tmp_path / "later.json"
+    later.write_text(json.dumps(document(description(), Outcome([*again, *mended]))))
+    assert write_report([file, later], page) == 0
+    text = page.read_text()
+    assert "| hot | 50 commands/s" in text
+    assert "| hot | 70" not in text
+    assert "| batches | 21 000 commands/s" in text
+    assert "### Queries" in text
+    assert "query failed" not in text
+    assert "2 of 4 aims are met" in text
+
+
 def test_the_picture_is_an_image_and_the_same_each_time(page: Path, file: Path):
-    write_report(file, page)
+    write_report([file], page)
     picture = page.with_name("performance.svg")
     first = picture.read_bytes()
     assert ElementTree.fromstring(first).tag.endswith("svg")
-    write_report(file, page)
+    write_report([file], page)
     assert picture.read_bytes() == first
 
 
 def test_a_page_without_a_place_is_left_alone(tmp_path: Path, file: Path):
     page = tmp_path / "page.md"
     page.write_text("# Words\n")
-    assert write_report(file, page) == 2
+    assert write_report([file], page) == 2
     assert page.read_text() == "# Words\n"
-    assert write_report(tmp_path / "missing.json", page) == 2
+    assert write_report([file, tmp_path / "missing.json"], page) == 2
 
 
 def test_the_reference_has_a_place_for_figures():
