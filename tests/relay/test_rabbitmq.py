@@ -10,6 +10,7 @@ from typing import Any
 import aio_pika
 import pytest
 
+from flamewire_ledger.relay import rabbitmq
 from flamewire_ledger.relay.consumer import Consumer, Delivery
 from flamewire_ledger.relay.message import Message, pack
 from flamewire_ledger.relay.rabbitmq import RabbitPublisher
@@ -237,6 +238,40 @@ async def test_a_publish_that_its_library_cancels_is_a_failure_and_not_our_end(c
         publisher._exchange = Cancels()  # type: ignore[assignment]
         with pytest.raises(BrokerUnavailable):
             await publisher.publish(messages(2, 3))
+
+
+async def test_a_publish_that_fails_leaves_its_caller_as_it_was(corner: Corner):
+    # Whoever is marked as cancelled takes the library's next cancellation for its own end.
+    task = asyncio.current_task()
+    assert task is not None
+    async with publishing(corner) as publisher:
+        await publisher.publish(messages(1, 1))
+
+        class Breaks:
+            async def publish(self, *_: object, **__: object) -> None:
+                await asyncio.sleep(0)
+                raise ConnectionResetError
+
+        publisher._exchange = Breaks()  # type: ignore[assignment]
+        with pytest.raises(BrokerUnavailable):
+            await publisher.publish(messages(2, 9))
+        assert task.cancelling() == 0
+
+
+@pytest.mark.parametrize("step", ["connect", "declare"])
+async def test_an_opening_that_its_library_cancels_is_a_failure_and_not_our_end(
+    corner: Corner, monkeypatch: pytest.MonkeyPatch, step: str
+):
+    async def cancels(*_: object, **__: object) -> None:
+        raise asyncio.CancelledError
+
+    place = aio_pika if step == "connect" else rabbitmq
+    async with publishing(corner) as publisher:
+        with monkeypatch.context() as patch:
+            patch.setattr(place, step, cancels)
+            with pytest.raises(BrokerUnavailable):
+                await publisher.publish(messages(1, 1))
+        await publisher.publish(messages(1, 1))
 
 
 async def test_a_broker_that_is_not_there_is_named_without_its_password():

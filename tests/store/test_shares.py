@@ -123,6 +123,17 @@ async def test_work_goes_on_where_a_partition_is_held_and_ends_where_it_is_lost(
         assert at_work == set()
 
 
+async def test_work_that_is_cancelled_from_within_is_a_fault_and_no_end():
+    async def work(partition: int) -> None:
+        if partition == 1:
+            raise asyncio.CancelledError
+        await asyncio.Event().wait()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await asyncio.wait_for(work_on(AllOfThem(2), work), 10)
+    assert "partition 1 was cancelled from within" in str(caught.value.exceptions[0])
+
+
 @given(members=st.integers(1, 40), partitions=st.integers(1, 256))
 def test_quotas_add_up_and_are_even(members: int, partitions: int):
     quotas = [quota_of(rank, members, partitions) for rank in range(members)]

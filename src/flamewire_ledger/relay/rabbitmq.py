@@ -65,6 +65,10 @@ async def _connect(url: str, purpose: str) -> AbstractConnection:
     except FAULTS as error:
         # The URL holds a password: it is not repeated here.
         raise BrokerUnavailable(f"no connection to RabbitMQ: {type(error).__name__}") from error
+    except asyncio.CancelledError:
+        if was_asked_to_stop():
+            raise
+        raise BrokerUnavailable("no connection to RabbitMQ: it broke at once") from None
 
 
 async def _close(connection: AbstractConnection) -> None:
@@ -73,6 +77,9 @@ async def _close(connection: AbstractConnection) -> None:
             await connection.close()
     except FAULTS:
         return  # it was broken already
+    except asyncio.CancelledError:
+        if was_asked_to_stop():
+            raise
 
 
 async def declare(channel: AbstractChannel, names: Names, partitions: int) -> AbstractExchange:
@@ -121,12 +128,13 @@ class RabbitPublisher:
         away: the confirms do not come in time.
         """
         exchange = await self._open()
+        # Tasks start in the order they are made, and each hands its frames to the connection in its
+        # first step: the order on the wire is the order given. No TaskGroup: one whose tasks fail
+        # while it ends leaves its caller marked as cancelled (3.11), and we go on after a failure.
+        confirms = [asyncio.ensure_future(_publish(exchange, it)) for it in messages]
         try:
-            async with asyncio.timeout(self._confirm_seconds_max), asyncio.TaskGroup() as tasks:
-                # Tasks start in the order they are made, and each hands its frames to the
-                # connection in its first step: the order on the wire is the order given.
-                confirms = [tasks.create_task(_publish(exchange, it)) for it in messages]
-            unroutable = sum(not isinstance(it.result(), Basic.Ack) for it in confirms)
+            async with asyncio.timeout(self._confirm_seconds_max):
+                answers = await asyncio.gather(*confirms)
         except FAULTS as error:
             await self.close()
             raise BrokerUnavailable(f"not confirmed: {type(error).__name__}") from error
@@ -135,13 +143,11 @@ class RabbitPublisher:
                 raise
             await self.close()
             raise BrokerUnavailable("not confirmed: the connection broke") from None
-        except ExceptionGroup as errors:
-            await self.close()
-            faults, others = errors.split(FAULTS)
-            if others is not None or faults is None:
-                raise
-            first = faults.exceptions[0]
-            raise BrokerUnavailable(f"not confirmed: {type(first).__name__}") from errors
+        finally:
+            for confirm in confirms:
+                confirm.cancel()
+            await asyncio.gather(*confirms, return_exceptions=True)
+        unroutable = sum(not isinstance(it, Basic.Ack) for it in answers)
         if unroutable:
             await self.close()  # opening declares what is missing
             raise BrokerUnavailable(f"{unroutable} messages found no queue")
@@ -163,6 +169,11 @@ class RabbitPublisher:
             except FAULTS as error:
                 await self.close()
                 raise BrokerUnavailable(f"the topology: {type(error).__name__}: {error}") from error
+            except asyncio.CancelledError:
+                if was_asked_to_stop():
+                    raise
+                await self.close()
+                raise BrokerUnavailable("the topology: the connection broke") from None
             return self._exchange
 
 

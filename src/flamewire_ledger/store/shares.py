@@ -64,14 +64,27 @@ class AllOfThem:
 
 async def work_on(shares: Shares, work: Callable[[int], Coroutine[Any, Any, None]]) -> None:
     """Have `work` running for each partition that is held, until cancelled. It is cancelled when the
-    partition goes to somebody else.
+    partition goes to somebody else. Work that is cancelled by anybody else is a fault, and said:
+    a group of tasks would take it for an end, and the partition would lie there.
     """
+
+    async def watched(partition: int) -> None:
+        try:
+            await work(partition)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():
+                raise RuntimeError(
+                    f"the work on partition {partition} was cancelled from within"
+                ) from None
+            raise
+
     working: dict[int, asyncio.Task[None]] = {}
     held: frozenset[int] = frozenset()
     async with asyncio.TaskGroup() as tasks:
         while True:
             for partition in held - working.keys():
-                working[partition] = tasks.create_task(work(partition))
+                working[partition] = tasks.create_task(watched(partition))
             for partition in working.keys() - held:
                 working.pop(partition).cancel()
             held = await shares.other_than(held)
