@@ -22,11 +22,14 @@ _MET, _MISSED, _INK, _FAINT = "#2f7d5b", "#c2532f", "#222222", "#b8b8b8"
 _BETTER_MAX: Final = 20.0  # a start that is much faster than its aim would flatten all others
 _BETTER_MIN: Final = 0.05
 _NAME_CHARACTERS: Final = 52
+_ALIKE_MAX: Final = (
+    8  # bars of one benchmark with one aim; of more the nearest to it stands for all
+)
 
 
 def draw(figures: Sequence[dict[str, Any]], machine: str, path: Path) -> None:
-    """An SVG of every figure that has an aim."""
-    aims = [aim for figure in figures for aim in _aims(figure)]
+    """An SVG of every figure that has an aim; of many alike, of that which is nearest to it."""
+    aims = [aim for figure in _pictured(figures) for aim in _aims(figure)]
     with plt.rc_context(
         {"svg.hashsalt": "performance", "font.size": 9, "font.family": "DejaVu Sans"}
     ):
@@ -40,13 +43,31 @@ def draw(figures: Sequence[dict[str, Any]], machine: str, path: Path) -> None:
         plt.close(chart)
 
 
+def _pictured(figures: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def kind(figure: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(figure[it] for it in ("benchmark", "unit", "target", "ratio_target"))
+
+    alike: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for figure in figures:
+        alike.setdefault(kind(figure), []).append(figure)
+    found = []
+    for many in alike.values():
+        if len(many) <= _ALIKE_MAX or not _aims(many[0]):
+            found += many
+            continue
+        nearest = min(many, key=lambda it: min(better for _, better, _ in _aims(it)))
+        found.append({**nearest, "name": f"{nearest['name']}: the nearest of {len(many)}"})
+    return found
+
+
 def _aims(figure: dict[str, Any]) -> list[tuple[str, float, str]]:
     """A figure's aims: its name, how many times better than the aim it is, and both in words."""
     found = []
     less = figure["less_is_better"]
+    reference = textwrap.shorten(figure["reference_name"].partition(", ")[0], 40)
     for value, aim, unit in (
         (figure["value"], figure["target"], figure["unit"]),
-        (figure["ratio"], figure["ratio_target"], "× reference"),
+        (figure["ratio"], figure["ratio_target"], f"× {reference}"),
     ):
         if aim is None:
             continue

@@ -102,3 +102,16 @@ def test_people_get_a_table():
     outcome = Outcome(FIGURES)
     assert table(outcome).row_count == len(FIGURES)
     assert notes(outcome) == ["lag | late: oh"]
+
+
+def test_of_many_figures_alike_the_picture_has_the_nearest_to_its_aim(page: Path, file: Path):
+    many = [
+        ("project", Figure(f"model {at}", 50_000 + at, "events/s", 10, "row by row", 40_000))
+        for at in range(20)
+    ]
+    file.write_text(json.dumps(document(description(), Outcome([*many, *FIGURES]))))
+    assert write_report([file], page) == 0
+    picture = page.with_name("performance.svg").read_text()
+    assert "model 0: the nearest of 20" in picture
+    assert "model 1" not in picture
+    assert "model 19" in page.read_text()
