@@ -41,6 +41,7 @@ BENCHMARKS: Final = {
     "query": "balances asked for",
     "usage": "items of usage taken in, and rated",
     "entitlement": "what an account may use, asked two thousand times a second",
+    "price": "the price of a lock, from memory and from Redis",
     "scale": "more writers, each on a partition of its own",
     "peers": "the same work done by others on the same Postgres",
     "memory": "what the API keeps in memory over a large log",

@@ -34,6 +34,7 @@ _HEADINGS: Final = {
     "query": "Queries",
     "usage": "Usage",
     "entitlement": "Entitlements",
+    "price": "Prices",
     "scale": "More writers",
     "peers": "Peers",
     "memory": "Memory",

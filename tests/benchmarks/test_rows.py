@@ -10,7 +10,17 @@ from dataclasses import replace
 import pytest
 
 from scripts.benchmarks import __main__ as bench
-from scripts.benchmarks import batch, everything, growth, hot, reconcile, single, soak, visible
+from scripts.benchmarks import (
+    batch,
+    everything,
+    growth,
+    hot,
+    price,
+    reconcile,
+    single,
+    soak,
+    visible,
+)
 from scripts.benchmarks.figure import BenchmarkFailed, Figure
 from scripts.benchmarks.options import Options
 from scripts.benchmarks.running import RunningLedger
@@ -94,6 +104,12 @@ def test_a_row_that_fails_leaves_the_others_and_is_said(
 def test_every_benchmark_that_is_offered_is_there():
     for name in {**bench.BENCHMARKS, **bench.ALONE}:
         assert callable(bench.benchmark(name))
+
+
+def test_the_price_of_a_lock_from_both_caches():
+    figures = price.run(replace(SMALL, seconds=0.2))
+    assert_measured(figures, 2)
+    assert all(figure.value > 0 for figure in figures)
 
 
 def test_transfers_matched_three_ways():
