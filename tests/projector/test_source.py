@@ -68,7 +68,7 @@ class _Flaky(MemoryEventStore):
     """Fails as often as it is told."""
 
     failures = 0
-    error: Exception = StoreUnavailable("away")
+    error: BaseException = StoreUnavailable("away")
 
     async def read(
         self, partition: int, after: int, limit: int, *, until: int | None = None
@@ -90,4 +90,11 @@ async def test_any_other_fault_reaches_whoever_reads() -> None:
     store = _Flaky(lambda: NOON)
     store.failures, store.error = 1, ZeroDivisionError("a fault")
     with pytest.raises(ZeroDivisionError):
+        await _take(TailBatches(store, {}, poll_seconds=0.01), 1)
+
+
+async def test_a_reading_that_is_cancelled_from_within_is_a_fault_too() -> None:
+    store = _Flaky(lambda: NOON)
+    store.failures, store.error = 1, asyncio.CancelledError()
+    with pytest.raises(ExceptionGroup):
         await _take(TailBatches(store, {}, poll_seconds=0.01), 1)

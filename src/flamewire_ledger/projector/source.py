@@ -93,7 +93,13 @@ class TailBatches:
         async def read(partition: int) -> None:
             await self._read(partition, self._after.get(partition, 0), ahead)
 
-        reading = asyncio.create_task(work_on(self._shares, read))
+        async def read_all() -> None:
+            try:
+                await work_on(self._shares, read)
+            except Exception as error:  # noqa: BLE001 - the loop's edge: whoever iterates gets it
+                await ahead.put(error)
+
+        reading = asyncio.create_task(read_all())
         try:
             while True:
                 news = await ahead.get()
