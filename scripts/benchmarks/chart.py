@@ -22,9 +22,8 @@ _MET, _MISSED, _INK, _FAINT = "#2f7d5b", "#c2532f", "#222222", "#b8b8b8"
 _BETTER_MAX: Final = 20.0  # a start that is much faster than its aim would flatten all others
 _BETTER_MIN: Final = 0.05
 _NAME_CHARACTERS: Final = 52
-_ALIKE_MAX: Final = (
-    8  # bars of one benchmark with one aim; of more the nearest to it stands for all
-)
+# Bars of one benchmark with one aim; of more the nearest to it stands for all.
+_ALIKE_MAX: Final = 8
 
 
 def draw(figures: Sequence[dict[str, Any]], machine: str, path: Path) -> None:

@@ -23,9 +23,9 @@ from flamewire_ledger.relay.message import MalformedMessage, announced, unpack
 from flamewire_ledger.relay.rabbitmq import (
     CONNECT_SECONDS_MAX,
     FAULTS,
+    breaks_as_faults,
     connected,
     declare,
-    was_asked_to_stop,
 )
 from flamewire_ledger.relay.tail import BrokerUnavailable
 from flamewire_ledger.relay.topology import Names
@@ -136,29 +136,30 @@ class Consumer:
         wait_seconds = _WAIT_SECONDS_FIRST
         while True:
             try:
-                async with connected(self._url, self._group) as connection:
-                    while True:
-                        held = self._shares.held
-                        channel, over = await self._subscribe(connection, held)
-                        self._over = over
-                        if not await self._changes_share(held, over):
-                            break
-                        # Other queues: what came by the old ones goes back to the broker.
-                        self._waiting.clear()
-                        await channel.close()
-                    wait_seconds = _WAIT_SECONDS_FIRST
+                with breaks_as_faults():
+                    await self._read()
+                wait_seconds = _WAIT_SECONDS_FIRST
             except (BrokerUnavailable, *FAULTS) as error:
                 _log.warning("the consumer begins again", group=self._group, error=repr(error))
-            except asyncio.CancelledError:
-                if was_asked_to_stop():
-                    raise
-                _log.warning("the consumer begins again", group=self._group, error="it broke")
             finally:
                 self._over = None
                 self._waiting.clear()  # unsettled with the broker: it delivers them again
             self._count("consumer_failures")
             await asyncio.sleep(wait_seconds)
             wait_seconds = min(2 * wait_seconds, _WAIT_SECONDS_MAX)
+
+    async def _read(self) -> None:
+        """Connect and read, until what is read from is over."""
+        async with connected(self._url, self._group) as connection:
+            while True:
+                held = self._shares.held
+                channel, over = await self._subscribe(connection, held)
+                self._over = over
+                if not await self._changes_share(held, over):
+                    break
+                # Other queues: what came by the old ones goes back to the broker.
+                self._waiting.clear()
+                await channel.close()
 
     async def _changes_share(self, held: frozenset[int], over: asyncio.Event) -> bool:
         """Wait until the share is another one, or it is over."""

@@ -9,8 +9,8 @@ restores channels behind our back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 import aio_pika
@@ -21,6 +21,7 @@ from pamqp.commands import Basic
 from flamewire_ledger.relay.message import CONTENT_TYPE, Message
 from flamewire_ledger.relay.tail import BrokerUnavailable
 from flamewire_ledger.relay.topology import GROUPS, Names, routing_key
+from flamewire_ledger.store.ending import was_asked_to_stop
 
 HEARTBEAT_SECONDS: Final = 20  # a connection that is silently dead is noticed after two of them
 CONNECT_SECONDS_MAX: Final = 10.0
@@ -36,12 +37,17 @@ FAULTS: Final = (
 )
 
 
-def was_asked_to_stop() -> bool:
-    """Whether a CancelledError is meant for us: aiormq also cancels whatever waits for a
-    connection that breaks.
+@contextmanager
+def breaks_as_faults() -> Iterator[None]:
+    """aiormq cancels whatever waits for a connection that breaks: a fault like any other, and no end
+    of ours.
     """
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    try:
+        yield
+    except asyncio.CancelledError:
+        if was_asked_to_stop():
+            raise
+        raise ConnectionResetError("the connection broke") from None
 
 
 @asynccontextmanager
@@ -56,30 +62,25 @@ async def connected(url: str, purpose: str) -> AsyncIterator[AbstractConnection]
 
 async def _connect(url: str, purpose: str) -> AbstractConnection:
     try:
-        async with asyncio.timeout(CONNECT_SECONDS_MAX):
-            return await aio_pika.connect(
-                url,
-                heartbeat=HEARTBEAT_SECONDS,
-                client_properties={"connection_name": f"flamewire {purpose}"},
-            )
+        with breaks_as_faults():
+            async with asyncio.timeout(CONNECT_SECONDS_MAX):
+                return await aio_pika.connect(
+                    url,
+                    heartbeat=HEARTBEAT_SECONDS,
+                    client_properties={"connection_name": f"flamewire {purpose}"},
+                )
     except FAULTS as error:
         # The URL holds a password: it is not repeated here.
         raise BrokerUnavailable(f"no connection to RabbitMQ: {type(error).__name__}") from error
-    except asyncio.CancelledError:
-        if was_asked_to_stop():
-            raise
-        raise BrokerUnavailable("no connection to RabbitMQ: it broke at once") from None
 
 
 async def _close(connection: AbstractConnection) -> None:
     try:
-        async with asyncio.timeout(CONNECT_SECONDS_MAX):
-            await connection.close()
+        with breaks_as_faults():
+            async with asyncio.timeout(CONNECT_SECONDS_MAX):
+                await connection.close()
     except FAULTS:
         return  # it was broken already
-    except asyncio.CancelledError:
-        if was_asked_to_stop():
-            raise
 
 
 async def declare(channel: AbstractChannel, names: Names, partitions: int) -> AbstractExchange:
@@ -133,16 +134,12 @@ class RabbitPublisher:
         # while it ends leaves its caller marked as cancelled (3.11), and we go on after a failure.
         confirms = [asyncio.ensure_future(_publish(exchange, it)) for it in messages]
         try:
-            async with asyncio.timeout(self._confirm_seconds_max):
-                answers = await asyncio.gather(*confirms)
+            with breaks_as_faults():
+                async with asyncio.timeout(self._confirm_seconds_max):
+                    answers = await asyncio.gather(*confirms)
         except FAULTS as error:
             await self.close()
             raise BrokerUnavailable(f"not confirmed: {type(error).__name__}") from error
-        except asyncio.CancelledError:
-            if was_asked_to_stop():
-                raise
-            await self.close()
-            raise BrokerUnavailable("not confirmed: the connection broke") from None
         finally:
             for confirm in confirms:
                 confirm.cancel()
@@ -163,17 +160,13 @@ class RabbitPublisher:
                 return self._exchange
             self._connection = await _connect(self._url, "relay")
             try:
-                async with asyncio.timeout(self._confirm_seconds_max):
-                    channel = await self._connection.channel()
-                    self._exchange = await declare(channel, self._names, self._partitions)
+                with breaks_as_faults():
+                    async with asyncio.timeout(self._confirm_seconds_max):
+                        channel = await self._connection.channel()
+                        self._exchange = await declare(channel, self._names, self._partitions)
             except FAULTS as error:
                 await self.close()
                 raise BrokerUnavailable(f"the topology: {type(error).__name__}: {error}") from error
-            except asyncio.CancelledError:
-                if was_asked_to_stop():
-                    raise
-                await self.close()
-                raise BrokerUnavailable("the topology: the connection broke") from None
             return self._exchange
 
 

@@ -1,4 +1,4 @@
-"""Ends tasks, whatever happens to the one who ends them."""
+"""Ends tasks, whatever happens to the one who ends them, and tells who asked for an end."""
 
 from __future__ import annotations
 
@@ -20,3 +20,11 @@ async def end(task: asyncio.Future[Any]) -> None:
             cancelled = error
     if cancelled is not None:
         raise cancelled
+
+
+def was_asked_to_stop() -> bool:
+    """Whether a CancelledError is meant for the task it comes to: libraries also cancel what a task
+    waits for.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

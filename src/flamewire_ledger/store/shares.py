@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 import psycopg
 
 from flamewire_ledger.store.connections import Connection, Connections
+from flamewire_ledger.store.ending import was_asked_to_stop
 from flamewire_ledger.store.statements import read_statements
 
 _log = logging.getLogger(__name__)
@@ -72,12 +73,11 @@ async def work_on(shares: Shares, work: Callable[[int], Coroutine[Any, Any, None
         try:
             await work(partition)
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or not task.cancelling():
-                raise RuntimeError(
-                    f"the work on partition {partition} was cancelled from within"
-                ) from None
-            raise
+            if was_asked_to_stop():
+                raise
+            raise RuntimeError(
+                f"the work on partition {partition} was cancelled from within"
+            ) from None
 
     working: dict[int, asyncio.Task[None]] = {}
     held: frozenset[int] = frozenset()
