@@ -197,8 +197,9 @@ async def test_a_yes_serves_on_while_it_is_asked_again():
     desk.answers[PATH] = NO
     await asyncio.sleep(0.25)
     assert (await allowances.check("ca_tom", "rpc")).entitled
-    await asyncio.sleep(0.01)
-    assert not (await allowances.check("ca_tom", "rpc")).entitled
+    async with asyncio.timeout(10):
+        while (await allowances.check("ca_tom", "rpc")).entitled:
+            await asyncio.sleep(0.01)
 
 
 async def test_an_old_yes_serves_only_while_the_ledger_is_away():

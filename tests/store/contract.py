@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from flamewire_ledger.store.connections import Connection
 from flamewire_ledger.store.event_store import (
     Append,
     Appended,
@@ -53,6 +55,11 @@ async def told(store: EventStore, partition: int = 0) -> list[tuple[int, str, in
 
 
 class EventStoreContract:
+    async def until_in_line(self, store: Any, waiting: int) -> None:
+        """Return when so many wait for a turn; in memory, whoever has begun to ask waits."""
+        for _ in range(waiting):
+            await asyncio.sleep(0)
+
     async def test_an_empty_store_has_nothing(self, store: EventStore):
         assert store.partitions == 2
         assert await store.head(0) == 0
@@ -322,7 +329,7 @@ class EventStoreContract:
             waiting = []
             for number in range(3):
                 waiting.append(asyncio.create_task(take(number)))
-                await asyncio.sleep(0.05)
+                await self.until_in_line(store, number + 1)
             assert order == []
             await turn.append(0, [append(to("a", 0, "one"))])
         await asyncio.gather(*waiting)
@@ -357,3 +364,21 @@ class EventStoreContract:
         assert first == Appended(3)
         assert second == Duplicate(RecordedCommand(b"content", 3, None))
         assert await told(store) == [(1, "a", 1, "one"), (2, "b", 1, "two"), (3, "d", 1, "four")]
+
+
+class PostgresEventStoreContract(EventStoreContract):
+    """The same of a store in Postgres, of which who waits is seen only there."""
+
+    async def until_in_line(self, store: Any, waiting: int) -> None:
+        async with asyncio.timeout(20), store._connections.use() as connection:
+            while await _in_line(connection) < waiting:
+                await asyncio.sleep(0.01)
+
+
+async def _in_line(connection: Connection) -> int:
+    found = await connection.execute(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    (waiting,) = await found.fetchone()  # type: ignore[misc]
+    return int(waiting)

@@ -18,7 +18,7 @@ from flamewire_ledger.store.memory import MemoryEventStore
 from flamewire_ledger.store.packed_batch import pack_batch
 from flamewire_ledger.store.postgres import PostgresEventStore
 from flamewire_ledger.store.statements import Statement, read_statements
-from tests.store.contract import EventStoreContract, append, to, told
+from tests.store.contract import PostgresEventStoreContract, append, to, told
 
 
 def statements() -> Mapping[str, Statement]:
@@ -27,11 +27,11 @@ def statements() -> Mapping[str, Statement]:
 
 @pytest.fixture
 async def store(ledger_url: str) -> AsyncIterator[PostgresEventStore]:
-    async with PostgresEventStore(ledger_url) as opened:
+    async with PostgresEventStore(ledger_url, connections_max=8) as opened:
         yield opened
 
 
-class TestPostgresEventStore(EventStoreContract):
+class TestPostgresEventStore(PostgresEventStoreContract):
     pass
 
 

@@ -17,7 +17,7 @@ from flamewire_ledger.store.packed_batch import pack_batch
 from flamewire_ledger.store.postgres import PostgresEventStore
 from flamewire_ledger.store.segments import keep_room_ahead, make_room_ahead
 from tests.services.postgres import Databases, database_of
-from tests.store.contract import EventStoreContract, append, to, told
+from tests.store.contract import PostgresEventStoreContract, append, to, told
 from tests.store.test_postgres import statements
 
 SEGMENT_EVENTS = 4
@@ -47,7 +47,7 @@ async def connections(segmented_url: str) -> AsyncIterator[Connections]:
 
 @pytest.fixture
 async def store(segmented_url: str) -> AsyncIterator[PostgresEventStore]:
-    async with PostgresEventStore(segmented_url) as opened:
+    async with PostgresEventStore(segmented_url, connections_max=8) as opened:
         yield opened
 
 
@@ -67,7 +67,7 @@ def segments(url: str, partition: int = 0) -> list[str]:
     ]
 
 
-class TestEventStoreOfTinySegments(EventStoreContract):
+class TestEventStoreOfTinySegments(PostgresEventStoreContract):
     pass
 
 

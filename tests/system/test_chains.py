@@ -76,10 +76,12 @@ def ask_for_ether(client: httpx.Client, key: str) -> tuple[str, str, int]:
 
 def pay(anvil: Anvil, address: str, wei: int) -> int:
     """The height of the block that holds it, which is final."""
-    anvil.rpc("eth_sendTransaction", {"from": ACCOUNTS[0][0], "to": address, "value": hex(wei)})
-    height = int(anvil.rpc("eth_blockNumber"), 16)
+    wish = {"from": ACCOUNTS[0][0], "to": address, "value": hex(wei)}
+    sent = anvil.rpc("eth_sendTransaction", wish)
+    # The node answers before the block is there.
+    receipt = eventually(lambda: anvil.rpc("eth_getTransactionReceipt", sent))
     anvil.mine(12)
-    return height
+    return int(receipt["blockNumber"], 16)
 
 
 def test_every_chain_has_a_row_with_who_follows_it(ledger: RunningLedger):

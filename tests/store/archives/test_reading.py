@@ -18,7 +18,7 @@ from flamewire_ledger.store.postgres import PostgresEventStore
 from tests.services.postgres import Databases
 from tests.store.archives.conftest import SEGMENT_EVENTS
 from tests.store.archives.history import everything, fill
-from tests.store.contract import EventStoreContract, append, to
+from tests.store.contract import PostgresEventStoreContract, append, to
 from tests.store.test_segments import ask, segments
 
 
@@ -34,7 +34,7 @@ class ArchivingStore(PostgresEventStore):
         return list(verdicts)
 
 
-class TestEventStoreThatIsArchivedAllTheTime(EventStoreContract):
+class TestEventStoreThatIsArchivedAllTheTime(PostgresEventStoreContract):
     @pytest.fixture
     def url(self, databases: Databases) -> Iterator[str]:
         made = databases.create()
@@ -46,7 +46,7 @@ class TestEventStoreThatIsArchivedAllTheTime(EventStoreContract):
     async def store(
         self, url: str, folder: Path, archiver: Archiver
     ) -> AsyncIterator[ArchivingStore]:
-        async with ArchivingStore(url, archive_directory=folder) as opened:
+        async with ArchivingStore(url, archive_directory=folder, connections_max=8) as opened:
             opened.archiver = archiver
             yield opened
             await archiver.create(keep_last=0)  # what came while another archived
