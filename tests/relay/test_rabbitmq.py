@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import aio_pika
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from flamewire_ledger.relay import rabbitmq
 from flamewire_ledger.relay.consumer import Consumer, Delivery
 from flamewire_ledger.relay.message import Message, pack
-from flamewire_ledger.relay.rabbitmq import RabbitPublisher
+from flamewire_ledger.relay.rabbitmq import RabbitPublisher, connected
 from flamewire_ledger.relay.tail import BrokerUnavailable, Relay
 from flamewire_ledger.relay.turns import MemoryTurns
 from flamewire_ledger.store.memory import MemoryEventStore
@@ -191,6 +191,28 @@ async def test_a_consumer_whose_queue_was_deleted_makes_it_again(corner: Corner)
         assert positions(await take(consumer, 2)) == [2]
 
 
+async def test_a_consumer_whose_connection_closes_before_it_is_used_connects_again(
+    corner: Corner, monkeypatch: pytest.MonkeyPatch
+):
+    made = 0
+
+    @asynccontextmanager
+    async def closing_first(url: str, purpose: str) -> AsyncIterator[Any]:
+        nonlocal made
+        made += 1
+        connection: Any
+        async with connected(url, purpose) as connection:
+            if made == 1:  # as when shares and broker change at once
+                await connection.transport.connection.close()
+            yield connection
+
+    monkeypatch.setattr("flamewire_ledger.relay.consumer.connected", closing_first)
+    consumer = reader(corner)
+    async with running(consumer.run()):
+        await until(lambda: consumer.connected, 5)
+    assert made == 2
+
+
 async def test_what_found_no_queue_is_not_taken_for_published(corner: Corner):
     async with publishing(corner) as publisher:
         await publisher.publish(messages(1, 1))
@@ -272,6 +294,24 @@ async def test_an_opening_that_its_library_cancels_is_a_failure_and_not_our_end(
             with pytest.raises(BrokerUnavailable):
                 await publisher.publish(messages(1, 1))
         await publisher.publish(messages(1, 1))
+
+
+@pytest.mark.parametrize("settle", [Delivery.done, Delivery.failed])
+async def test_a_settling_that_its_library_cancels_is_no_end_of_whoever_settles(
+    settle: Callable[[Delivery], Awaitable[None]],
+):
+    class Unsettled:
+        headers: ClassVar = {"partition": 0, "first": 1, "last": 1}
+
+        async def ack(self) -> None:
+            raise asyncio.CancelledError
+
+        async def reject(self, requeue: bool) -> None:
+            raise asyncio.CancelledError
+
+    consumer = Consumer("amqp://127.0.0.1:1/", "projector", 1, attempts_max=1)
+    message: Any = Unsettled()
+    await settle(Delivery(0, 1, 1, (), consumer, message))  # the broker delivers it again
 
 
 async def test_a_broker_that_is_not_there_is_named_without_its_password():

@@ -229,7 +229,7 @@ class Consumer:
         key = (delivery.partition, delivery.first, delivery.last)
         if not failed:
             self._attempts.pop(key, None)
-            with suppress(*FAULTS):
+            with suppress(*FAULTS), breaks_as_faults():
                 await message.ack()
             return
         attempts = self._attempts.pop(key, 0) + 1
@@ -248,7 +248,7 @@ class Consumer:
         headers = {name: message.headers.get(name) for name in ("partition", "first", "last")}
         _log.error("a message was parked", group=self._group, cause=cause, headers=headers)
         self._count("consumer_parked")
-        with suppress(*FAULTS):
+        with suppress(*FAULTS), breaks_as_faults():
             await message.reject(requeue=False)
 
     def _count(self, name: str) -> None:
