@@ -27,14 +27,16 @@ HEARTBEAT_SECONDS: Final = 20  # a connection that is silently dead is noticed a
 CONNECT_SECONDS_MAX: Final = 10.0
 CONFIRM_SECONDS_MAX: Final = 30.0
 
-# What a broken connection, channel or confirm looks like from here.
+# What a broken connection, channel or confirm looks like from here. Of a channel that is closed aiormq
+# says so in a RuntimeError of its own, of a connection in Python's.
 FAULTS: Final = (
     aiormq.exceptions.AMQPError,
-    aiormq.exceptions.ChannelInvalidStateError,
     asyncio.InvalidStateError,
     OSError,
+    RuntimeError,
     TimeoutError,
 )
+assert issubclass(aiormq.exceptions.ChannelInvalidStateError, FAULTS)
 
 
 @contextmanager
