@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,15 @@ from flamewire_ledger.commands.decider import Done, Envelope, Facts
 from flamewire_ledger.commands.writer import Writer
 from flamewire_ledger.domain.rejection import NotAllowed
 from flamewire_ledger.store.event_store import NewEvent, StoreUnavailable, StreamAppend
-from tests.commands.counter import CODEC, break_down, empty, fill, fill_if_other_is_empty, move
+from tests.commands.counter import (
+    CODEC,
+    Filled,
+    break_down,
+    empty,
+    fill,
+    fill_if_other_is_empty,
+    move,
+)
 from tests.commands.test_writer import running
 from tests.commands.watched_store import WatchedStore
 from tests.store.contract import append
@@ -66,6 +75,29 @@ def noting(envelope: Envelope, decided: list[int], number: int) -> Envelope:
 
 def submit(writer: Writer, *envelopes: Envelope) -> asyncio.Task[Any]:
     return asyncio.create_task(writer.submit_many(envelopes))
+
+
+async def test_others_get_their_turn_while_many_commands_are_decided_on_streams_at_hand():
+    turns = 0
+    decided: Counter[int] = Counter()  # by the turns that others had had
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def decide(states: Mapping[str, Any]) -> Facts:
+        decided[turns] += 1
+        return {"a": [Filled(1)]}
+
+    async with running(WatchedStore()) as writer:
+        await writer.submit(fill("a", 1))
+        task = asyncio.create_task(other())
+        await writer.submit_many([replace(fill("a", 1), decide=decide) for _ in range(400)])
+        task.cancel()
+    assert decided.total() == 400
+    assert max(decided.values()) == 100
 
 
 async def test_the_next_batch_is_decided_meanwhile_and_sent_only_behind_the_answer():

@@ -235,6 +235,8 @@ class Lane:
     async def _decide_and_send(self) -> None:
         while self._may_decide_more():
             await self._decide()
+            if self._may_decide_more() and not self._executor.takes_turns:
+                await asyncio.sleep(0)  # deciding waits for nothing where every stream is at hand
         if self._forming is not None:
             self._send(self._forming)
             await asyncio.sleep(0)  # it is on its way before anybody is answered
