@@ -43,6 +43,9 @@ _HEADINGS: Final = {
     "soak": "Soak",
 }
 
+# What all figures of a page have in common.
+_SAME: Final = ("processor", "cores", "memory", "system", "python")
+
 
 def write_report(files: Sequence[Path], page: Path = PAGE) -> int:
     """Put the figures of those files into the page, and the picture beside it; the exit code."""
@@ -57,8 +60,13 @@ def write_report(files: Sequence[Path], page: Path = PAGE) -> int:
                 for name, rows in groupby(measured["figures"], key=lambda it: str(it["benchmark"]))
             }
             machine = machine or measured["machine"]
+            others = [it for it in _SAME if measured["machine"][it] != machine[it]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             sys.stderr.write(f"{file} is not what `scripts/bench --json` writes: {error!r}\n")
+            return 2
+        if others:  # the page says one of each
+            what = " and ".join(others)
+            sys.stderr.write(f"{file} was measured with another {what} than {files[0]}\n")
             return 2
         failed = measured.get("failures", {})
         kept = {name: why for name, why in failures.items() if name not in found}

@@ -68,6 +68,18 @@ def test_of_several_files_the_last_that_has_a_benchmark_says_it(
     assert "2 of 4 aims are met" in text
 
 
+def test_figures_of_another_python_are_not_put_beside_these(
+    tmp_path: Path, page: Path, file: Path, capsys: pytest.CaptureFixture[str]
+):
+    before = page.read_text()
+    other = tmp_path / "other.json"
+    machine = {**description(), "python": "3.9.0"}
+    other.write_text(json.dumps(document(machine, Outcome(FIGURES))))
+    assert write_report([file, other], page) == 2
+    assert "python" in capsys.readouterr().err
+    assert page.read_text() == before
+
+
 def test_the_picture_is_an_image_and_the_same_each_time(page: Path, file: Path):
     write_report([file], page)
     picture = page.with_name("performance.svg")
