@@ -144,6 +144,8 @@ async def _until(
         watched: set[asyncio.Task[Any]] = {stopping, *tasks}
         await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
+            if task.cancelled():  # nobody here asked for it
+                raise RuntimeError(f"{task.get_name()} was cancelled from within")
             if task.done() and (error := task.exception()) is not None:
                 raise error
     finally:
