@@ -184,6 +184,17 @@ async def test_who_names_a_way_to_pay_finds_the_intent_that_offers_this_one(ledg
     }
 
 
+async def test_who_names_a_network_finds_the_intent_though_not_all_of_it_had_a_price(
+    ledger: World,
+) -> None:
+    invoice = await opened(ledger)
+    del ledger.quotes["ETH"]
+    first = (await done(ledger, f"{invoice['id']}/pay", {"network": "ethereum"}))["payment_intent"]
+    assert [it["asset"] for it in first["payment_options"]] == ["USDC"]
+    again = (await done(ledger, f"{invoice['id']}/pay", {"network": "ethereum"}))["payment_intent"]
+    assert again["id"] == first["id"]
+
+
 async def test_a_payment_that_succeeds_pays_the_invoice_and_issues_no_receipt(
     ledger: World,
 ) -> None:

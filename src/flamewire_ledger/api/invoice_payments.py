@@ -4,6 +4,7 @@ paid elsewhere.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final
 
 from flamewire_ledger.api import invoice_views as views
@@ -22,7 +23,7 @@ from flamewire_ledger.commands.payment import PAYMENT
 from flamewire_ledger.domain.invoice import Invoice, PayInvoice, RequestInvoicePayment, payable
 from flamewire_ledger.domain.money import Amount
 from flamewire_ledger.domain.payment import Payment
-from flamewire_ledger.domain.rejection import Malformed
+from flamewire_ledger.domain.rejection import InvalidAmount, Malformed, PriceUnavailable
 
 _LOOKED_AT_MAX: Final = 5  # of the payment intents there are already, the newest first
 
@@ -58,9 +59,11 @@ def _elsewhere(call: Call, body: PayInvoiceBody, amount: Amount | None) -> Envel
 
 async def _found(call: Call, body: PayInvoiceBody, invoice: Invoice, wanted: Amount) -> str | None:
     """A payment intent of this amount that is still to be paid, or about to be, in the ways that
-    were asked for: in no other, and in none less.
+    were asked for: in no other, and in none less; whichever, where none were.
     """
-    ways = _ways(call, body, wanted)
+    if not invoice.asked:
+        return None
+    ways = await _ways(call, body, wanted)
     now = call.now()
     for asked in reversed(invoice.asked[-_LOOKED_AT_MAX:]):
         if asked.amount != wanted:
@@ -79,13 +82,20 @@ async def _found(call: Call, body: PayInvoiceBody, invoice: Invoice, wanted: Amo
     return None
 
 
-def _ways(call: Call, body: PayInvoiceBody, wanted: Amount) -> set[tuple[str, str]] | None:
-    """Chains and assets that the caller named; None: whichever there are. Raises Unknown…"""
+async def _ways(call: Call, body: PayInvoiceBody, wanted: Amount) -> set[tuple[str, str]] | None:
+    """Chains and assets that the caller named, by themselves or with their network, of which those
+    are left out that an intent of now would leave out; None: whichever there are. Raises Unknown…
+    """
     if body.network is None and body.pay_with is None:
         return None
-    asked = _asked(body, wanted)
+    asked, now = _asked(body, wanted), call.now()
     networks = payment_options.networks(call.chains, asked)
-    ways, _ = payment_options.ways(call.chains, asked, networks)
+    ways, by_name = payment_options.ways(call.chains, asked, networks)
+    if not by_name:
+        nobodys = payment_options.Moment("", "", now, now)  # nothing is locked
+        with suppress(PriceUnavailable, InvalidAmount):  # then one is found that was made before
+            agreed = await payment_options.terms(call, ways, by_name, wanted, nobodys)
+            ways = [one.way for one in agreed]
     return {(it.chain.network.chain_id, it.token.asset_id) for it in ways}
 
 
