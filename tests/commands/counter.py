@@ -78,6 +78,13 @@ def empty(stream_id: str, coins: int, *, command_id: UUID | None = None) -> Enve
     return _envelope((stream_id,), decide, command_id, f"empty {stream_id} {coins}")
 
 
+def said_to_be_new(envelope: Envelope) -> Envelope:
+    """The same command, which is sure that it is the first on its streams."""
+    for subject in envelope.subjects:
+        subject.is_new = True
+    return envelope
+
+
 def move(source: str, target: str, coins: int, *, command_id: UUID | None = None) -> Envelope:
     def decide(states: Mapping[str, Any]) -> Facts:
         purse = states[source]
@@ -106,3 +113,15 @@ def break_down(stream_id: str) -> Envelope:
         raise ZeroDivisionError("a fault in deciding")
 
     return _envelope((stream_id,), decide, None, "break")
+
+
+def break_down_below(stream_id: str, coins: int) -> Envelope:
+    """Takes one of so many coins or more; fewer are a fault in deciding."""
+
+    def decide(states: Mapping[str, Any]) -> Facts:
+        purse = states[stream_id]
+        if purse is None or purse.coins < coins:
+            raise ZeroDivisionError("a fault in deciding")
+        return {stream_id: [Emptied(1)]}
+
+    return _envelope((stream_id,), decide, None, "break below")

@@ -16,11 +16,13 @@ from tests.commands.counter import (
     CODEC,
     Purse,
     break_down,
+    break_down_below,
     empty,
     fill,
     fill_if_other_is_empty,
     look,
     move,
+    said_to_be_new,
 )
 from tests.commands.watched_store import WatchedStore
 from tests.store.contract import append
@@ -140,6 +142,31 @@ async def test_a_conflict_is_tried_again_on_the_newer_state():
     assert await batches.execute([empty("a", 15)]) == [Done(3, b"0", False)]
 
 
+async def test_nobody_looks_for_a_stream_that_is_said_to_be_new():
+    store = WatchedStore()
+    batches = executor(store)
+    command = said_to_be_new(fill("a", 5))
+    assert await batches.execute([command, empty("a", 3)]) == [
+        Done(1, b"5", False),
+        Done(2, b"2", False),
+    ]
+    assert await batches.execute([empty("a", 2)]) == [Done(3, b"0", False)]
+    assert store.asked == {"append": 2}
+    again = said_to_be_new(fill("a", 5, command_id=command.command_id))
+    assert await executor(store).execute([again]) == [Done(1, b"5", True)], "known by its id"
+
+
+async def test_a_stream_that_was_said_to_be_new_and_is_not_is_looked_for():
+    store = WatchedStore()
+    batches = executor(store)
+    await elsewhere(store, "a", 0, 10)
+    fills, empties = said_to_be_new(fill("a", 5)), said_to_be_new(empty("a", 15))
+    assert await batches.execute([fills]) == [Again(("a",))]
+    assert await batches.execute([empties]) == [Again(("a",))], "its refusal is not answered"
+    done = [Done(2, b"15", False), Done(3, b"0", False)]
+    assert await batches.execute([fills, empties]) == done
+
+
 async def test_a_refusal_on_an_old_state_is_not_answered():
     store = WatchedStore()
     batches = executor(store)
@@ -181,6 +208,26 @@ async def test_a_fault_in_deciding_fails_its_own_command_only():
     assert isinstance(outcomes[1], Failed)
     assert isinstance(outcomes[1].error, ZeroDivisionError)
     assert outcomes[2] == Done(2, b"0", False)
+
+
+async def test_a_fault_on_an_old_state_is_not_answered():
+    store = WatchedStore()
+    batches = executor(store)
+    await batches.execute([fill("a", 1)])
+    await elsewhere(store, "a", 1, 10)
+    await elsewhere(store, "b", 0, 10)
+    moved, there = break_down_below("a", 10), said_to_be_new(break_down_below("b", 10))
+    assert await batches.execute([moved, there]) == [Again(("a",)), Again(("b",))]
+    assert await batches.execute([moved, there]) == [Done(4, b"10", False), Done(5, b"9", False)]
+
+
+async def test_a_command_that_is_recorded_is_replayed_though_deciding_it_would_fail_now():
+    store = WatchedStore()
+    batches = executor(store)
+    await batches.execute([fill("a", 10)])
+    command = break_down_below("a", 10)
+    assert await batches.execute([command]) == [Done(2, b"9", False)]
+    assert await batches.execute([command]) == [Done(2, b"9", True)]
 
 
 async def test_a_stream_that_cannot_be_read_fails_its_own_commands_only():

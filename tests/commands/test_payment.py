@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -20,6 +21,7 @@ from flamewire_ledger.domain.price_lock import LockPrice, Quote, UsePriceLock
 from flamewire_ledger.domain.rejection import IdempotencyKeyReused, LockUsed
 from flamewire_ledger.store.codec import Codec
 from flamewire_ledger.store.memory import MemoryEventStore
+from tests.commands.watched_store import WatchedStore
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=15)
@@ -34,13 +36,19 @@ def store() -> MemoryEventStore:
     return MemoryEventStore(lambda: NOON)
 
 
-@pytest.fixture
-async def writer(store: MemoryEventStore) -> AsyncIterator[Writer]:
+@asynccontextmanager
+async def writing(store: MemoryEventStore) -> AsyncIterator[Writer]:
     made = Writer(store, Codec())
     running = asyncio.create_task(made.run())
     yield made
     made.stop()
     await running
+
+
+@pytest.fixture
+async def writer(store: MemoryEventStore) -> AsyncIterator[Writer]:
+    async with writing(store) as made:
+        yield made
 
 
 def origin(name: str, fingerprint: bytes = b"") -> Origin:
@@ -69,6 +77,22 @@ def lock(name: str, payment_id: str | None = None) -> LockPrice:
 
 async def types(store: MemoryEventStore) -> Sequence[str]:
     return [event.type for event in await store.read(0, 0, 100)]
+
+
+async def test_nobody_looks_for_a_payment_and_locks_that_are_made_now():
+    watched = WatchedStore()
+    payment_id = derived_id("pi", NOON, "a")
+    made, agreed = lock("a", payment_id), lock("b")
+    async with writing(watched) as writer:
+        await writer.submit(price_lock.envelope(origin("lock"), agreed))
+        command = payment.request(origin("a"), request("a", made.lock_id), [made])
+        assert isinstance(await writer.submit(command), Done)
+    assert watched.asked == {"append": 2}
+    async with writing(watched) as writer:
+        use = UsePriceLock(agreed.lock_id, derived_id("pi", NOON, "b"), NOON)
+        command = payment.request(origin("b"), request("b", agreed.lock_id), [use])
+        assert isinstance(await writer.submit(command), Done)
+    assert watched.asked == {"append": 3, "snapshots": 1, "load": 1}, "one agreed on before is"
 
 
 async def test_a_payment_and_its_locks_are_one_command_and_the_payment_is_last(

@@ -35,6 +35,7 @@ from tests.commands.counter import (
     fill_if_other_is_empty,
     look,
     move,
+    said_to_be_new,
 )
 from tests.commands.watched_store import WatchedStore
 from tests.store.contract import append
@@ -164,6 +165,13 @@ class Sent:
 
 
 def some_command(dice: random.Random, sent: list[Sent]) -> Envelope:
+    """A few say of streams that they are new, which is seldom so, and may change no outcome."""
+    if dice.random() < 0.02:
+        return said_to_be_new(another_command(dice, sent))
+    return another_command(dice, sent)
+
+
+def another_command(dice: random.Random, sent: list[Sent]) -> Envelope:
     one, other = dice.sample(PURSES, 2)
     coins = dice.randrange(1, 6)
     match dice.randrange(12):
@@ -185,7 +193,11 @@ async def run(seed: int) -> tuple[RoughStore, list[Sent], WriterCounts]:
     dice = random.Random(seed)
     store = RoughStore(dice)
     writer = Writer(
-        store, CODEC, batch_commands_max=dice.choice((1, 3, 8)), snapshot_every_events=7
+        store,
+        CODEC,
+        batch_commands_max=dice.choice((1, 3, 8)),
+        snapshot_every_events=7,
+        streams_kept_max=dice.choice((2, 25_000)),  # what is kept is looked at first
     )
     running = asyncio.create_task(writer.run())
     sent: list[Sent] = []

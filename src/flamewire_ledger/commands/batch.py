@@ -167,8 +167,7 @@ class BatchExecutor:
         away.
         """
         await self._append(batch)
-        self._answer_broken(batch)
-        await self._answer_refused(batch)
+        await self._answer_unrecorded(batch)
         self._states.keep(batch.states)
         for index in batch.repeats:
             envelope = batch.envelopes[index]
@@ -266,51 +265,56 @@ class BatchExecutor:
                     settled[index] = known
                 case Conflict(streams):
                     conflict = True
-                    settled[index] = Again(streams)
+                    settled[index] = _again(batch.envelopes[index], streams)
             states.spoilt.update([stream.stream_id for stream in append.streams])
         self._states.saw(before, position, conflict=conflict)
 
-    def _answer_broken(self, batch: Batch) -> None:
-        """A fault is one of ours only if the state it was met on is the recorded one."""
-        for index, error in batch.broken.items():
-            spoilt = _spoilt(batch, index)
-            batch.settled[index] = Again(spoilt) if spoilt else Failed(error)
-
-    async def _answer_refused(self, batch: Batch) -> None:
-        """Answer what was refused, or had nothing new to say, once the state behind that is known
-        to be so.
+    async def _answer_unrecorded(self, batch: Batch) -> None:
+        """Answer what was refused, had nothing new to say, or met a fault, once the state behind that is
+        known to be so: a fault is one of ours only if it was met on the recorded state.
         """
-        if not batch.refused:
+        left = batch.refused.keys() | batch.broken.keys()
+        if not left:
             return
         states, envelopes = batch.states, batch.envelopes
         unsure = {
             subject.stream_id: states.folded[subject.stream_id].version
-            for index in batch.refused
+            for index in left
             for subject in envelopes[index].subjects
-            if subject.stream_id not in states.current | states.spoilt
+            if subject.stream_id not in states.current | states.spoilt | states.unreadable.keys()
         }
         if unsure:
             moved = await self._store.load(self._partition, unsure)
             states.spoilt.update(stream_id for stream_id, events in moved.items() if events)
-        ids = [envelopes[index].command_id for index in batch.refused]
+        ids = [envelopes[index].command_id for index in left]
         known = await self._store.find_commands(self._partition, ids)
         if self._states.has_been_away(states):
             states.spoilt.update(unsure)  # kept since before it was away, and so known to nobody
         head: int | None = None
-        for index, refusal in batch.refused.items():
+        for index in sorted(left):
             envelope = envelopes[index]
             recorded = known.get(envelope.command_id)
             spoilt = _spoilt(batch, index)
+            refusal = batch.refused.get(index)
             if recorded is not None:
                 batch.settled[index] = _as_recorded(recorded, envelope)
             elif spoilt:
-                batch.settled[index] = Again(spoilt)
+                batch.settled[index] = _again(envelope, spoilt)
+            elif index in batch.broken:
+                batch.settled[index] = Failed(batch.broken[index])
             elif isinstance(refusal, Rejection):
                 batch.settled[index] = refusal
             else:
                 if head is None:
                     head = await self._store.head(self._partition)
                 batch.settled[index] = Done(head, refusal, replayed=False)
+
+
+def _again(envelope: Envelope, streams: tuple[str, ...]) -> Again:
+    """It is tried again, and then whatever it looks at is looked for."""
+    for subject in envelope.subjects:
+        subject.is_new = False
+    return Again(streams)
 
 
 def _spoilt(batch: Batch, index: int) -> tuple[str, ...]:
@@ -330,7 +334,7 @@ def _repeated(first: Settled | None, envelope: Envelope, same_content: bool) -> 
         case _ if same_content:
             return first
         case _:  # the first left no trace, so this one is decided on its own
-            return Again(tuple(subject.stream_id for subject in envelope.subjects))
+            return _again(envelope, tuple(subject.stream_id for subject in envelope.subjects))
 
 
 def _as_recorded(recorded: RecordedCommand, envelope: Envelope) -> Done | Rejection:

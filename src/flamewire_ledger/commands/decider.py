@@ -30,10 +30,15 @@ class Decider:
 
 @dataclass(slots=True)  # not frozen, as the envelope that it is part of
 class Subject:
-    """A stream the command decides on, and how to fold it."""
+    """A stream the command decides on, and how to fold it.
+
+    `is_new`: its id was made for this command, so that nobody looks for it before the append, which
+    finds out if there is one all the same.
+    """
 
     stream_id: str
     decider: Decider
+    is_new: bool = False
 
 
 # What a decision records: events for each stream, in the order of the streams' first mention.

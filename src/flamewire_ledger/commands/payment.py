@@ -47,7 +47,7 @@ def request(
         return facts
 
     subjects = (
-        Subject(stream_id, PAYMENT),
-        *[Subject(lock.lock_id, PRICE_LOCK) for lock in locks],
+        Subject(stream_id, PAYMENT, is_new=True),
+        *[Subject(it.lock_id, PRICE_LOCK, is_new=isinstance(it, LockPrice)) for it in locks],
     )
     return origin.envelope(subjects, decide, answer)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from flamewire_ledger.commands.decider import Decider, Envelope, Facts, Subject
 from flamewire_ledger.commands.origin import Answer, Origin
 from flamewire_ledger.domain import price_lock
-from flamewire_ledger.domain.price_lock import PriceLockCommand
+from flamewire_ledger.domain.price_lock import LockPrice, PriceLockCommand
 
 PRICE_LOCK: Final = Decider("price_lock", price_lock.evolve, price_lock.PriceLock, "price_lock.2")
 
@@ -20,4 +20,5 @@ def envelope(origin: Origin, command: PriceLockCommand, answer: Answer | None = 
     def decide(states: Mapping[str, Any]) -> Facts:
         return {stream_id: price_lock.decide(states[stream_id], command)}
 
-    return origin.envelope((Subject(stream_id, PRICE_LOCK),), decide, answer)
+    subject = Subject(stream_id, PRICE_LOCK, is_new=isinstance(command, LockPrice))
+    return origin.envelope((subject,), decide, answer)

@@ -1,5 +1,6 @@
 """The states that batches are decided on: as the batch in flight will leave them, as they were kept,
-or as they are loaded; and what is kept of them, and saved as snapshots, when a batch is recorded.
+as they are loaded, or as none where a stream is said to be new; and what is kept of them, and saved
+as snapshots, when a batch is recorded.
 
 What a newcomer would get wrong: only a state that was loaded for this very batch is known to be as
 recorded. A kept one may be behind, and one of the batch in flight may never come true.
@@ -27,6 +28,7 @@ _log = logging.getLogger(__name__)
 # streams, and each batch is loaded, decided and appended in a turn of its own.
 _BATCHES_WARY: Final = 16
 _BATCHES_CONTENDED: Final = 8
+_NO_STREAM: Final = Folded(0, None)
 
 
 @dataclass(slots=True)
@@ -87,7 +89,9 @@ class StreamStates:
                     folded[stream_id] = assumed[stream_id]
                     continue
                 known = kept.get(stream_id)
-                if known is None or self._wary or self._contended or kept.is_behind(stream_id):
+                if known is None and subject.is_new:
+                    folded[stream_id] = _NO_STREAM
+                elif known is None or self._wary or self._contended or kept.is_behind(stream_id):
                     wanted[stream_id] = known
                 else:
                     folded[stream_id] = known
@@ -181,12 +185,12 @@ class StreamStates:
 
     def _unpack(self, snapshot: StateSnapshot | None, decider: Decider) -> Folded:
         if snapshot is None or snapshot.format != decider.format:
-            return Folded(0, None)
+            return _NO_STREAM
         try:
             state = self._codec.decode_state(snapshot.state, decider.state_type)
         except msgspec.MsgspecError as error:
             _log.warning("snapshot of %s is of no use: %s", snapshot.stream_id, error)
-            return Folded(0, None)
+            return _NO_STREAM
         return Folded(snapshot.version, state)
 
     def _snapshot(self, stream_id: str, folded: Folded, states: States) -> list[StateSnapshot]:
