@@ -7,11 +7,18 @@ SELECT
 FROM ledger_entries_v1 AS entry
 LEFT JOIN receipt_values_v1 AS receipt
     ON receipt.merchant_id = entry.merchant_id AND receipt.position = entry.position
-LEFT JOIN receipt_values_locks_v1 AS promised
-    ON promised.merchant_id = entry.merchant_id AND promised.payment_id = entry.stream_id
-    AND promised.asset = entry.asset
+LEFT JOIN payment_status_v1 AS payment
+    ON payment.payment_id = entry.stream_id AND payment.merchant_id = entry.merchant_id
+LEFT JOIN LATERAL (
+    -- Two networks with one name may offer the same asset; it has one price.
+    SELECT option->>'price_lock_id' AS lock_id
+    FROM jsonb_array_elements(payment.options) WITH ORDINALITY AS offered (option, number)
+    WHERE option->'due'->>'asset' = entry.asset AND option->>'price_lock_id' IS NOT NULL
+    ORDER BY number
+    LIMIT 1
+) AS promised ON true
 LEFT JOIN price_locks_v1 AS lock
-    ON lock.merchant_id = promised.merchant_id AND lock.lock_id = promised.lock_id
+    ON lock.merchant_id = entry.merchant_id AND lock.lock_id = promised.lock_id
 LEFT JOIN disposals_v1 AS disposal
     ON disposal.merchant_id = entry.merchant_id AND disposal.position = entry.position
 WHERE entry.merchant_id = %(merchant_id)s
@@ -30,11 +37,18 @@ SELECT
 FROM ledger_entries_v1 AS entry
 LEFT JOIN receipt_values_v1 AS receipt
     ON receipt.merchant_id = entry.merchant_id AND receipt.position = entry.position
-LEFT JOIN receipt_values_locks_v1 AS promised
-    ON promised.merchant_id = entry.merchant_id AND promised.payment_id = entry.stream_id
-    AND promised.asset = entry.asset
+LEFT JOIN payment_status_v1 AS payment
+    ON payment.payment_id = entry.stream_id AND payment.merchant_id = entry.merchant_id
+LEFT JOIN LATERAL (
+    -- Two networks with one name may offer the same asset; it has one price.
+    SELECT option->>'price_lock_id' AS lock_id
+    FROM jsonb_array_elements(payment.options) WITH ORDINALITY AS offered (option, number)
+    WHERE option->'due'->>'asset' = entry.asset AND option->>'price_lock_id' IS NOT NULL
+    ORDER BY number
+    LIMIT 1
+) AS promised ON true
 LEFT JOIN price_locks_v1 AS lock
-    ON lock.merchant_id = promised.merchant_id AND lock.lock_id = promised.lock_id
+    ON lock.merchant_id = entry.merchant_id AND lock.lock_id = promised.lock_id
 LEFT JOIN disposals_v1 AS disposal
     ON disposal.merchant_id = entry.merchant_id AND disposal.position = entry.position
 WHERE entry.merchant_id = %(merchant_id)s

@@ -8,12 +8,3 @@ CREATE TABLE receipt_values_v1 (
     worth_decimals  smallint NOT NULL,
     PRIMARY KEY (merchant_id, position)
 );
-
--- One row a way to pay that has a locked price.
-CREATE TABLE receipt_values_locks_v1 (
-    merchant_id  text NOT NULL,
-    payment_id   text NOT NULL,
-    asset        text NOT NULL,
-    lock_id      text NOT NULL,
-    PRIMARY KEY (merchant_id, payment_id, asset)
-);

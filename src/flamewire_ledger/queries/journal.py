@@ -22,8 +22,8 @@ from flamewire_ledger.queries.database import Row
 from flamewire_ledger.store.event_store import EventStore
 
 READ_MODELS: Final = (
-    "account_balance", "disposals", "ledger_entries", "price_history", "price_locks",
-    "receipt_values",
+    "account_balance", "disposals", "ledger_entries", "payment_status", "price_history",
+    "price_locks", "receipt_values",
 )  # fmt: skip
 _PAGE_ROWS: Final = 1000
 _STREAMS_MAX: Final = 5000  # whose money is remembered; that of others is followed again
