@@ -30,7 +30,7 @@ from flamewire_ledger.domain.subscription import (
     SubscriptionResumed,
     SubscriptionStarted,
 )
-from flamewire_ledger.domain.top_up import TopUp, TopUpClosed, TopUpRequested
+from flamewire_ledger.domain.top_up import TopUp, TopUpClosed, TopUpReopened, TopUpRequested
 from tests.simulation.broken import Broken
 from tests.simulation.evidence import Evidence, Seen, fold
 from tests.simulation.plan_traffic import CENTS_A_CALL, METERED
@@ -260,12 +260,17 @@ def features_are_those_of_plans(evidence: Evidence) -> None:
 def top_ups_never_fire_twice(evidence: Evidence) -> None:
     for stream_id, stream in evidence.streams.items():
         pending: TopUpRequested | None = None
+        asked: dict[str, TopUpRequested] = {}  # by payment
         for fact in (seen.fact for seen in stream if stream_id.startswith("tu_")):
             match fact:
                 case TopUpRequested():
                     if pending is not None:
                         raise Broken("a top-up never fires twice", f"{stream_id}: {fact}")
-                    pending = fact
+                    pending = asked[fact.payment_id] = fact
+                case TopUpReopened():
+                    if pending is not None:
+                        raise Broken("a top-up never fires twice", f"{stream_id}: {fact}")
+                    pending = asked[fact.payment_id]
                 case TopUpClosed():
                     if pending is None or pending.payment_id != fact.payment_id:
                         raise Broken("what is closed was open", f"{stream_id}: {fact}")

@@ -18,7 +18,7 @@ from tests.simulation.broken import Broken
 from tests.simulation.world import simulate
 
 # Some mistakes need what seldom happens: whichever seeds it happens in, and these first.
-_SEEDS = tuple(dict.fromkeys((3, 4, 2, 32, *range(1, 17))))
+_SEEDS = tuple(dict.fromkeys((20, 3, 4, 2, 32, *range(1, 41))))
 _ACTIONS = 300
 Plant = Callable[[pytest.MonkeyPatch], None]
 

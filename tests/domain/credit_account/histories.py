@@ -17,6 +17,7 @@ from flamewire_ledger.domain.credit_account import (
     CreditsGranted,
     GrantCredits,
     GrantRecurring,
+    GrantReversed,
     HoldCaptured,
     OpenCreditAccount,
     PurchaseRefunded,
@@ -62,6 +63,7 @@ class TwoAccounts:
         self.came_of: dict[str, str] = {}  # a part that was transferred: the grant it came of
         self.costs: Counter[str] = Counter()  # of a grant's parts, together
         self.payable: Counter[str] = Counter()  # of a purchase, whoever has the rest of it
+        self.promised: Counter[str] = Counter()  # the same of each grant
         self.periods: dict[str, int] = {}  # of recurring grants: what was told of last
         self.explained = {name: Explanation(lines_max=10_000) for name in NAMES}
         self.books = Books()
@@ -83,7 +85,11 @@ class TwoAccounts:
                     made = Consumption(self.made, slices, 0, reference)
                     self.consumptions[name].append(made)
                 case PurchaseRefunded(grant_id=grant_id, payable=payable):
-                    self.payable[self.purchase(grant_id)] += sum(it.units for it in payable)
+                    units = sum(it.units for it in payable)
+                    self.promised[grant_id] += units
+                    self.payable[self.purchase(grant_id)] += units
+                case GrantReversed(grant_id=grant_id):  # what never came is not to be returned
+                    self.payable[self.purchase(grant_id)] -= self.promised.pop(grant_id, 0)
                 case CreditsGranted(recurring=period, expires_at=ends, granted_at=at):
                     assert ends is None or ends > at  # what is over is not even given
                     if period is not None:
