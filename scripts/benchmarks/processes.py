@@ -1,6 +1,6 @@
 """What processes cost: this file holds processor time and memory by the part a process plays.
 
-Parts are told by what a process is connected to, not by its name: the children of `flamewire up` are
+Parts are told by what a process is connected to and listens on, not by its name: the children of `flamewire up` are
 forks and look alike. Nothing here ends a process.
 """
 
@@ -59,22 +59,25 @@ def parts_of_ledger(
     for pid in pids:
         below = tree(pid)
         for process in below:
-            ports = _connected_to(process)
+            ports, listens = _network_of(process)
             if broker in ports:
                 part = WHOLE if len(below) == 1 else BACKSTAGE
+            elif postgres in ports:
+                part = API if listens else BACKSTAGE  # whose broker has just gone
             else:
-                part = API if postgres in ports else CARETAKER
+                part = CARETAKER
             found.setdefault(part, []).append(process)
     return found
 
 
-def _connected_to(process: psutil.Process) -> set[int]:
-    """The ports at the other end of its connections, other than its clients'."""
+def _network_of(process: psutil.Process) -> tuple[set[int], bool]:
+    """The ports at the other end of its connections, other than its clients'; whether it has clients."""
     try:
         connections = process.net_connections("tcp")
     except psutil.Error:
-        return set()
-    return {it.raddr.port for it in connections if it.raddr and it.status == "ESTABLISHED"}
+        return set(), False
+    ports = {it.raddr.port for it in connections if it.raddr and it.status == "ESTABLISHED"}
+    return ports, any(it.status == "LISTEN" for it in connections)
 
 
 def split(before: Mapping[str, Cost], after: Mapping[str, Cost], units: int) -> Mapping[str, float]:
