@@ -380,5 +380,5 @@ async def _in_line(connection: Connection) -> int:
         "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
         " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     )
-    (waiting,) = await found.fetchone()  # type: ignore[misc]
+    ((waiting,),) = await found.fetchall()
     return int(waiting)
